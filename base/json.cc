@@ -1,0 +1,60 @@
+#include "base/json.h"
+
+#include <fstream>
+#include <set>
+#include <vector>
+
+#include "base/error.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json parse_json(std::string_view text, const std::string& source, int max_depth) {
+  // One set of keys per open object: nlohmann-json would keep the last of duplicates without a word.
+  std::vector<std::set<std::string>> open_objects;
+  auto check = [&](int depth, json::parse_event_t event, json& value) {
+    if (depth > max_depth) {
+      throw Error(ErrorCode::model, source + ": JSON nests deeper than " + std::to_string(max_depth) + " levels");
+    }
+    if (event == json::parse_event_t::object_start) {
+      open_objects.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      open_objects.pop_back();
+    } else if (event == json::parse_event_t::key &&
+               !open_objects.back().insert(value.get_ref<const std::string&>()).second) {
+      throw Error(ErrorCode::model, source + ": the key \"" + value.get<std::string>() + "\" is given twice");
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::exception& e) {
+    throw Error(ErrorCode::model, source + ": not valid JSON (" + e.what() + "); download the file again");
+  }
+}
+
+json read_json(const fs::path& file, uint64_t max_bytes) {
+  return parse_json(read_file(file, max_bytes), file.string());
+}
+
+std::string read_file(const fs::path& file, uint64_t max_bytes) {
+  std::error_code failed;
+  if (!fs::is_regular_file(file, failed)) {
+    throw Error(ErrorCode::model, file.string() + ": no such file; is the checkpoint complete?");
+  }
+  const uint64_t size = fs::file_size(file, failed);
+  if (failed || size > max_bytes) {
+    throw Error(ErrorCode::model, file.string() + ": expected at most " + std::to_string(max_bytes) +
+                                      " bytes, found " + (failed ? failed.message() : std::to_string(size)));
+  }
+  std::string text(size, '\0');
+  std::ifstream in(file, std::ios::binary);
+  if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
+    throw Error(ErrorCode::model, file.string() + ": can't be read; check its permissions");
+  }
+  return text;
+}
+
+}  // namespace glm

@@ -1,0 +1,19 @@
+# One imported target for each library from the distribution. README.md beside this file says what each is here for.
+find_package(PkgConfig REQUIRED)
+find_package(PNG REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+
+# Not by pkg-config: Debian's sentencepiece.pc also links the trainer.
+find_path(SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h REQUIRED)
+find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
+add_library(glm_sentencepiece UNKNOWN IMPORTED GLOBAL)
+set_target_properties(glm_sentencepiece PROPERTIES IMPORTED_LOCATION "${SENTENCEPIECE_LIBRARY}"
+  INTERFACE_INCLUDE_DIRECTORIES "${SENTENCEPIECE_INCLUDE_DIR}")
+add_library(glm::sentencepiece ALIAS glm_sentencepiece)
+
+if(GLM_TESTS)
+  find_package(GTest REQUIRED)
+endif()
