@@ -5,8 +5,10 @@
         [--greedy] [--image PNG ...] [--num-images N] [--dtype float32|bfloat16] [--level full|stages] --out FILE.safetensors
 
 The pipeline is not modified: Recorder wraps methods of one pipeline object and notes what goes in and comes out.
+Only one thing is pinned, see stable_sort().
 """
 import argparse
+import contextlib
 import functools
 import json
 
@@ -24,6 +26,18 @@ def load_pipeline(ckpt, dtype):
     pipe = GlmImagePipeline.from_pretrained(ckpt, torch_dtype=getattr(torch, dtype))
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+@contextlib.contextmanager
+def stable_sort():
+    """Which of several equal logits top-p drops depends on the CPU, as torch.sort() uses unstable vector code where it can.
+    Here the sort is stable: among equals the lower id is dropped first, on every machine."""
+    plain = torch.sort
+    torch.sort = functools.partial(plain, stable=True)
+    try:
+        yield
+    finally:
+        torch.sort = plain
 
 
 class Recorder:
@@ -242,7 +256,7 @@ class Recorder:
 
 def record(pipe, prompt, width, height, steps, cfg, seed, greedy=False, full=True, images=None, num_images=1):
     """Runs the pipeline once and returns the taps."""
-    with Recorder(pipe, full, greedy) as recorder:
+    with Recorder(pipe, full, greedy) as recorder, stable_sort():
         result = pipe(prompt=prompt, image=images, width=width, height=height, num_inference_steps=steps,
                       guidance_scale=cfg, num_images_per_prompt=num_images, output_type="np",
                       generator=torch.Generator("cpu").manual_seed(seed))
