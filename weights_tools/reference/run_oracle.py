@@ -145,7 +145,7 @@ class Recorder:
     def watch_prior(self):
         calls = iter(range(1000))
         self.after(self.pipe, "_extract_large_image_tokens",
-                   lambda ids, args, kwargs: self.put(f"prior.d32_ids.{next(calls)}", ids))
+                   lambda ids, args, kwargs: self.put(f"prior.d32_ids.{next(calls)}", ids[None]))
 
         def note(result, args, kwargs):
             ids, source_ids, source_grids = result
