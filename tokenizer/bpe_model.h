@@ -1,0 +1,44 @@
+// Byte-pair merging, done by SentencePiece on a model built in memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer_file.h"
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace glm {
+
+// Upstream: tokenizers' models.BPE.
+//
+// SentencePiece merges the adjacent pair whose union has the best score, wherever the union is a piece;
+// upstream merges the pair that stands first in the list of merges. With score = -rank both agree for a
+// closed list: every split of a merged token into two pieces is listed, and the splits of one token stand
+// side by side. `warning` says how far a list is from that.
+class BpeModel {
+ public:
+  // Throws Error(internal) when SentencePiece refuses the model, which a checked TokenizerFile can't bring
+  // about.
+  explicit BpeModel(const TokenizerFile& file);
+  ~BpeModel();
+  BpeModel(BpeModel&&) noexcept;
+  BpeModel& operator=(BpeModel&&) noexcept;
+
+  // Appends the ids of one word in GPT-2's byte alphabet. Thread safe.
+  void encode(std::string_view word, std::vector<int64_t>* ids) const;
+
+  const std::string& warning() const { return warning_; }  // empty: the list of merges is closed
+
+ private:
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  std::vector<int64_t> ids_;  // by SentencePiece's id
+  std::string warning_;
+};
+
+}  // namespace glm

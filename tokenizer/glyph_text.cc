@@ -1,0 +1,47 @@
+#include "tokenizer/glyph_text.h"
+
+#include <utility>
+
+#include "tokenizer/utf8.h"
+
+namespace glm {
+
+namespace {
+
+// As re.findall("open([^open close]*)close"): an opener that meets another opener first is passed over.
+void find_between(std::string_view text, std::string_view open, std::string_view close,
+                  std::vector<std::string>* found) {
+  for (size_t first = text.find(open); first != std::string_view::npos;) {
+    const size_t end = text.find(close, first + open.size());
+    if (end == std::string_view::npos) return;
+    const size_t begin = (open == close ? first : text.rfind(open, end)) + open.size();
+    found->emplace_back(text.substr(begin, end - begin));
+    first = text.find(open, end + close.size());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> find_glyph_texts(std::string_view prompt) {
+  const std::string text = repair_utf8(prompt);
+  std::vector<std::string> found;
+  const std::pair<std::string_view, std::string_view> kinds[] = {
+      {"'", "'"}, {"“", "”"}, {"\"", "\""}, {"「", "」"}};
+  for (const auto& [open, close] : kinds) find_between(text, open, close, &found);
+  return found;
+}
+
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special,
+                   size_t max_length) {
+  std::vector<std::string> texts = find_glyph_texts(prompt);
+  if (texts.empty()) texts.emplace_back();
+  GlyphIds ids;
+  for (const std::string& text : texts) {
+    ids.texts.push_back(tokenizer.encode(text, max_length, parse_special));
+    // Upstream: [pad] * ((len(input_ids) + 1) % 2), where input_ids is the list of all rows.
+    if (texts.size() % 2 == 0) ids.texts.back().insert(ids.texts.back().begin(), tokenizer.pad_id());
+  }
+  return ids;
+}
+
+}  // namespace glm

@@ -1,0 +1,27 @@
+// The texts a prompt wants to see written in the image.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/byte_tokenizer.h"
+
+namespace glm {
+
+// Quoted texts: those in '…', then in “…”, then in "…", then in 「…」; each kind by itself, so a text inside
+// two kinds is found twice. Upstream: GlmImagePipeline.get_glyph_texts.
+std::vector<std::string> find_glyph_texts(std::string_view prompt);
+
+struct GlyphIds {
+  std::vector<std::vector<int64_t>> texts;  // one row of ids per glyph text; never empty
+};
+
+// A prompt without glyph texts has one empty text. With an even number of texts each row starts with one pad
+// id more, which counts as text (it isn't masked) and comes on top of max_length. Upstream:
+// GlmImagePipeline._get_glyph_embeds.
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special,
+                   size_t max_length = 2048);
+
+}  // namespace glm

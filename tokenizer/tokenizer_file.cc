@@ -1,0 +1,206 @@
+#include "tokenizer/tokenizer_file.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "tokenizer/utf8.h"
+
+namespace glm {
+
+using nlohmann::json;
+
+namespace {
+
+// Longest piece in bytes of GPT-2's alphabet. GLM's longest is under 300; checking all splits is quadratic in
+// it.
+constexpr size_t kMaxPiece = 2048;
+constexpr int64_t kMaxId = INT32_MAX;
+
+// One value of the file with its place in it, for messages.
+class Node {
+ public:
+  Node(const json* value, std::string place) : value_(value), place_(std::move(place)) {}
+
+  [[noreturn]] void refuse(const std::string& expected) const {
+    std::string found = value_ ? value_->dump(-1, ' ', false, json::error_handler_t::replace) : "nothing";
+    if (found.size() > 80) found = repair_utf8(found.substr(0, 80)) + "…";
+    throw Error(ErrorCode::model, place_ + ": expected " + expected + ", found " + found +
+                                      "; only byte-level BPE as in GLM-Image is supported");
+  }
+  Node operator[](const char* key) const {
+    if (!value_ || !value_->is_object()) refuse("an object");
+    const auto it = value_->find(key);
+    return {it == value_->end() ? nullptr : &*it, place_ + " " + key};
+  }
+  Node entry(const std::string& key, const json& value) const { return {&value, place_ + " \"" + key + '"'}; }
+  Node at(size_t index) const { return {&array()[index], place_ + "[" + std::to_string(index) + "]"}; }
+
+  bool is_null() const { return !value_ || value_->is_null(); }
+  const json& object() const {
+    if (!value_ || !value_->is_object()) refuse("an object");
+    return *value_;
+  }
+  const json& array() const {
+    if (!value_ || !value_->is_array()) refuse("an array");
+    return *value_;
+  }
+  const std::string& text() const {
+    if (!value_ || !value_->is_string()) refuse("a string");
+    return value_->get_ref<const std::string&>();
+  }
+  bool flag() const {
+    if (!value_ || !value_->is_boolean()) refuse("true or false");
+    return value_->get<bool>();
+  }
+  bool flag_or(bool otherwise) const { return value_ ? flag() : otherwise; }
+  int64_t id() const {
+    if (!value_ || !value_->is_number_integer() ||
+        (value_->is_number_unsigned() && value_->get<uint64_t>() > kMaxId) || value_->get<int64_t>() < 0 ||
+        value_->get<int64_t>() > kMaxId) {
+      refuse("a token id from 0 to " + std::to_string(kMaxId));
+    }
+    return value_->get<int64_t>();
+  }
+  void require_null() const {
+    if (!is_null()) refuse("null");
+  }
+  void require_text(const char* expected) const {
+    if (text() != expected) refuse('"' + std::string(expected) + '"');
+  }
+  void require_flag(bool expected) const {
+    if (flag() != expected) refuse(expected ? "true" : "false");
+  }
+
+ private:
+  const json* value_;  // null: the key is missing
+  std::string place_;
+};
+
+// Returns the pattern of Sequence[Split(pattern), ByteLevel].
+std::string read_pattern(const Node& pre_tokenizer) {
+  pre_tokenizer["type"].require_text("Sequence");
+  const Node steps = pre_tokenizer["pretokenizers"];
+  if (steps.array().size() != 2) steps.refuse("two steps, Split and ByteLevel");
+  const Node split = steps.at(0);
+  split["type"].require_text("Split");
+  split["behavior"].require_text("Isolated");
+  split["invert"].require_flag(false);
+  const Node bytes = steps.at(1);
+  bytes["type"].require_text("ByteLevel");
+  bytes["add_prefix_space"].require_flag(false);
+  bytes["use_regex"].require_flag(false);
+  return split["pattern"]["Regex"].text();
+}
+
+void require_supported_model(const Node& model) {
+  model["type"].require_text("BPE");
+  model["dropout"].require_null();
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model[affix].is_null()) model[affix].require_text("");
+  }
+  if (model["byte_fallback"].flag_or(false)) model["byte_fallback"].refuse("false");
+}
+
+std::unordered_map<std::string, int64_t> read_vocabulary(const Node& vocabulary) {
+  std::unordered_map<std::string, int64_t> out;
+  std::unordered_set<int64_t> taken;
+  out.reserve(vocabulary.object().size());
+  for (const auto& [piece, value] : vocabulary.object().items()) {
+    const Node entry = vocabulary.entry(piece, value);
+    const int64_t id = entry.id();
+    if (!taken.insert(id).second) entry.refuse("an id of its own");
+    if (piece.empty() || piece.size() > kMaxPiece) {
+      entry.refuse("pieces of 1 to " + std::to_string(kMaxPiece) + " bytes");
+    }
+    out.emplace(piece, id);
+  }
+  for (const std::string& character : byte_alphabet()) {
+    if (!out.contains(character))
+      vocabulary.refuse("a piece for each byte (there is none for \"" + character + "\")");
+  }
+  return out;
+}
+
+TokenizerFile::Merge read_merge(const Node& merge, const json& value) {
+  if (value.is_string()) {
+    const std::string& text = merge.text();
+    const size_t space = text.find(' ');
+    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
+      merge.refuse("\"left right\"");
+    return {text.substr(0, space), text.substr(space + 1)};
+  }
+  if (merge.array().size() != 2) merge.refuse("[left, right]");
+  return {merge.at(0).text(), merge.at(1).text()};
+}
+
+std::vector<TokenizerFile::Merge> read_merges(const Node& merges,
+                                              const std::unordered_map<std::string, int64_t>& vocabulary) {
+  std::vector<TokenizerFile::Merge> out;
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0; i < merges.array().size(); ++i) {
+    const Node node = merges.at(i);
+    TokenizerFile::Merge merge = read_merge(node, merges.array()[i]);
+    for (const std::string& piece : {merge.left, merge.right, merge.left + merge.right}) {
+      if (!vocabulary.contains(piece))
+        node.refuse("pieces of the vocabulary (\"" + piece + "\" is not in it)");
+    }
+    if (!seen.insert(merge.left + ' ' + merge.right).second) node.refuse("each merge once");
+    out.push_back(std::move(merge));
+  }
+  return out;
+}
+
+// Upstream takes an added token's id from the vocabulary, or else counts on from the largest; the file's own
+// number is not looked at. A file that says otherwise is refused rather than read in one of two ways.
+void read_added_tokens(const Node& list, TokenizerFile* file) {
+  std::unordered_set<std::string> contents;
+  int64_t next = static_cast<int64_t>(file->vocabulary.size());
+  for (size_t i = 0; i < list.array().size(); ++i) {
+    const Node node = list.at(i);
+    const AddedToken token{node["content"].text(), node["id"].id(), node["lstrip"].flag(),
+                           node["rstrip"].flag()};
+    if (token.content.empty() || !contents.insert(token.content).second)
+      node["content"].refuse("a text of its own");
+    node["single_word"].require_flag(false);
+    const auto known = file->vocabulary.find(token.content);
+    const int64_t upstreams = known == file->vocabulary.end() ? next : known->second;
+    if (token.id != upstreams) node["id"].refuse(std::to_string(upstreams) + ", which upstream would use");
+    next = std::max(next, token.id + 1);
+    (node["normalized"].flag() ? file->added_normalized : file->added).push_back(token);
+  }
+}
+
+}  // namespace
+
+TokenizerFile read_tokenizer_file(const std::filesystem::path& file) {
+  const json root = read_json(file);
+  const Node node(&root, file.string() + ":");
+  node["normalizer"].require_null();
+  TokenizerFile out;
+  out.pattern = read_pattern(node["pre_tokenizer"]);
+  if (!node["post_processor"].is_null()) node["post_processor"]["type"].require_text("ByteLevel");
+  const Node model = node["model"];
+  require_supported_model(model);
+  out.ignore_merges = model["ignore_merges"].flag_or(false);
+  out.vocabulary = read_vocabulary(model["vocab"]);
+  out.merges = read_merges(model["merges"], out.vocabulary);
+  read_added_tokens(node["added_tokens"], &out);
+  return out;
+}
+
+const std::vector<std::string>& byte_alphabet() {
+  static const std::vector<std::string> alphabet = [] {
+    std::vector<std::string> characters(256);
+    int32_t next = 256;
+    for (int32_t byte = 0; byte < 256; ++byte) {
+      const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD);
+      append_utf8(printable ? byte : next++, &characters[static_cast<size_t>(byte)]);
+    }
+    return characters;
+  }();
+  return alphabet;
+}
+
+}  // namespace glm
