@@ -1,0 +1,60 @@
+#include "tokenizer/glyph_text.h"
+
+#include "tests/tokenizer/golden.h"
+
+namespace glm {
+namespace {
+
+using test::Ids;
+
+class GlyphTextOf : public testing::TestWithParam<const char*> {
+ protected:
+  const ByteTokenizer tokenizer_{test::checkpoint(GetParam()) / "tokenizer" / "tokenizer_config.json"};
+};
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GlyphTextOf, testing::Values("a", "nano"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+// A golden row is the ids, or for a long text their number and both ends.
+void expect_row(const Ids& ids, const nlohmann::json& expected) {
+  if (expected.is_array()) {
+    EXPECT_EQ(ids, expected.get<Ids>());
+    return;
+  }
+  ASSERT_EQ(ids.size(), expected["size"].get<size_t>());
+  const Ids start = expected["start"];
+  const Ids end = expected["end"];
+  EXPECT_EQ(Ids(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(start.size())), start);
+  EXPECT_EQ(Ids(ids.end() - static_cast<ptrdiff_t>(end.size()), ids.end()), end);
+}
+
+TEST_P(GlyphTextOf, TextsAndIdsAreUpstreams) {
+  const auto file = test::golden(std::string("glyphs_") + GetParam());
+  ASSERT_GE(file["rows"].size(), 40U);
+  for (const auto& row : file["rows"]) {
+    SCOPED_TRACE(row["prompt"]);
+    const std::string prompt = row["prompt"];
+    EXPECT_EQ(find_glyph_texts(prompt), row["texts"].get<std::vector<std::string>>());
+    for (const bool parse_special : {true, false}) {
+      const auto expected = parse_special ? row["ids"] : row.value("plain", row["ids"]);
+      const GlyphIds ids = glyph_ids(tokenizer_, prompt, parse_special);
+      ASSERT_EQ(ids.texts.size(), expected.size());
+      for (size_t i = 0; i < ids.texts.size(); ++i) expect_row(ids.texts[i], expected[i]);
+    }
+  }
+}
+
+TEST_P(GlyphTextOf, PadComesOnTopOfTheMaximum) {
+  const GlyphIds ids = glyph_ids(tokenizer_, "'abcdef' 'gh'", true, 4);
+  EXPECT_EQ(ids.texts, (std::vector<Ids>{{0, 100, 101, 102, 1}, {0, 106, 107, 1}}));
+}
+
+TEST(GlyphText, TakesMegabytesOfQuotes) {
+  std::string openers;
+  for (int i = 0; i < 300'000; ++i) openers += "“";
+  EXPECT_EQ(find_glyph_texts(openers).size(), 0U);
+  EXPECT_EQ(find_glyph_texts(openers + "x”"), std::vector<std::string>{"x"});
+  EXPECT_EQ(find_glyph_texts(std::string(1 << 20, '"')).size(), 1U << 19U);
+}
+
+}  // namespace
+}  // namespace glm
