@@ -1,0 +1,15 @@
+// Files written whole or not at all.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <ostream>
+
+namespace glm {
+
+// Calls `write` with a stream and makes its bytes the contents of `file`: through a temporary file beside it and a
+// rename when `file` is new or regular; devices and pipes are opened and written. Throws Error(io) naming the file
+// when anything fails, and then leaves no temporary file behind; what `write` throws goes through likewise.
+void write_file(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write);
+
+}  // namespace glm

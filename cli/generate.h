@@ -1,0 +1,35 @@
+// `glm-image generate PROMPT`: a prompt to a PNG.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace glm::cli {
+
+struct GenerateOptions {
+  std::string prompt;
+  std::string model;  // "": the one that comes with the program
+  std::string size;   // "": the model's
+  std::optional<int64_t> steps;
+  std::optional<double> guidance;
+  int64_t seed = -1;
+  bool greedy = false;
+  std::string dtype = "auto";
+  int threads = 0;
+  std::string output;  // "": glm-image-SEED.png
+  std::string dump;
+  std::string dump_level = "stages";
+  std::string inject;
+  bool parse_special = false;
+  bool allow_early_stop = false;
+  bool quiet = false;
+};
+
+CLI::App* add_generate(CLI::App& app, GenerateOptions& options);
+
+// Throws glm::Error.
+void run_generate(const GenerateOptions& options);
+
+}  // namespace glm::cli

@@ -1,0 +1,32 @@
+// A progress bar on standard error, when that is a terminal.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "engine/pipeline.h"
+
+namespace glm::cli {
+
+class ProgressBar {
+ public:
+  explicit ProgressBar(bool wanted);
+  ~ProgressBar() { clear(); }
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  // Shows stage, part done, rate and remaining time; redraws ten times a second at most.
+  void update(Stage stage, int64_t done, int64_t total);
+  void clear();  // removes the bar
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool visible_;
+  bool drawn_ = false;
+  Stage stage_ = Stage::prior;
+  int64_t first_done_ = 0;  // when the stage was first heard of: what came before took an unknown time
+  Clock::time_point stage_start_{};
+  Clock::time_point last_draw_{};
+};
+
+}  // namespace glm::cli

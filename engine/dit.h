@@ -1,0 +1,102 @@
+// The diffusion transformer that turns image tokens, glyph embeddings and noise into a velocity of the latents.
+// Upstream: diffusers transformer_glm_image.py, GlmImageTransformer2DModel
+//
+// All branches of a pass (with and without the prompt, for guidance) are packed rows [R, D]. Dense layers see rows; only
+// modulation and attention see which rows belong together.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/layers.h"
+#include "engine/tap.h"
+#include "engine/weights.h"
+#include "kernels/modulation.h"
+#include "kernels/rotary.h"
+
+namespace glm {
+
+// One sequence of a pass: `text` rows from `begin`, then `image` rows. It attends to itself alone.
+struct Segment {
+  int64_t begin;
+  int64_t text;
+  int64_t image;
+  int64_t modulation;         // row of the conditioning vectors
+  const RotaryTable* rotary;  // [image, head]: text isn't turned
+};
+
+// The rows of a pass and what their groups are modulated by: row 2m of a table is image, 2m + 1 text of modulation m.
+struct Layout {
+  std::vector<Segment> segments;
+  std::vector<RowGroup> groups;
+};
+
+// Upstream: GlmImageAttnProcessor
+class DitAttention {
+ public:
+  DitAttention(const Weights& w, const DitConfig& c);
+  at::Tensor forward(const at::Tensor& x, const std::vector<Segment>& segments) const;  // [R, D] -> [R, D]
+
+ private:
+  Linear qkv_, output_;
+  int64_t heads_, head_dim_;
+};
+
+// Upstream: GlmImageTransformerBlock, GlmImageAdaLayerNormZero
+class DitBlock {
+ public:
+  DitBlock(const Weights& w, const DitConfig& c);
+  // conditioning: [M, time_dim]
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout) const;  // [R, D] -> [R, D]
+
+ private:
+  Linear modulation_;
+  DitAttention attention_;
+  FeedForward feed_forward_;
+};
+
+// What of a branch doesn't change from step to step.
+struct DitBranch {
+  at::Tensor text;   // [T, D], projected glyph embeddings
+  at::Tensor prior;  // [N, D], projected image tokens; [1, D] when they are dropped: then all rows are alike
+};
+
+class Dit {
+ public:
+  Dit(const Weights& w, const DitConfig& c);
+
+  // glyphs: [1, T, E]; ids: i64 [1, N]; drop: the tokens count as unknown (the branch without the prompt).
+  // Taps: glyph_hidden, prior_hidden.
+  DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
+
+  struct Step {
+    double timestep;      // 0 .. train_timesteps - 1
+    int64_t height;       // of the picture, pixels
+    int64_t width;
+  };
+  // The velocity of `latents` [1, C, h, w] for each branch, all in one pass. Taps, one for each branch: temb, image_hidden,
+  // block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
+  at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
+                     const std::vector<Tap>& taps) const;
+
+ private:
+  at::Tensor conditioning(const Step& step) const;                                     // [1, time_dim]
+  at::Tensor patchify(const at::Tensor& latents) const;                                // [1, C, h, w] -> [N, C * p * p]
+  at::Tensor unpatchify(const at::Tensor& rows, int64_t height, int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
+  // The last norm and projection, of the image rows alone. -> [S * N, C * p * p]
+  at::Tensor project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout, const std::vector<Tap>& taps) const;
+
+  DitConfig config_;
+  at::ScalarType dtype_;
+  Linear image_projector_;
+  FeedForward glyph_projector_;
+  Embedding prior_embedding_;
+  FeedForward prior_projector_;
+  Linear time_first_, time_second_, size_first_, size_second_;
+  std::vector<DitBlock> blocks_;
+  Linear norm_out_, output_;
+};
+
+}  // namespace glm

@@ -1,0 +1,65 @@
+#include "engine/injection.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/error.h"
+
+namespace glm {
+
+Injection::Injection(const std::filesystem::path& file) {
+  try {
+    file_.emplace(file);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::usage, std::string("can't inject: ") + e.what());
+  }
+}
+
+void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {
+  throw Error(ErrorCode::usage, file_->path().string() + ": tensor \"" + name + "\" to inject: expected " + expected + ", found " + found);
+}
+
+at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) const {
+  const std::vector<int64_t>& found = file_->tensors().at(name).shape;
+  const bool fits = found.size() == shape.size() && std::equal(found.begin(), found.end(), shape.begin(), [](int64_t f, int64_t s) {
+                      return f == s || (s == -1 && f >= 1);
+                    });
+  if (!fits) fail(name, "shape " + shape_text(shape) + " (-1: any)", shape_text(found));
+  return file_->tensor(name);
+}
+
+std::optional<at::Tensor> Injection::ids(const std::string& name, at::IntArrayRef shape, int64_t limit) const {
+  if (!has(name)) return std::nullopt;
+  const at::Tensor ids = checked(name, shape);
+  if (ids.scalar_type() != at::kLong) fail(name, "I64", dtype_name(ids.scalar_type()));
+  const auto low = ids.min().item<int64_t>();
+  const auto high = ids.max().item<int64_t>();
+  if (low < 0 || high >= limit) {
+    fail(name, "ids from 0 to " + std::to_string(limit - 1), std::to_string(low) + " to " + std::to_string(high));
+  }
+  return ids;
+}
+
+std::optional<at::Tensor> Injection::values(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype) const {
+  if (!has(name)) return std::nullopt;
+  const at::Tensor values = checked(name, shape);
+  if (!values.is_floating_point()) fail(name, "floating-point numbers", dtype_name(values.scalar_type()));
+  return values.to(dtype);
+}
+
+int64_t Injection::last_step() const {
+  int64_t last = -1;
+  if (!file_) return last;
+  for (const auto& entry : file_->tensors()) {
+    const std::string& name = entry.first;
+    if (!name.starts_with("step") || !name.ends_with(".latents")) continue;
+    int64_t k = -1;
+    const char* end = name.data() + name.size() - 8;
+    if (std::from_chars(name.data() + 4, end, k).ptr == end) last = std::max(last, k);
+  }
+  return last;
+}
+
+}  // namespace glm

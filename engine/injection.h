@@ -1,0 +1,36 @@
+// Stage tensors from a file, used instead of computing them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "engine/safetensors.h"
+
+namespace glm {
+
+class Injection {
+ public:
+  Injection() = default;                                // nothing is injected
+  explicit Injection(const std::filesystem::path& file);  // Error(usage) when it can't be read
+
+  bool has(const std::string& name) const { return file_ && file_->tensors().contains(name); }
+
+  // Ids in [0, limit), of `shape` (-1: any size >= 1). Error(usage) naming file, tensor, expected and found.
+  std::optional<at::Tensor> ids(const std::string& name, at::IntArrayRef shape, int64_t limit) const;
+  // Numbers, as `dtype`.
+  std::optional<at::Tensor> values(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype) const;
+
+  // The largest k for which step{k}.latents is here, or -1.
+  int64_t last_step() const;
+
+ private:
+  at::Tensor checked(const std::string& name, at::IntArrayRef shape) const;
+  [[noreturn]] void fail(const std::string& name, const std::string& expected, const std::string& found) const;
+
+  std::optional<SafetensorsFile> file_;
+};
+
+}  // namespace glm

@@ -1,0 +1,24 @@
+// Keys and values of the tokens that the prior has seen, allocated once for a request.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/config.h"
+
+namespace glm {
+
+class KvCache {
+ public:
+  KvCache(const PriorConfig& c, int64_t batch, int64_t capacity, at::ScalarType dtype);
+
+  // Writes k, v [B, n, Hkv, head] of positions begin .. begin+n-1 of a layer.
+  void write(int64_t layer, int64_t begin, const at::Tensor& k, const at::Tensor& v);
+
+  at::Tensor keys(int64_t layer, int64_t length) const;    // [B, length, Hkv, head], a view
+  at::Tensor values(int64_t layer, int64_t length) const;  // [B, length, Hkv, head], a view
+
+ private:
+  at::Tensor data_;  // [layer, 2, B, Hkv, capacity, head]
+};
+
+}  // namespace glm

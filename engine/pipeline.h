@@ -1,0 +1,84 @@
+// GLM-Image as a library: load a checkpoint once, then turn prompts into pictures. This header is the public one; it
+// holds no LibTorch type. Upstream: diffusers GlmImagePipeline
+//
+//   glm::Pipeline pipeline("models/nano", {});
+//   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
+//   glm::write_png("apple.png", result.image);
+//
+// Every function throws glm::Error (base/error.h) and nothing else, and prints nothing. One call at a time per Pipeline.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/image.h"
+
+namespace glm {
+
+struct Model;
+
+struct LoadOptions {
+  std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the checkpoint was made for
+  int threads = 0;             // 0: as many as this machine has for the process
+};
+
+struct Request {
+  std::string prompt;             // UTF-8; text to be drawn stands in quotes
+  std::optional<int64_t> width;   // pixels, multiples of 32 from 128 to 2048; the checkpoint's default when absent
+  std::optional<int64_t> height;
+  std::optional<int64_t> steps;     // 1 .. 1000
+  std::optional<double> guidance;   // above 1: the prompt's pull is strengthened
+  uint64_t seed = 0;                // torch's CPU stream uses the low 32 bits
+  bool greedy = false;              // the likeliest image token instead of a drawn one
+  bool parse_special = false;       // text such as "<sop>" is read as a special token, as upstream reads it
+  bool allow_early_stop = false;    // the prior may end its grid early, as upstream's may; that is an error then
+  std::filesystem::path dump;       // writes the stage tensors here when set
+  bool dump_full = false;           // what stands inside the stages too
+  std::filesystem::path inject;     // stage tensors to use instead of computing them
+};
+
+enum class Stage { prior, glyphs, denoise, decode };
+const char* stage_name(Stage stage);  // "tokens", "glyphs", "steps", "pixels": what the user sees
+
+struct Callbacks {
+  std::function<void(Stage stage, int64_t done, int64_t total)> progress;  // after each token and step
+  std::function<bool()> cancelled;  // asked after each token and step; true ends the call with Error(cancelled)
+};
+
+struct Result {
+  Image image;
+  uint64_t seed = 0;
+  struct StageTime {
+    Stage stage;
+    double seconds;
+    int64_t units;  // tokens, texts, steps, pictures; 0 when the stage was injected
+  };
+  std::vector<StageTime> times;
+};
+
+class Pipeline {
+ public:
+  // Loads a checkpoint in the public layout. Error(model) when something is missing or broken.
+  Pipeline(const std::filesystem::path& checkpoint, const LoadOptions& options);
+  ~Pipeline();
+  Pipeline(Pipeline&&) noexcept;
+  Pipeline& operator=(Pipeline&&) noexcept;
+
+  const PictureDefaults& defaults() const;
+  const std::vector<std::string>& warnings() const;  // about the checkpoint
+
+  // Error(usage) for a request that can't be met, Error(cancelled), Error(io) for the dump.
+  Result generate(const Request& request, const Callbacks& callbacks) const;
+
+ private:
+  std::unique_ptr<const Model> model_;
+  int threads_;
+};
+
+}  // namespace glm

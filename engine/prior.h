@@ -1,0 +1,42 @@
+// The prior's generate loop: a prompt's ids to a grid of image tokens. A small preview grid is written first, then the
+// large one, then the end token. Upstream: GlmImagePipeline.generate_prior_tokens, transformers GenerationMixin._sample
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+
+#include "engine/config.h"
+#include "engine/prior_transformer.h"
+#include "engine/tap.h"
+#include "kernels/sampling.h"
+#include "tokenizer/prompt_layout.h"
+
+namespace glm {
+
+struct PriorRequest {
+  at::Tensor ids;  // i64 [1, L]
+  Grid preview;
+  Grid target;
+  SamplingOptions sampling;
+  bool allow_early_stop = false;  // upstream's way: nothing is masked and the end token ends the loop anywhere
+  uint64_t seed = 0;
+};
+
+// Called after each token or step with what is done and the total; may throw to stop.
+using StepDone = std::function<void(int64_t done, int64_t total)>;
+
+// i64 [1, n], n = preview + target + 1; fewer only with allow_early_stop. Throws Error(usage) for a prompt that runs
+// past the model's positions. Taps: position_ids_prefill, position_ids_decode, prefill.*, logits.
+at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
+                           const StepDone& done, const Tap& tap);
+
+// The large grid's ids out of `generated`: i64 [1, h * w]. Throws Error(model) with the counts when the grid is short or
+// holds ids that are no image tokens.
+at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook);
+
+// Each id becomes 2 x 2: cells of 32 pixels to the decoder's patches of 16. i64 [1, h * w] -> [1, 4 * h * w]
+// Upstream: GlmImagePipeline._upsample_token_ids
+at::Tensor upsample_ids(const at::Tensor& ids, Grid grid);
+
+}  // namespace glm

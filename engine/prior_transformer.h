@@ -1,0 +1,76 @@
+// The autoregressive transformer that writes image tokens: the text half of the vision-language encoder.
+// Upstream: transformers modeling_glm_image.py, GlmImageTextModel and the lm_head of GlmImageForConditionalGeneration
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/kv_cache.h"
+#include "engine/layers.h"
+#include "engine/tap.h"
+#include "engine/weights.h"
+#include "kernels/rotary.h"
+
+namespace glm {
+
+// What a request's decoding needs, allocated up front: a step neither grows nor asks anything.
+struct DecodeState {
+  KvCache cache;
+  RotaryTable rotary;  // [capacity, R]: every position of the request, prompt first
+  at::Tensor token;    // i64 [B]: what the next step is fed
+  int64_t length = 0;  // positions in the cache
+};
+
+// Upstream: GlmImageTextAttention
+class PriorAttention {
+ public:
+  PriorAttention(const Weights& w, const PriorConfig& c);
+  at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
+
+ private:
+  Linear qkv_;
+  Linear output_;
+  int64_t heads_, kv_heads_, head_dim_;
+};
+
+// Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
+class PriorLayer {
+ public:
+  PriorLayer(const Weights& w, const PriorConfig& c);
+  at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
+
+ private:
+  at::Tensor mlp(const at::Tensor& x) const;  // [B, L, D] -> [B, L, D]
+
+  RmsNorm input_norm_, post_attention_norm_, pre_mlp_norm_, post_mlp_norm_;
+  PriorAttention attention_;
+  Linear gate_up_, down_;
+};
+
+class PriorTransformer {
+ public:
+  PriorTransformer(const Weights& w, const PriorConfig& c);
+
+  // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids.
+  DecodeState start(int64_t batch, const at::Tensor& positions) const;
+
+  // Feeds the prompt, the same for all rows. Logits of the last position.
+  at::Tensor prefill(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
+
+  // Feeds state.token. Logits of the next one.
+  at::Tensor step(DecodeState& state) const;  // -> [B, V]
+
+ private:
+  at::Tensor forward(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
+
+  PriorConfig config_;
+  at::ScalarType dtype_;
+  Embedding embed_;
+  std::vector<PriorLayer> layers_;
+  RmsNorm norm_;
+  Linear head_;
+};
+
+}  // namespace glm

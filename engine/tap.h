@@ -1,0 +1,39 @@
+// Named stage results. The same names are used by the code, `--dump`, `--inject`, the goldens and the docs
+// (README.md here lists them).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace glm {
+
+// Hands tensors to a sink under "prefix + name"; without a sink it does nothing.
+class Tap {
+ public:
+  enum class Level { stages, full };  // full: also what stands inside a stage
+  using Sink = std::function<void(const std::string& name, const at::Tensor&)>;
+
+  Tap() = default;
+  Tap(Sink sink, Level level, std::string prefix = "") : sink_(std::move(sink)), level_(level), prefix_(std::move(prefix)) {}
+
+  Tap operator/(const std::string& name) const { return {sink_, level_, prefix_ + name + "."}; }
+
+  bool wants_full() const { return sink_ && level_ == Level::full; }
+
+  void stage(const std::string& name, const at::Tensor& value) const {
+    if (sink_) sink_(prefix_ + name, value);
+  }
+  void full(const std::string& name, const at::Tensor& value) const {
+    if (wants_full()) sink_(prefix_ + name, value);
+  }
+
+ private:
+  Sink sink_;
+  Level level_ = Level::stages;
+  std::string prefix_;
+};
+
+}  // namespace glm
