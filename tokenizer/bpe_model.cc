@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 
@@ -24,12 +25,12 @@ using MergedTokens = std::unordered_map<std::string, Merged>;
 // Counts the merges that stand apart from their token's first ones in `apart`.
 MergedTokens collect(const std::vector<TokenizerFile::Merge>& merges, size_t* apart) {
   MergedTokens out;
+  out.reserve(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto& [left, right] = merges[rank];
-    const auto [it, is_new] = out.try_emplace(left + right, Merged{rank, rank, {}});
+    const auto [it, is_new] = out.try_emplace(merges[rank].token, Merged{rank, rank, {}});
     if (!is_new && it->second.last + 1 != rank) ++*apart;
     it->second.last = rank;
-    it->second.splits.push_back(left.size());
+    it->second.splits.push_back(merges[rank].split);
   }
   return out;
 }
@@ -37,13 +38,14 @@ MergedTokens collect(const std::vector<TokenizerFile::Merge>& merges, size_t* ap
 // Splits of merged tokens into two pieces that SentencePiece would merge and upstream wouldn't.
 size_t count_missing(const MergedTokens& merged) {
   const auto& bytes = byte_alphabet();
-  std::unordered_map<std::string_view, bool> pieces;
-  for (const std::string& character : bytes) pieces.emplace(character, true);
-  for (const auto& [token, _] : merged) pieces.emplace(token, true);
+  std::unordered_set<std::string_view> pieces(bytes.begin(), bytes.end());
+  pieces.reserve(bytes.size() + merged.size());
+  for (const auto& [token, _] : merged) pieces.insert(token);
   size_t missing = 0;
   for (const auto& [token, about] : merged) {
     const std::string_view text = token;
     for (size_t cut = 1; cut < text.size(); ++cut) {
+      if ((static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) continue;  // within a character
       const bool listed = std::find(about.splits.begin(), about.splits.end(), cut) != about.splits.end();
       if (!listed && pieces.contains(text.substr(0, cut)) && pieces.contains(text.substr(cut))) ++missing;
     }

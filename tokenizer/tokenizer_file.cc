@@ -16,7 +16,12 @@ namespace {
 // Longest piece in bytes of GPT-2's alphabet. GLM's longest is under 300; checking all splits is quadratic in
 // it.
 constexpr size_t kMaxPiece = 2048;
-constexpr int64_t kMaxId = INT32_MAX;
+constexpr uint32_t kMaxId = INT32_MAX;
+
+bool is_id(const json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>() <= kMaxId;
+  return value.is_number_integer() && value.get<int64_t>() >= 0 && value.get<int64_t>() <= kMaxId;
+}
 
 // One value of the file with its place in it, for messages.
 class Node {
@@ -56,11 +61,7 @@ class Node {
   }
   bool flag_or(bool otherwise) const { return value_ ? flag() : otherwise; }
   int64_t id() const {
-    if (!value_ || !value_->is_number_integer() ||
-        (value_->is_number_unsigned() && value_->get<uint64_t>() > kMaxId) || value_->get<int64_t>() < 0 ||
-        value_->get<int64_t>() > kMaxId) {
-      refuse("a token id from 0 to " + std::to_string(kMaxId));
-    }
+    if (!value_ || !is_id(*value_)) refuse("a token id from 0 to " + std::to_string(kMaxId));
     return value_->get<int64_t>();
   }
   void require_null() const {
@@ -107,13 +108,14 @@ std::unordered_map<std::string, int64_t> read_vocabulary(const Node& vocabulary)
   std::unordered_map<std::string, int64_t> out;
   std::unordered_set<int64_t> taken;
   out.reserve(vocabulary.object().size());
+  taken.reserve(vocabulary.object().size());
   for (const auto& [piece, value] : vocabulary.object().items()) {
-    const Node entry = vocabulary.entry(piece, value);
-    const int64_t id = entry.id();
-    if (!taken.insert(id).second) entry.refuse("an id of its own");
+    if (!is_id(value)) vocabulary.entry(piece, value).id();  // refuses
     if (piece.empty() || piece.size() > kMaxPiece) {
-      entry.refuse("pieces of 1 to " + std::to_string(kMaxPiece) + " bytes");
+      vocabulary.entry(piece, value).refuse("pieces of 1 to " + std::to_string(kMaxPiece) + " bytes");
     }
+    const auto id = value.get<int64_t>();
+    if (!taken.insert(id).second) vocabulary.entry(piece, value).refuse("an id of its own");
     out.emplace(piece, id);
   }
   for (const std::string& character : byte_alphabet()) {
@@ -123,31 +125,39 @@ std::unordered_map<std::string, int64_t> read_vocabulary(const Node& vocabulary)
   return out;
 }
 
-TokenizerFile::Merge read_merge(const Node& merge, const json& value) {
+TokenizerFile::Merge read_merge(const json& value, const Node& list, size_t index) {
   if (value.is_string()) {
-    const std::string& text = merge.text();
+    const std::string& text = value.get_ref<const std::string&>();
     const size_t space = text.find(' ');
-    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
-      merge.refuse("\"left right\"");
-    return {text.substr(0, space), text.substr(space + 1)};
+    if (space != std::string::npos && text.find(' ', space + 1) == std::string::npos) {
+      return {text.substr(0, space) + text.substr(space + 1), space};
+    }
+  } else if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string()) {
+    const std::string& left = value[0].get_ref<const std::string&>();
+    return {left + value[1].get_ref<const std::string&>(), left.size()};
   }
-  if (merge.array().size() != 2) merge.refuse("[left, right]");
-  return {merge.at(0).text(), merge.at(1).text()};
+  list.at(index).refuse("[left, right] or \"left right\"");
 }
 
-std::vector<TokenizerFile::Merge> read_merges(const Node& merges,
+std::vector<TokenizerFile::Merge> read_merges(const Node& list,
                                               const std::unordered_map<std::string, int64_t>& vocabulary) {
   std::vector<TokenizerFile::Merge> out;
-  std::unordered_set<std::string> seen;
-  for (size_t i = 0; i < merges.array().size(); ++i) {
-    const Node node = merges.at(i);
-    TokenizerFile::Merge merge = read_merge(node, merges.array()[i]);
-    for (const std::string& piece : {merge.left, merge.right, merge.left + merge.right}) {
-      if (!vocabulary.contains(piece))
-        node.refuse("pieces of the vocabulary (\"" + piece + "\" is not in it)");
-    }
-    if (!seen.insert(merge.left + ' ' + merge.right).second) node.refuse("each merge once");
-    out.push_back(std::move(merge));
+  out.reserve(list.array().size());
+  std::unordered_set<int64_t> seen;  // pairs of ids
+  seen.reserve(list.array().size());
+  for (const json& value : list.array()) {
+    const auto& merge = out.emplace_back(read_merge(value, list, out.size()));
+    const auto id_of = [&](const std::string& piece) {
+      const auto it = vocabulary.find(piece);
+      if (it == vocabulary.end()) {
+        list.at(out.size() - 1).refuse("pieces of the vocabulary (\"" + piece + "\" is not in it)");
+      }
+      return it->second;
+    };
+    const int64_t left = id_of(merge.token.substr(0, merge.split));
+    const int64_t right = id_of(merge.token.substr(merge.split));
+    id_of(merge.token);
+    if (!seen.insert(left << 31 | right).second) list.at(out.size() - 1).refuse("each merge once");
   }
   return out;
 }

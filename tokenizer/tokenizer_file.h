@@ -16,8 +16,8 @@ namespace glm {
 // Upstream: tokenizers' Tokenizer.from_file, with models.BPE and pre_tokenizers.ByteLevel.
 struct TokenizerFile {
   struct Merge {
-    std::string left;
-    std::string right;
+    std::string token;  // the result
+    size_t split;       // where its left part ends, in bytes
   };
 
   std::string pattern;         // regular expression that cuts the text into words

@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Damage{"merges[1]", [](json& j) { j["model"]["merges"][1] = json::array({"a"}); }},
                     Damage{"merges[1]", [](json& j) { j["model"]["merges"][1] = "a b c"; }},
                     Damage{"merges[1]", [](json& j) { j["model"]["merges"][1] = "ab"; }},
-                    Damage{"merges[1][0]",
+                    Damage{"merges[1]",
                            [](json& j) {
                              j["model"]["merges"][1] = json::array({1, 2});
                            }},
