@@ -220,9 +220,8 @@ def glyph_rows(pipe):
 
 
 def preview_rows(processor):
-    grids = [[list(processor._get_target_shape(height=32 * h, width=32 * w)[2:]) for w in range(1,
-    65)] for h in range(1, 65)]
-    return grids
+    return [[list(processor._get_target_shape(height=32 * h, width=32 * w)[2:]) for w in range(1, 65)]
+            for h in range(1, 65)]
 
 
 def class_ranges(pattern):
