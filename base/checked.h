@@ -6,7 +6,9 @@
 namespace glm {
 
 // Each returns false when the exact result doesn't fit; `*result` is then unspecified.
-inline bool checked_add(uint64_t a, uint64_t b, uint64_t* result) { return !__builtin_add_overflow(a, b, result); }
+inline bool checked_add(uint64_t a, uint64_t b, uint64_t* result) {
+  return !__builtin_add_overflow(a, b, result);
+}
 inline bool checked_multiply(uint64_t a, uint64_t b, uint64_t* result) {
   return !__builtin_mul_overflow(a, b, result);
 }

@@ -46,8 +46,8 @@ std::string read_file(const fs::path& file, uint64_t max_bytes) {
   }
   const uint64_t size = fs::file_size(file, failed);
   if (failed || size > max_bytes) {
-    throw Error(ErrorCode::model, file.string() + ": expected at most " + std::to_string(max_bytes) +
-                                      " bytes, found " + (failed ? failed.message() : std::to_string(size)));
+    throw Error(ErrorCode::model, file.string() + ": expected at most " + std::to_string(max_bytes) + " bytes, found " +
+                                      (failed ? failed.message() : std::to_string(size)));
   }
   std::string text(size, '\0');
   std::ifstream in(file, std::ios::binary);

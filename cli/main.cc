@@ -8,20 +8,29 @@
 
 namespace {
 
-// Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads are 10 to 50 times slower than
-// one. libgomp reads this when it is loaded, before main, so it is set before any library starts.
-void let_threads_sleep(int /*argc*/, char** /*argv*/, char** /*environment*/) { setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0); }
-__attribute__((section(".preinit_array"), used)) void (*const g_before_libraries)(int, char**, char**) = let_threads_sleep;
+// Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads are 10 to 50 times slower
+// than one. libgomp reads this when it is loaded, before main, so it is set before any library starts.
+void let_threads_sleep(int /*argc*/, char** /*argv*/, char** /*environment*/) {
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
+}
+__attribute__((section(".preinit_array"), used)) void (*const g_before_libraries)(int, char**,
+                                                                                  char**) = let_threads_sleep;
 
 int exit_status(glm::ErrorCode code) {
   switch (code) {
-    case glm::ErrorCode::usage: return 2;
-    case glm::ErrorCode::model: return 3;
-    case glm::ErrorCode::memory: return 4;
-    case glm::ErrorCode::device: return 5;
-    case glm::ErrorCode::cancelled: return 130;
+    case glm::ErrorCode::usage:
+      return 2;
+    case glm::ErrorCode::model:
+      return 3;
+    case glm::ErrorCode::memory:
+      return 4;
+    case glm::ErrorCode::device:
+      return 5;
+    case glm::ErrorCode::cancelled:
+      return 130;
     case glm::ErrorCode::io:
-    case glm::ErrorCode::internal: return 1;
+    case glm::ErrorCode::internal:
+      return 1;
   }
   return 1;
 }

@@ -35,11 +35,13 @@ void ProgressBar::update(Stage stage, int64_t done, int64_t total) {
   const auto filled = static_cast<int>(done * kWidth / total);
   const double seconds = std::chrono::duration<double>(now - stage_start_).count();
   std::string line = std::string(stage_name(stage)) + " [" + std::string(static_cast<size_t>(filled), '#') +
-                     std::string(static_cast<size_t>(kWidth - filled), '.') + "] " + std::to_string(done) + "/" + std::to_string(total);
+                     std::string(static_cast<size_t>(kWidth - filled), '.') + "] " + std::to_string(done) + "/" +
+                     std::to_string(total);
   if (done > first_done_ && seconds > 0) {
     const double rate = static_cast<double>(done - first_done_) / seconds;
     char numbers[64];
-    std::snprintf(numbers, sizeof numbers, "  %.1f/s  %s left", rate, clock_text(static_cast<double>(total - done) / rate).c_str());
+    std::snprintf(numbers, sizeof numbers, "  %.1f/s  %s left", rate,
+                  clock_text(static_cast<double>(total - done) / rate).c_str());
     line += numbers;
   }
   std::cerr << "\r\033[K" << line << std::flush;

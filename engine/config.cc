@@ -15,8 +15,8 @@ namespace {
 
 // Upstream's class defaults: what an absent key means. Sources: transformers 5.17.0 configuration_glm_image.py,
 // configuration_t5.py, generation/configuration_utils.py (the values that sampling falls back to), diffusers 0.39.0
-// transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, pipeline_glm_image.py (picture).
-// A key that stands in no list has no default: it is required.
+// transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, pipeline_glm_image.py
+// (picture). A key that stands in no list has no default: it is required.
 constexpr const char* kDefaults = R"({
   "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385, "dtype": "float32",
     "tie_word_embeddings": false},
@@ -117,7 +117,9 @@ class Section {
     if (value(key) != known) fail(key, known.dump() + ", the only value this program knows", value(key));
   }
 
-  Section section(const std::string& key) const { return {file_ + ": " + key, has(key) ? content_[key] : json::object(), key.c_str()}; }
+  Section section(const std::string& key) const {
+    return {file_ + ": " + key, has(key) ? content_[key] : json::object(), key.c_str()};
+  }
 
  private:
   std::string file_;
@@ -125,7 +127,9 @@ class Section {
   json defaults_;
 };
 
-Section read(const fs::path& file, const char* defaults) { return {file.string(), read_json(file), defaults}; }
+Section read(const fs::path& file, const char* defaults) {
+  return {file.string(), read_json(file), defaults};
+}
 
 PriorConfig prior_config(const Section& s) {
   const Section rope = s.section("rope_parameters");
@@ -183,7 +187,8 @@ GlyphConfig glyph_config(const Section& s) {
                 .buckets = s.number("relative_attention_num_buckets", 4),
                 .max_distance = s.number("relative_attention_max_distance"),
                 .norm_eps = s.real("layer_norm_epsilon", 0, 1)};
-  if (c.max_distance <= c.buckets / 4) s.fail("relative_attention_max_distance", "more than a quarter of the buckets", c.max_distance);
+  if (c.max_distance <= c.buckets / 4)
+    s.fail("relative_attention_max_distance", "more than a quarter of the buckets", c.max_distance);
   return c;
 }
 
@@ -199,10 +204,13 @@ DitConfig dit_config(const Section& s, const GlyphConfig& glyph, const Generatio
               .condition_dim = s.number("condition_dim"),
               .codebook = s.number("prior_vq_quantizer_codebook_size")};
   if (c.head_dim % 4 != 0) s.fail("attention_head_dim", "a multiple of 4", c.head_dim);
-  if (c.out_channels != c.in_channels) s.fail("out_channels", "in_channels (" + std::to_string(c.in_channels) + ")", c.out_channels);
-  if (c.text_dim != glyph.dim) s.fail("text_embed_dim", "the text encoder's d_model (" + std::to_string(glyph.dim) + ")", c.text_dim);
+  if (c.out_channels != c.in_channels)
+    s.fail("out_channels", "in_channels (" + std::to_string(c.in_channels) + ")", c.out_channels);
+  if (c.text_dim != glyph.dim)
+    s.fail("text_embed_dim", "the text encoder's d_model (" + std::to_string(glyph.dim) + ")", c.text_dim);
   if (c.codebook != generation.codebook) {
-    s.fail("prior_vq_quantizer_codebook_size", "the prior's codebook (" + std::to_string(generation.codebook) + ")", c.codebook);
+    s.fail("prior_vq_quantizer_codebook_size", "the prior's codebook (" + std::to_string(generation.codebook) + ")",
+           c.codebook);
   }
   return c;
 }
@@ -224,10 +232,12 @@ VaeConfig vae_config(const Section& s, const DitConfig& dit) {
   c.latents_std = s.reals("latents_std", c.latent_channels);
   s.only("up_block_types", json(std::vector<std::string>(c.channels.size(), "UpDecoderBlock2D")));
   for (const int64_t n : c.channels) {
-    if (n < 1 || n % c.groups != 0) s.fail("block_out_channels", "multiples of norm_num_groups (" + std::to_string(c.groups) + ")", c.channels);
+    if (n < 1 || n % c.groups != 0)
+      s.fail("block_out_channels", "multiples of norm_num_groups (" + std::to_string(c.groups) + ")", c.channels);
   }
   if (c.latent_channels != dit.in_channels) {
-    s.fail("latent_channels", "the transformer's in_channels (" + std::to_string(dit.in_channels) + ")", c.latent_channels);
+    s.fail("latent_channels", "the transformer's in_channels (" + std::to_string(dit.in_channels) + ")",
+           c.latent_channels);
   }
   // The prompt's grid counts cells of 32 pixels and its ids are doubled on both axes to the decoder's patches.
   if (c.scale() * dit.patch != 16) {
@@ -240,7 +250,8 @@ ScheduleConfig schedule_config(const Section& s) {
   s.only("use_dynamic_shifting", true);
   s.only("time_shift_type", "linear");
   s.only("shift_terminal", nullptr);
-  for (const char* key : {"invert_sigmas", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "stochastic_sampling"}) {
+  for (const char* key :
+       {"invert_sigmas", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "stochastic_sampling"}) {
     s.only(key, false);
   }
   return {.train_timesteps = s.number("num_train_timesteps", 2),
@@ -255,7 +266,8 @@ PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, G
   const json content = fs::exists(file) ? read_json(file) : json::object();
   const Section s(file.string(), content, "picture");
   for (const auto& item : content.items()) {
-    static const std::vector<std::string> known = {"width", "height", "steps", "guidance", "temperature", "top_p", "top_k"};
+    static const std::vector<std::string> known = {"width",       "height", "steps", "guidance",
+                                                   "temperature", "top_p",  "top_k"};
     if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
       s.fail(item.key(), "one of width, height, steps, guidance, temperature, top_p, top_k", item.key());
     }
@@ -274,7 +286,8 @@ void check_model_index(const fs::path& folder) {
   const fs::path file = folder / "model_index.json";
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::model, folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
+    throw Error(ErrorCode::model,
+                folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
   }
   if (!fs::exists(file)) {
     throw Error(ErrorCode::model, folder.string() + ": expected a checkpoint folder with model_index.json, found none");

@@ -14,7 +14,8 @@ namespace {
 constexpr double kEps = 1e-5;  // of every layer norm here: a literal in upstream's classes
 enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScaleMlp, kGateMlp, kChunks };
 
-// Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n, dim]
+// Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n,
+// dim]
 at::Tensor sinusoid(const at::Tensor& values, int64_t dim) {
   const int64_t half = dim / 2;
   const at::Tensor frequencies = at::exp(-std::log(10000.0) * at::arange(0, half, at::kFloat) / half);
@@ -36,7 +37,9 @@ Layout lay_out(const std::vector<DitBranch>& branches, int64_t image, const Rota
   return layout;
 }
 
-at::Tensor image_rows(const at::Tensor& x, const Segment& s) { return x.slice(0, s.begin + s.text, s.begin + s.text + s.image); }
+at::Tensor image_rows(const at::Tensor& x, const Segment& s) {
+  return x.slice(0, s.begin + s.text, s.begin + s.text + s.image);
+}
 
 }  // namespace
 
@@ -55,9 +58,10 @@ at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>
     at::Tensor image = image_rows(qk, s).transpose(0, 1);  // [2, N, H, head]
     image.copy_(rotate(image, *s.rotary));
     const at::Tensor own = qk.slice(0, s.begin, s.begin + s.text + s.image).transpose(0, 1).unsqueeze(1);
-    attended.push_back(attention(own[0], own[1], v.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0),
-                                 {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim_)), .causal = false, .bias = {}})
-                           .squeeze(0));
+    attended.push_back(
+        attention(own[0], own[1], v.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0),
+                  {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim_)), .causal = false, .bias = {}})
+            .squeeze(0));
   }
   return output_.forward(at::cat(attended));
 }
@@ -68,13 +72,15 @@ DitBlock::DitBlock(const Weights& w, const DitConfig& c)
       feed_forward_(w / "ff", {c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh) {}
 
 at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout) const {
-  // Upstream chunks 12: shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: image and text ("c_") side by side.
+  // Upstream chunks 12: shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: image and text ("c_") side by
+  // side.
   const at::Tensor m = modulation_.forward(conditioning).unflatten(-1, {kChunks, 2, x.size(1)});  // [M, 6, 2, D]
   const auto table = [&](Chunk chunk) { return m.select(1, chunk).flatten(0, 1); };               // [2 M, D]
   const at::Tensor attended = attention_.forward(
       norm_modulate(x, layout.groups, table(kScaleAttention), table(kShiftAttention), kEps), layout.segments);
   const at::Tensor a = add_gated(x, attended, layout.groups, table(kGateAttention));
-  const at::Tensor fed = feed_forward_.forward(norm_modulate(a, layout.groups, table(kScaleMlp), table(kShiftMlp), kEps));
+  const at::Tensor fed =
+      feed_forward_.forward(norm_modulate(a, layout.groups, table(kScaleMlp), table(kShiftMlp), kEps));
   return add_gated(a, fed, layout.groups, table(kGateMlp));
 }
 
@@ -87,7 +93,8 @@ Dit::Dit(const Weights& w, const DitConfig& c)
       prior_projector_(w / "prior_projector", {c.dim(), c.dim(), c.dim()}, FeedForward::Activation::silu),
       time_first_(w / "time_condition_embed.timestep_embedder.linear_1", c.time_dim, c.time_dim, Linear::Bias::yes),
       time_second_(w / "time_condition_embed.timestep_embedder.linear_2", c.time_dim, c.time_dim, Linear::Bias::yes),
-      size_first_(w / "time_condition_embed.condition_embedder.linear_1", 4 * c.condition_dim, c.time_dim, Linear::Bias::yes),
+      size_first_(w / "time_condition_embed.condition_embedder.linear_1", 4 * c.condition_dim, c.time_dim,
+                  Linear::Bias::yes),
       size_second_(w / "time_condition_embed.condition_embedder.linear_2", c.time_dim, c.time_dim, Linear::Bias::yes),
       norm_out_(w / "norm_out.linear", c.time_dim, 2 * c.dim(), Linear::Bias::yes),
       output_(w / "proj_out", c.dim(), c.out_channels * c.patch * c.patch, Linear::Bias::yes) {
@@ -131,15 +138,17 @@ at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>&
   return unpatchify(project_out(x, temb, layout, taps), height, width);
 }
 
-at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout, const std::vector<Tap>& taps) const {
+at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout,
+                            const std::vector<Tap>& taps) const {
   std::vector<at::Tensor> rows;
   for (const Segment& s : layout.segments) rows.push_back(image_rows(x, s));
-  const at::Tensor images = at::cat(rows);                   // [S * N, D]
-  const auto m = norm_out_.forward(temb).chunk(2, -1);       // scale first, then shift: the other way round than in a block
+  const at::Tensor images = at::cat(rows);              // [S * N, D]
+  const auto m = norm_out_.forward(temb).chunk(2, -1);  // scale first, then shift: the other way round than in a block
   const at::Tensor normed = norm_modulate(images, {{0, images.size(0), 0}}, m[0], m[1], kEps);
   for (size_t s = 0; s < taps.size(); ++s) {
     const int64_t n = layout.segments[s].image;
-    taps[s].full("norm_out", normed.slice(0, static_cast<int64_t>(s) * n, static_cast<int64_t>(s + 1) * n).unsqueeze(0));
+    taps[s].full("norm_out",
+                 normed.slice(0, static_cast<int64_t>(s) * n, static_cast<int64_t>(s + 1) * n).unsqueeze(0));
   }
   return output_.forward(normed);
 }
@@ -148,9 +157,11 @@ at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const L
 at::Tensor Dit::conditioning(const Step& step) const {
   const at::Tensor time = sinusoid(at::tensor({step.timestep}, at::kFloat), config_.time_dim).to(dtype_);
   // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
-  const at::Tensor sizes = at::tensor({0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}, at::kFloat).to(dtype_);
+  const at::Tensor sizes =
+      at::tensor({0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}, at::kFloat).to(dtype_);
   const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype_);
-  return at::silu(time_second_.forward(at::silu(time_first_.forward(time))) + size_second_.forward(at::silu(size_first_.forward(size))));
+  return at::silu(time_second_.forward(at::silu(time_first_.forward(time))) +
+                  size_second_.forward(at::silu(size_first_.forward(size))));
 }
 
 at::Tensor Dit::patchify(const at::Tensor& latents) const {

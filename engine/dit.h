@@ -1,8 +1,8 @@
 // The diffusion transformer that turns image tokens, glyph embeddings and noise into a velocity of the latents.
 // Upstream: diffusers transformer_glm_image.py, GlmImageTransformer2DModel
 //
-// All branches of a pass (with and without the prompt, for guidance) are packed rows [R, D]. Dense layers see rows; only
-// modulation and attention see which rows belong together.
+// All branches of a pass (with and without the prompt, for guidance) are packed rows [R, D]. Dense layers see rows;
+// only modulation and attention see which rows belong together.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -49,7 +49,8 @@ class DitBlock {
  public:
   DitBlock(const Weights& w, const DitConfig& c);
   // conditioning: [M, time_dim]
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout) const;  // [R, D] -> [R, D]
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning,
+                     const Layout& layout) const;  // [R, D] -> [R, D]
 
  private:
   Linear modulation_;
@@ -72,21 +73,23 @@ class Dit {
   DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
 
   struct Step {
-    double timestep;      // 0 .. train_timesteps - 1
-    int64_t height;       // of the picture, pixels
+    double timestep;  // 0 .. train_timesteps - 1
+    int64_t height;   // of the picture, pixels
     int64_t width;
   };
-  // The velocity of `latents` [1, C, h, w] for each branch, all in one pass. Taps, one for each branch: temb, image_hidden,
-  // block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
+  // The velocity of `latents` [1, C, h, w] for each branch, all in one pass. Taps, one for each branch: temb,
+  // image_hidden, block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
   at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
                      const std::vector<Tap>& taps) const;
 
  private:
-  at::Tensor conditioning(const Step& step) const;                                     // [1, time_dim]
-  at::Tensor patchify(const at::Tensor& latents) const;                                // [1, C, h, w] -> [N, C * p * p]
-  at::Tensor unpatchify(const at::Tensor& rows, int64_t height, int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
+  at::Tensor conditioning(const Step& step) const;       // [1, time_dim]
+  at::Tensor patchify(const at::Tensor& latents) const;  // [1, C, h, w] -> [N, C * p * p]
+  at::Tensor unpatchify(const at::Tensor& rows, int64_t height,
+                        int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
   // The last norm and projection, of the image rows alone. -> [S * N, C * p * p]
-  at::Tensor project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout, const std::vector<Tap>& taps) const;
+  at::Tensor project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout,
+                         const std::vector<Tap>& taps) const;
 
   DitConfig config_;
   at::ScalarType dtype_;

@@ -7,7 +7,8 @@
 namespace glm {
 
 FlowSchedule::FlowSchedule(const ScheduleConfig& c, int64_t image_length, int64_t steps)
-    : mu(std::sqrt(static_cast<double>(image_length) / static_cast<double>(c.base_image_length)) * c.max_shift + c.base_shift) {
+    : mu(std::sqrt(static_cast<double>(image_length) / static_cast<double>(c.base_image_length)) * c.max_shift +
+         c.base_shift) {
   // Upstream: np.linspace(num_train_timesteps, 1.0, steps + 1)[:-1].astype(int64). numpy multiplies, then adds: a fused
   // multiply-add changes some timesteps, so the product is stored first.
   const auto first = static_cast<double>(c.train_timesteps);

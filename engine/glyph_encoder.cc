@@ -36,8 +36,8 @@ GlyphBlock::GlyphBlock(const Weights& w, const GlyphConfig& c)
             {w / "layer.0.SelfAttention.v", c.heads * c.head_dim}},
            c.dim, Linear::Bias::no),
       output_(w / "layer.0.SelfAttention.o", c.heads * c.head_dim, c.dim, Linear::Bias::no),
-      gate_up_({{w / "layer.1.DenseReluDense.wi_0", c.inner_dim}, {w / "layer.1.DenseReluDense.wi_1", c.inner_dim}}, c.dim,
-               Linear::Bias::no),
+      gate_up_({{w / "layer.1.DenseReluDense.wi_0", c.inner_dim}, {w / "layer.1.DenseReluDense.wi_1", c.inner_dim}},
+               c.dim, Linear::Bias::no),
       down_(w / "layer.1.DenseReluDense.wo", c.inner_dim, c.dim, Linear::Bias::no),
       heads_(c.heads),
       head_dim_(c.head_dim) {}
@@ -83,7 +83,8 @@ at::Tensor GlyphEncoder::forward(const std::vector<std::vector<int64_t>>& texts,
 
   at::Tensor x = embed_.forward(ids);  // [n, T, E]
   const at::Tensor visible = mask.to(at::kBool).view({rows, 1, 1, -1});
-  const at::Tensor bias = at::where(visible, position_bias(ids.size(1)), at::scalar_tensor(lowest(x.scalar_type()), x.scalar_type()));
+  const at::Tensor bias =
+      at::where(visible, position_bias(ids.size(1)), at::scalar_tensor(lowest(x.scalar_type()), x.scalar_type()));
   for (const GlyphBlock& block : blocks_) x = block.forward(x, bias);
   x = norm_.forward(x);
   tap.full("hidden", x);
@@ -97,9 +98,10 @@ at::Tensor GlyphEncoder::position_bias(int64_t length) const {
   const at::Tensor place = at::arange(length, at::kLong);
   const at::Tensor delta = place.unsqueeze(0) - place.unsqueeze(1);  // key - query
   const at::Tensor n = delta.abs();
-  const at::Tensor logarithmic = exact + (at::log(n.to(at::kFloat) / exact) /
-                                          std::log(static_cast<double>(config_.max_distance) / static_cast<double>(exact)) * (half - exact))
-                                             .to(at::kLong);
+  const at::Tensor logarithmic =
+      exact + (at::log(n.to(at::kFloat) / exact) /
+               std::log(static_cast<double>(config_.max_distance) / static_cast<double>(exact)) * (half - exact))
+                  .to(at::kLong);
   const at::Tensor distance = at::where(n < exact, n, logarithmic.clamp_max(half - 1));
   return relative_bias_.forward((delta > 0).to(at::kLong) * half + distance).permute({2, 0, 1}).unsqueeze(0);
 }

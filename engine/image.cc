@@ -22,7 +22,8 @@ std::vector<uint8_t> encode_png(const Image& image) {
   };
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
   std::vector<uint8_t> bytes(size);
-  check(png_image_write_to_memory(&header, bytes.data(), &size, /*convert_to_8_bit=*/0, image.rgb.data(), /*row_stride=*/0, nullptr));
+  check(png_image_write_to_memory(&header, bytes.data(), &size, /*convert_to_8_bit=*/0, image.rgb.data(),
+                                  /*row_stride=*/0, nullptr));
   bytes.resize(size);
   return bytes;
 }

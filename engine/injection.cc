@@ -18,14 +18,15 @@ Injection::Injection(const std::filesystem::path& file) {
 }
 
 void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {
-  throw Error(ErrorCode::usage, file_->path().string() + ": tensor \"" + name + "\" to inject: expected " + expected + ", found " + found);
+  throw Error(ErrorCode::usage, file_->path().string() + ": tensor \"" + name + "\" to inject: expected " + expected +
+                                    ", found " + found);
 }
 
 at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) const {
   const std::vector<int64_t>& found = file_->tensors().at(name).shape;
-  const bool fits = found.size() == shape.size() && std::equal(found.begin(), found.end(), shape.begin(), [](int64_t f, int64_t s) {
-                      return f == s || (s == -1 && f >= 1);
-                    });
+  const bool fits =
+      found.size() == shape.size() && std::equal(found.begin(), found.end(), shape.begin(),
+                                                 [](int64_t f, int64_t s) { return f == s || (s == -1 && f >= 1); });
   if (!fits) fail(name, "shape " + shape_text(shape) + " (-1: any)", shape_text(found));
   return file_->tensor(name);
 }
@@ -42,7 +43,8 @@ std::optional<at::Tensor> Injection::ids(const std::string& name, at::IntArrayRe
   return ids;
 }
 
-std::optional<at::Tensor> Injection::values(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype) const {
+std::optional<at::Tensor> Injection::values(const std::string& name, at::IntArrayRef shape,
+                                            at::ScalarType dtype) const {
   if (!has(name)) return std::nullopt;
   const at::Tensor values = checked(name, shape);
   if (!values.is_floating_point()) fail(name, "floating-point numbers", dtype_name(values.scalar_type()));

@@ -13,7 +13,7 @@ namespace glm {
 
 class Injection {
  public:
-  Injection() = default;                                // nothing is injected
+  Injection() = default;                                  // nothing is injected
   explicit Injection(const std::filesystem::path& file);  // Error(usage) when it can't be read
 
   bool has(const std::string& name) const { return file_ && file_->tensors().contains(name); }

@@ -21,15 +21,21 @@ Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias) {
   if (bias == Bias::yes) bias_ = at::cat(biases);
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  return at::linear(x, weight_, bias_);
+}
 
 RmsNorm::RmsNorm(const Weights& w, int64_t dim, double eps) : weight_(w.tensor("weight", {dim})), eps_(eps) {}
 
-at::Tensor RmsNorm::forward(const at::Tensor& x) const { return rms_norm(x, weight_, eps_); }
+at::Tensor RmsNorm::forward(const at::Tensor& x) const {
+  return rms_norm(x, weight_, eps_);
+}
 
 Embedding::Embedding(const Weights& w, int64_t rows, int64_t dim) : weight_(w.tensor("weight", {rows, dim})) {}
 
-at::Tensor Embedding::forward(const at::Tensor& ids) const { return at::embedding(weight_, ids); }
+at::Tensor Embedding::forward(const at::Tensor& ids) const {
+  return at::embedding(weight_, ids);
+}
 
 FeedForward::FeedForward(const Weights& w, Dims dims, Activation activation)
     : first_(w / "net.0.proj", dims.in, dims.inner, Linear::Bias::yes),
@@ -39,9 +45,15 @@ FeedForward::FeedForward(const Weights& w, Dims dims, Activation activation)
 at::Tensor FeedForward::forward(const at::Tensor& x) const {
   at::Tensor inner = first_.forward(x);
   switch (activation_) {
-    case Activation::gelu_erf: at::gelu_(inner, "none"); break;
-    case Activation::gelu_tanh: at::gelu_(inner, "tanh"); break;
-    case Activation::silu: at::silu_(inner); break;
+    case Activation::gelu_erf:
+      at::gelu_(inner, "none");
+      break;
+    case Activation::gelu_tanh:
+      at::gelu_(inner, "tanh");
+      break;
+    case Activation::silu:
+      at::silu_(inner);
+      break;
   }
   return second_.forward(inner);
 }

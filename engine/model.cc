@@ -23,7 +23,8 @@ at::ScalarType compute_dtype(const std::string& asked, const std::string& checkp
 
 // left: what of the folder's weights another part of the program loads.
 template <typename Component, typename Config>
-Component load(const fs::path& folder, at::ScalarType dtype, const Config& config, const std::vector<std::string>& left) {
+Component load(const fs::path& folder, at::ScalarType dtype, const Config& config,
+               const std::vector<std::string>& left) {
   const Weights w(folder, dtype);
   for (const std::string& name : left) w.leave(name);
   Component component(w, config);
@@ -41,7 +42,8 @@ Model::Model(const fs::path& checkpoint, const std::string& dtype_name)
       layout_tokens(read_layout_tokens(checkpoint / "processor" / "tokenizer_config.json")),
       byte_tokenizer(checkpoint / "tokenizer" / "tokenizer_config.json"),
       // Left for picture to picture: the vision tower with its codebook, and the VAE's encoder.
-      prior(load<PriorTransformer>(checkpoint / "vision_language_encoder", dtype, config.prior, {"model.visual", "model.vqmodel"})),
+      prior(load<PriorTransformer>(checkpoint / "vision_language_encoder", dtype, config.prior,
+                                   {"model.visual", "model.vqmodel"})),
       glyph_encoder(load<GlyphEncoder>(checkpoint / "text_encoder", dtype, config.glyph, {})),
       dit(load<Dit>(checkpoint / "transformer", dtype, config.dit, {})),
       vae(load<VaeDecoder>(checkpoint / "vae", dtype, config.vae, {"encoder", "quant_conv"})) {}

@@ -35,13 +35,16 @@ struct Settings {
 };
 
 Settings settle(const Request& r, const PictureDefaults& d) {
-  const Settings s{r.width.value_or(d.width), r.height.value_or(d.height), r.steps.value_or(d.steps), r.guidance.value_or(d.guidance)};
+  const Settings s{r.width.value_or(d.width), r.height.value_or(d.height), r.steps.value_or(d.steps),
+                   r.guidance.value_or(d.guidance)};
   for (const int64_t side : {s.width, s.height}) {
     if (side < kMinSize || side > kMaxSize || side % kCell != 0) {
-      throw Error(ErrorCode::usage, "size: expected multiples of 32 from 128 to 2048, found " + std::to_string(s.width) + "x" + std::to_string(s.height));
+      throw Error(ErrorCode::usage, "size: expected multiples of 32 from 128 to 2048, found " +
+                                        std::to_string(s.width) + "x" + std::to_string(s.height));
     }
   }
-  if (s.steps < 1 || s.steps > 1000) throw Error(ErrorCode::usage, "steps: expected 1 to 1000, found " + std::to_string(s.steps));
+  if (s.steps < 1 || s.steps > 1000)
+    throw Error(ErrorCode::usage, "steps: expected 1 to 1000, found " + std::to_string(s.steps));
   if (!(s.guidance >= 0 && s.guidance <= 1000)) {
     throw Error(ErrorCode::usage, "guidance: expected a number from 0 to 1000, found " + std::to_string(s.guidance));
   }
@@ -56,7 +59,9 @@ class PictureRun {
     result_.seed = request.seed;
     if (!request.inject.empty()) injected_ = Injection(request.inject);
     if (!request.dump.empty()) {
-      const auto keep = [this](const std::string& name, const at::Tensor& value) { dump_.insert_or_assign(name, value.contiguous().clone()); };
+      const auto keep = [this](const std::string& name, const at::Tensor& value) {
+        dump_.insert_or_assign(name, value.contiguous().clone());
+      };
       tap_ = Tap(keep, request.dump_full ? Tap::Level::full : Tap::Level::stages);
     }
   }
@@ -74,7 +79,9 @@ class PictureRun {
     tap_.stage("latents.final_scaled", scaled);
     const at::Tensor bytes = timed(Stage::decode, [&] { return decode(scaled); });  // u8 [1, H, W, 3]
     write_dump();
-    result_.image = {bytes.size(2), bytes.size(1), {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()}};
+    result_.image = {bytes.size(2),
+                     bytes.size(1),
+                     {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()}};
     return std::move(result_);
   }
 
@@ -123,16 +130,24 @@ class PictureRun {
     if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) {
       ids = *injected;
     } else {
-      const PromptLayout layout = layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
+      const PromptLayout layout =
+          layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
       ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
     }
     tap_.stage("ar.in.input_ids", ids);
-    tap_.stage("ar.in.image_grid_thw", at::tensor({int64_t{1}, grid.height, grid.width, int64_t{1}, preview.height, preview.width}, at::kLong).view({2, 3}));
+    tap_.stage("ar.in.image_grid_thw",
+               at::tensor({int64_t{1}, grid.height, grid.width, int64_t{1}, preview.height, preview.width}, at::kLong)
+                   .view({2, 3}));
     const GenerationConfig& g = m_.config.generation;
-    const PriorRequest prior{.ids = ids, .preview = preview, .target = grid,
-                             .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
-                             .allow_early_stop = request_.allow_early_stop, .seed = request_.seed};
-    return generate_tokens(m_.prior, m_.config, prior, [&](int64_t n, int64_t total) { done(Stage::prior, n, total); }, tap_ / "ar");
+    const PriorRequest prior{
+        .ids = ids,
+        .preview = preview,
+        .target = grid,
+        .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
+        .allow_early_stop = request_.allow_early_stop,
+        .seed = request_.seed};
+    return generate_tokens(
+        m_.prior, m_.config, prior, [&](int64_t n, int64_t total) { done(Stage::prior, n, total); }, tap_ / "ar");
   }
 
   // The branch with the prompt, and for guidance the one without.
@@ -174,7 +189,10 @@ class PictureRun {
       if (k == 0) inside = {tap / "cond", tap / "uncond"};  // of the first step alone
       inside.resize(branches.size());
       const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches,
-                                            {.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0, .height = settings_.height, .width = settings_.width}, inside);
+                                            {.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0,
+                                             .height = settings_.height,
+                                             .width = settings_.width},
+                                            inside);
       const at::Tensor v = guide(out, tap);
       tap.stage("noise_pred", v);
       latents = schedule.step(latents, v, k);
@@ -187,7 +205,9 @@ class PictureRun {
   // Latents to start with, and the step to start at.
   std::pair<at::Tensor, int64_t> first_latents(const std::vector<int64_t>& shape) {
     if (const int64_t k = injected_.last_step(); k >= 0) {
-      if (k >= settings_.steps) throw Error(ErrorCode::usage, "inject: step" + std::to_string(k) + ".latents is beyond the " + std::to_string(settings_.steps) + " steps asked for");
+      if (k >= settings_.steps)
+        throw Error(ErrorCode::usage, "inject: step" + std::to_string(k) + ".latents is beyond the " +
+                                          std::to_string(settings_.steps) + " steps asked for");
       return {*injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat), k + 1};
     }
     const auto injected = injected_.values("latents.init", shape, m_.dtype);
@@ -218,12 +238,21 @@ class PictureRun {
 
   void write_dump() const {
     if (request_.dump.empty()) return;
-    nlohmann::json meta = {{"prompt", request_.prompt}, {"width", settings_.width}, {"height", settings_.height}, {"steps", settings_.steps},
-                           {"guidance", settings_.guidance}, {"seed", request_.seed}, {"greedy", request_.greedy}, {"rng", "cpu"},
-                           {"parse_special", request_.parse_special}, {"model", std::filesystem::absolute(m_.folder).filename().string()},
-                           {"dtype", dtype_name(m_.dtype)}, {"version", GLM_VERSION}};
+    nlohmann::json meta = {{"prompt", request_.prompt},
+                           {"width", settings_.width},
+                           {"height", settings_.height},
+                           {"steps", settings_.steps},
+                           {"guidance", settings_.guidance},
+                           {"seed", request_.seed},
+                           {"greedy", request_.greedy},
+                           {"rng", "cpu"},
+                           {"parse_special", request_.parse_special},
+                           {"model", std::filesystem::absolute(m_.folder).filename().string()},
+                           {"dtype", dtype_name(m_.dtype)},
+                           {"version", GLM_VERSION}};
     for (const Result::StageTime& t : result_.times) meta["seconds"][stage_name(t.stage)] = t.seconds;
-    write_safetensors(request_.dump, dump_, {{"json", meta.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+    write_safetensors(request_.dump, dump_,
+                      {{"json", meta.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
   }
 
   const Model& m_;

@@ -50,10 +50,14 @@ auto guarded(Call call) {
 
 const char* stage_name(Stage stage) {
   switch (stage) {
-    case Stage::prior: return "tokens";
-    case Stage::glyphs: return "glyphs";
-    case Stage::denoise: return "steps";
-    case Stage::decode: return "pixels";
+    case Stage::prior:
+      return "tokens";
+    case Stage::glyphs:
+      return "glyphs";
+    case Stage::denoise:
+      return "steps";
+    case Stage::decode:
+      return "pixels";
   }
   return "";
 }
@@ -65,8 +69,12 @@ Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
-const PictureDefaults& Pipeline::defaults() const { return model_->config.picture; }
-const std::vector<std::string>& Pipeline::warnings() const { return model_->text_tokenizer.warnings(); }
+const PictureDefaults& Pipeline::defaults() const {
+  return model_->config.picture;
+}
+const std::vector<std::string>& Pipeline::warnings() const {
+  return model_->text_tokenizer.warnings();
+}
 
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
   return guarded([&] {

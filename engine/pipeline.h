@@ -5,7 +5,8 @@
 //   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
 //   glm::write_png("apple.png", result.image);
 //
-// Every function throws glm::Error (base/error.h) and nothing else, and prints nothing. One call at a time per Pipeline.
+// Every function throws glm::Error (base/error.h) and nothing else, and prints nothing. One call at a time per
+// Pipeline.
 #pragma once
 
 #include <cstdint>
@@ -29,18 +30,18 @@ struct LoadOptions {
 };
 
 struct Request {
-  std::string prompt;             // UTF-8; text to be drawn stands in quotes
-  std::optional<int64_t> width;   // pixels, multiples of 32 from 128 to 2048; the checkpoint's default when absent
+  std::string prompt;            // UTF-8; text to be drawn stands in quotes
+  std::optional<int64_t> width;  // pixels, multiples of 32 from 128 to 2048; the checkpoint's default when absent
   std::optional<int64_t> height;
-  std::optional<int64_t> steps;     // 1 .. 1000
-  std::optional<double> guidance;   // above 1: the prompt's pull is strengthened
-  uint64_t seed = 0;                // torch's CPU stream uses the low 32 bits
-  bool greedy = false;              // the likeliest image token instead of a drawn one
-  bool parse_special = false;       // text such as "<sop>" is read as a special token, as upstream reads it
-  bool allow_early_stop = false;    // the prior may end its grid early, as upstream's may; that is an error then
-  std::filesystem::path dump;       // writes the stage tensors here when set
-  bool dump_full = false;           // what stands inside the stages too
-  std::filesystem::path inject;     // stage tensors to use instead of computing them
+  std::optional<int64_t> steps;    // 1 .. 1000
+  std::optional<double> guidance;  // above 1: the prompt's pull is strengthened
+  uint64_t seed = 0;               // torch's CPU stream uses the low 32 bits
+  bool greedy = false;             // the likeliest image token instead of a drawn one
+  bool parse_special = false;      // text such as "<sop>" is read as a special token, as upstream reads it
+  bool allow_early_stop = false;   // the prior may end its grid early, as upstream's may; that is an error then
+  std::filesystem::path dump;      // writes the stage tensors here when set
+  bool dump_full = false;          // what stands inside the stages too
+  std::filesystem::path inject;    // stage tensors to use instead of computing them
 };
 
 enum class Stage { prior, glyphs, denoise, decode };

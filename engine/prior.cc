@@ -15,8 +15,9 @@ namespace {
 void check_positions(const at::Tensor& positions, int64_t max_positions) {
   const auto largest = positions.max().item<int64_t>();
   if (largest >= max_positions) {
-    throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " + std::to_string(largest) +
-                                      ", the model has " + std::to_string(max_positions) + "; shorten the prompt");
+    throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " +
+                                      std::to_string(largest) + ", the model has " + std::to_string(max_positions) +
+                                      "; shorten the prompt");
   }
 }
 
@@ -58,14 +59,17 @@ at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, in
   const int64_t first = preview.height * preview.width;
   const int64_t cells = target.height * target.width;
   if (generated.size(1) < first + cells) {
-    throw Error(ErrorCode::model, "the prior stopped after " + std::to_string(generated.size(1)) + " of " + std::to_string(first + cells) +
+    throw Error(ErrorCode::model, "the prior stopped after " + std::to_string(generated.size(1)) + " of " +
+                                      std::to_string(first + cells) +
                                       " image tokens; leave out --allow-early-stop, or try another seed");
   }
   const at::Tensor ids = generated.slice(1, first, first + cells);
   const auto illegal = at::logical_or(ids < 0, ids >= codebook).sum().item<int64_t>();
   if (illegal > 0) {
-    throw Error(ErrorCode::model, std::to_string(illegal) + " of " + std::to_string(cells) + " tokens of the picture's grid are no image tokens (ids 0 to " +
-                                      std::to_string(codebook - 1) + "); leave out --allow-early-stop, or try another seed");
+    throw Error(ErrorCode::model, std::to_string(illegal) + " of " + std::to_string(cells) +
+                                      " tokens of the picture's grid are no image tokens (ids 0 to " +
+                                      std::to_string(codebook - 1) +
+                                      "); leave out --allow-early-stop, or try another seed");
   }
   return ids;
 }

@@ -31,8 +31,8 @@ using StepDone = std::function<void(int64_t done, int64_t total)>;
 at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
                            const StepDone& done, const Tap& tap);
 
-// The large grid's ids out of `generated`: i64 [1, h * w]. Throws Error(model) with the counts when the grid is short or
-// holds ids that are no image tokens.
+// The large grid's ids out of `generated`: i64 [1, h * w]. Throws Error(model) with the counts when the grid is short
+// or holds ids that are no image tokens.
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook);
 
 // Each id becomes 2 x 2: cells of 32 pixels to the decoder's patches of 16. i64 [1, h * w] -> [1, 4 * h * w]

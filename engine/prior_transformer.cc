@@ -10,7 +10,9 @@
 namespace glm {
 
 PriorAttention::PriorAttention(const Weights& w, const PriorConfig& c)
-    : qkv_({{w / "q_proj", c.heads * c.head_dim}, {w / "k_proj", c.kv_heads * c.head_dim}, {w / "v_proj", c.kv_heads * c.head_dim}},
+    : qkv_({{w / "q_proj", c.heads * c.head_dim},
+            {w / "k_proj", c.kv_heads * c.head_dim},
+            {w / "v_proj", c.kv_heads * c.head_dim}},
            c.dim, c.attention_bias ? Linear::Bias::yes : Linear::Bias::no),
       output_(w / "o_proj", c.heads * c.head_dim, c.dim, Linear::Bias::no),
       heads_(c.heads),
@@ -20,18 +22,21 @@ PriorAttention::PriorAttention(const Weights& w, const PriorConfig& c)
 at::Tensor PriorAttention::forward(const at::Tensor& x, DecodeState& state, int64_t layer) const {
   const int64_t begin = state.length;
   const int64_t end = begin + x.size(1);
-  const at::Tensor qkv = qkv_.forward(x).unflatten(-1, {heads_ + 2 * kv_heads_, head_dim_});  // [B, L, Hq + 2 Hkv, head]
+  const at::Tensor qkv =
+      qkv_.forward(x).unflatten(-1, {heads_ + 2 * kv_heads_, head_dim_});  // [B, L, Hq + 2 Hkv, head]
   const auto parts = qkv.split_with_sizes({heads_ + kv_heads_, kv_heads_}, 2);
   const at::Tensor qk = rotate(parts[0], state.rotary.rows(begin, end));
   state.cache.write(layer, begin, qk.slice(2, heads_), parts[1]);
-  return output_.forward(attention(qk.slice(2, 0, heads_), state.cache.keys(layer, end), state.cache.values(layer, end),
-                                   {.scale = std::pow(static_cast<double>(head_dim_), -0.5), .causal = x.size(1) > 1, .bias = {}}));
+  return output_.forward(
+      attention(qk.slice(2, 0, heads_), state.cache.keys(layer, end), state.cache.values(layer, end),
+                {.scale = std::pow(static_cast<double>(head_dim_), -0.5), .causal = x.size(1) > 1, .bias = {}}));
 }
 
 PriorLayer::PriorLayer(const Weights& w, const PriorConfig& c)
     : input_norm_(w / "input_layernorm", c.dim, c.norm_eps),
       post_attention_norm_(w / "post_self_attn_layernorm", c.dim, c.norm_eps),
-      pre_mlp_norm_(w / "post_attention_layernorm", c.dim, c.norm_eps),  // upstream's name for what it norms: the attention's sum
+      pre_mlp_norm_(w / "post_attention_layernorm", c.dim,
+                    c.norm_eps),  // upstream's name for what it norms: the attention's sum
       post_mlp_norm_(w / "post_mlp_layernorm", c.dim, c.norm_eps),
       attention_(w / "self_attn", c),
       gate_up_(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no),
@@ -66,7 +71,9 @@ at::Tensor PriorTransformer::prefill(const at::Tensor& ids, DecodeState& state, 
   return forward(ids, state, tap);
 }
 
-at::Tensor PriorTransformer::step(DecodeState& state) const { return forward(state.token.unsqueeze(1), state, {}); }
+at::Tensor PriorTransformer::step(DecodeState& state) const {
+  return forward(state.token.unsqueeze(1), state, {});
+}
 
 at::Tensor PriorTransformer::forward(const at::Tensor& ids, DecodeState& state, const Tap& tap) const {
   at::Tensor x = embed_.forward(ids);  // [B, L, D]

@@ -21,7 +21,9 @@ RotaryTable table_of(const at::Tensor& angles, at::ScalarType dtype) {
 
 }  // namespace
 
-at::Tensor prompt_positions(int64_t length) { return at::arange(length, at::kLong).expand({3, 1, length}).contiguous(); }
+at::Tensor prompt_positions(int64_t length) {
+  return at::arange(length, at::kLong).expand({3, 1, length}).contiguous();
+}
 
 at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids) {
   std::vector<at::Tensor> parts;

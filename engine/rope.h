@@ -15,8 +15,8 @@ namespace glm {
 // Upstream: GlmImageModel.get_rope_index
 at::Tensor prompt_positions(int64_t length);
 
-// Positions of generated tokens when they are fed back, grid after grid: the token at (row, col) of a grid that starts at
-// cursor d has (d, d + row, d + col), and the next grid starts max(height, width) later. i64 [3, 1, sum of h*w]
+// Positions of generated tokens when they are fed back, grid after grid: the token at (row, col) of a grid that starts
+// at cursor d has (d, d + row, d + col), and the next grid starts max(height, width) later. i64 [3, 1, sum of h*w]
 // Upstream: GlmImageModel.get_rope_index, the decode positions
 at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids);
 

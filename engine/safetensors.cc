@@ -29,11 +29,18 @@ constexpr size_t kMaxName = 1024;
 constexpr size_t kMaxRank = 16;
 
 const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
-  static const std::vector<std::pair<std::string, at::ScalarType>> table = {
-      {"F64", at::kDouble}, {"F32", at::kFloat},          {"F16", at::kHalf},
-      {"BF16", at::kBFloat16}, {"F8_E4M3", at::kFloat8_e4m3fn}, {"F8_E5M2", at::kFloat8_e5m2},
-      {"I64", at::kLong},   {"I32", at::kInt},            {"I16", at::kShort},
-      {"I8", at::kChar},    {"U8", at::kByte},            {"BOOL", at::kBool}};
+  static const std::vector<std::pair<std::string, at::ScalarType>> table = {{"F64", at::kDouble},
+                                                                            {"F32", at::kFloat},
+                                                                            {"F16", at::kHalf},
+                                                                            {"BF16", at::kBFloat16},
+                                                                            {"F8_E4M3", at::kFloat8_e4m3fn},
+                                                                            {"F8_E5M2", at::kFloat8_e5m2},
+                                                                            {"I64", at::kLong},
+                                                                            {"I32", at::kInt},
+                                                                            {"I16", at::kShort},
+                                                                            {"I8", at::kChar},
+                                                                            {"U8", at::kByte},
+                                                                            {"BOOL", at::kBool}};
   return table;
 }
 
@@ -52,15 +59,16 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
       !entry.contains("data_offsets")) {
     fail(file, where + ": expected the keys dtype, shape and data_offsets, found " + entry.dump().substr(0, 200));
   }
-  const auto dtype = std::find_if(dtypes().begin(), dtypes().end(),
-                                  [&](const auto& d) { return entry["dtype"] == d.first; });
+  const auto dtype =
+      std::find_if(dtypes().begin(), dtypes().end(), [&](const auto& d) { return entry["dtype"] == d.first; });
   if (dtype == dtypes().end()) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
   const json& shape = entry["shape"];
   const json& offsets = entry["data_offsets"];
   if (!shape.is_array() || shape.size() > kMaxRank) fail(file, where + ": shape is not a list of at most 16 sizes");
   if (!offsets.is_array() || offsets.size() != 2) fail(file, where + ": data_offsets is not a pair");
 
-  TensorInfo info{dtype->second, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
+  TensorInfo info{
+      dtype->second, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
   uint64_t bytes = c10::elementSize(info.dtype);
   for (const json& size : shape) {
     const uint64_t n = unsigned_number(size, file, where);
@@ -70,8 +78,8 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
     info.shape.push_back(static_cast<int64_t>(n));
   }
   if (info.end < info.begin || info.end - info.begin != bytes) {
-    fail(file, where + ": expected " + std::to_string(bytes) + " bytes for " + shape_text(info.shape) + ", found offsets " +
-                   offsets.dump());
+    fail(file, where + ": expected " + std::to_string(bytes) + " bytes for " + shape_text(info.shape) +
+                   ", found offsets " + offsets.dump());
   }
   return info;
 }
@@ -82,7 +90,8 @@ struct SafetensorsFile::Mapping {
   explicit Mapping(const fs::path& file) {
     const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
-      throw Error(ErrorCode::model, file.string() + ": can't be opened (" + std::strerror(errno) + "); is the checkpoint complete?");
+      throw Error(ErrorCode::model,
+                  file.string() + ": can't be opened (" + std::strerror(errno) + "); is the checkpoint complete?");
     }
     struct stat status {};
     // The length is asked of the same descriptor that is mapped: reading past a shorter file's end would be SIGBUS.
@@ -115,7 +124,8 @@ SafetensorsFile::SafetensorsFile(const fs::path& file) : path_(file), mapping_(s
   }
   data_begin_ = 8 + header_size;
   if (data_begin_ > mapping_->size) {
-    fail(file, "its header needs " + std::to_string(data_begin_) + " bytes, the file has " + std::to_string(mapping_->size));
+    fail(file,
+         "its header needs " + std::to_string(data_begin_) + " bytes, the file has " + std::to_string(mapping_->size));
   }
   parse_header({mapping_->data + 8, header_size}, mapping_->size - data_begin_);
 }
@@ -137,7 +147,8 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
     const TensorInfo info = parse_tensor(entry, path_, name);
     if (info.end > info.begin) order.emplace_back(info.begin, name);
     if (info.end > data_size) {
-      fail(path_, "tensor \"" + name + "\" ends at byte " + std::to_string(info.end) + " of " + std::to_string(data_size));
+      fail(path_,
+           "tensor \"" + name + "\" ends at byte " + std::to_string(info.end) + " of " + std::to_string(data_size));
     }
     tensors_.emplace(name, info);
   }
@@ -165,7 +176,8 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
     return copy;
   }
   // ATen has no read-only tensor; the mapping is PROT_READ, so a write would fault, and nothing writes to weights.
-  return at::from_blob(const_cast<char*>(data), info.shape, [keep = mapping_](void*) {}, at::TensorOptions(info.dtype));
+  return at::from_blob(
+      const_cast<char*>(data), info.shape, [keep = mapping_](void*) {}, at::TensorOptions(info.dtype));
 }
 
 void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,
@@ -175,7 +187,8 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     const uint64_t end = offset + tensor.nbytes();
-    header[name] = {{"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+    header[name] = {
+        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);

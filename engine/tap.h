@@ -17,7 +17,8 @@ class Tap {
   using Sink = std::function<void(const std::string& name, const at::Tensor&)>;
 
   Tap() = default;
-  Tap(Sink sink, Level level, std::string prefix = "") : sink_(std::move(sink)), level_(level), prefix_(std::move(prefix)) {}
+  Tap(Sink sink, Level level, std::string prefix = "")
+      : sink_(std::move(sink)), level_(level), prefix_(std::move(prefix)) {}
 
   Tap operator/(const std::string& name) const { return {sink_, level_, prefix_ + name + "."}; }
 

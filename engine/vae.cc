@@ -19,14 +19,20 @@ at::Tensor channel_values(const std::vector<double>& values, at::ScalarType dtyp
 }  // namespace
 
 Conv::Conv(const Weights& w, Dims dims)
-    : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})), bias_(w.tensor("bias", {dims.out})), padding_(dims.kernel / 2) {}
+    : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})),
+      bias_(w.tensor("bias", {dims.out})),
+      padding_(dims.kernel / 2) {}
 
-at::Tensor Conv::forward(const at::Tensor& x) const { return at::conv2d(x, weight_, bias_, 1, padding_); }
+at::Tensor Conv::forward(const at::Tensor& x) const {
+  return at::conv2d(x, weight_, bias_, 1, padding_);
+}
 
 GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups)
     : weight_(w.tensor("weight", {channels})), bias_(w.tensor("bias", {channels})), groups_(groups) {}
 
-at::Tensor GroupNorm::forward(const at::Tensor& x) const { return at::group_norm(x, groups_, weight_, bias_, kEps); }
+at::Tensor GroupNorm::forward(const at::Tensor& x) const {
+  return at::group_norm(x, groups_, weight_, bias_, kEps);
+}
 
 Resnet::Resnet(const Weights& w, Dims dims)
     : norm1_(w / "norm1", dims.in, dims.groups),
@@ -47,9 +53,10 @@ PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t group
       output_(w / "to_out.0", channels, channels, Linear::Bias::yes) {}
 
 at::Tensor PixelAttention::forward(const at::Tensor& x) const {
-  const at::Tensor pixels = norm_.forward(x.flatten(2)).transpose(1, 2);           // [P, H*W, C]
+  const at::Tensor pixels = norm_.forward(x.flatten(2)).transpose(1, 2);             // [P, H*W, C]
   const auto qkv = qkv_.forward(pixels).unflatten(-1, {3, 1, x.size(1)}).unbind(2);  // one head
-  const at::Tensor attended = attention(qkv[0], qkv[1], qkv[2], {.scale = 1.0 / std::sqrt(static_cast<double>(x.size(1))), .causal = false, .bias = {}});
+  const at::Tensor attended = attention(
+      qkv[0], qkv[1], qkv[2], {.scale = 1.0 / std::sqrt(static_cast<double>(x.size(1))), .causal = false, .bias = {}});
   return x + output_.forward(attended).transpose(1, 2).reshape(x.sizes());
 }
 
@@ -61,7 +68,8 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
       mid_second_(w / "decoder.mid_block.resnets.1", {c.channels.back(), c.channels.back(), c.groups}),
       norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups),
       conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
-  if (c.post_quant_conv) post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
+  if (c.post_quant_conv)
+    post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
   if (c.mid_attention) mid_attention_.emplace(w / "decoder.mid_block.attentions.0", c.channels.back(), c.groups);
   int64_t in = c.channels.back();
   for (size_t i = 0; i < c.channels.size(); ++i) {  // the deepest block first
@@ -77,7 +85,9 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
   }
 }
 
-at::Tensor VaeDecoder::scale(const at::Tensor& latents) const { return latents.to(mean_.scalar_type()) * std_ + mean_; }
+at::Tensor VaeDecoder::scale(const at::Tensor& latents) const {
+  return latents.to(mean_.scalar_type()) * std_ + mean_;
+}
 
 at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(scaled) : scaled);

@@ -47,7 +47,8 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path&
   for (const auto& [name, shard] : content["weight_map"].items()) {
     const std::string file = shard.is_string() ? shard.get<std::string>() : "";
     if (file.empty() || file.front() == '.' || file != fs::path(file).filename()) {
-      throw Error(ErrorCode::model, index.string() + ": expected a plain file name for \"" + name + "\", found " + shard.dump());
+      throw Error(ErrorCode::model,
+                  index.string() + ": expected a plain file name for \"" + name + "\", found " + shard.dump());
     }
     wanted[file].insert(name);
   }
@@ -56,8 +57,8 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path&
     SafetensorsFile file(folder / shard);
     for (const std::string& name : names) {
       if (!file.tensors().contains(name)) {
-        throw Error(ErrorCode::model, (folder / shard).string() + ": " + index.filename().string() + " expects the tensor \"" +
-                                          name + "\" here, and it is missing");
+        throw Error(ErrorCode::model, (folder / shard).string() + ": " + index.filename().string() +
+                                          " expects the tensor \"" + name + "\" here, and it is missing");
       }
     }
     for (const auto& [name, info] : file.tensors()) {
@@ -88,20 +89,24 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype) : store_(std::mak
       return;
     }
   }
-  throw Error(ErrorCode::model, folder.string() + ": expected model.safetensors, diffusion_pytorch_model.safetensors or the "
-                                                  "index of their shards, found none; is the checkpoint complete?");
+  throw Error(ErrorCode::model, folder.string() +
+                                    ": expected model.safetensors, diffusion_pytorch_model.safetensors or the "
+                                    "index of their shards, found none; is the checkpoint complete?");
 }
 
-Weights::Weights(std::shared_ptr<Store> store, std::string scope) : store_(std::move(store)), scope_(std::move(scope)) {}
+Weights::Weights(std::shared_ptr<Store> store, std::string scope)
+    : store_(std::move(store)), scope_(std::move(scope)) {}
 
-Weights Weights::operator/(const std::string& name) const { return {store_, scope_ + name + "."}; }
+Weights Weights::operator/(const std::string& name) const {
+  return {store_, scope_ + name + "."};
+}
 
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
   const std::string full = scope_ + name;
   const auto found = store_->file_of.find(full);
   if (found == store_->file_of.end()) {
-    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full + "\" is missing; expected it with shape " +
-                                      shape_text(shape));
+    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full +
+                                      "\" is missing; expected it with shape " + shape_text(shape));
   }
   const SafetensorsFile& file = store_->files[found->second];
   const TensorInfo& info = file.tensors().at(full);
@@ -117,13 +122,18 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
   return file.tensor(full).to(store_->dtype);
 }
 
-bool Weights::has(const std::string& name) const { return store_->file_of.contains(scope_ + name); }
+bool Weights::has(const std::string& name) const {
+  return store_->file_of.contains(scope_ + name);
+}
 
-at::ScalarType Weights::dtype() const { return store_->dtype; }
+at::ScalarType Weights::dtype() const {
+  return store_->dtype;
+}
 
 void Weights::leave(const std::string& name) const {
   const std::string prefix = scope_ + name + ".";
-  for (auto at = store_->file_of.lower_bound(prefix); at != store_->file_of.end() && at->first.starts_with(prefix); ++at) {
+  for (auto at = store_->file_of.lower_bound(prefix); at != store_->file_of.end() && at->first.starts_with(prefix);
+       ++at) {
     store_->claimed.insert(at->first);
   }
 }

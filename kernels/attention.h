@@ -16,9 +16,9 @@ struct AttentionOptions {
   std::optional<at::Tensor> bias;  // [B or 1, Hq, Lq, Lk]
 };
 
-at::Tensor attention(const at::Tensor& q,  // [B, Lq, Hq, head]
-                     const at::Tensor& k,  // [B, Lk, Hkv, head]
-                     const at::Tensor& v,  // [B, Lk, Hkv, head]
+at::Tensor attention(const at::Tensor& q,               // [B, Lq, Hq, head]
+                     const at::Tensor& k,               // [B, Lk, Hkv, head]
+                     const at::Tensor& v,               // [B, Lk, Hkv, head]
                      const AttentionOptions& options);  // -> [B, Lq, Hq * head]
 
 }  // namespace glm

@@ -2,7 +2,8 @@
 //   y = x * cos + rotate_half(x) * sin, computed in the tables' dtype and rounded to x's; the rest passes through.
 //   Upstream: apply_rotary_pos_emb (tables in the activation dtype), apply_rotary_emb with use_real_unbind_dim=-2
 //   (tables in fp32): the tables' dtype is the whole difference.
-// Roofline: memory; 2 * elements * dtype bytes. 8,192 image rows of 4,096: 134 MB, fused into the projection's epilogue.
+// Roofline: memory; 2 * elements * dtype bytes. 8,192 image rows of 4,096: 134 MB, fused into the projection's
+// epilogue.
 #pragma once
 
 #include <ATen/core/Tensor.h>

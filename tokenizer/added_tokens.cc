@@ -31,10 +31,8 @@ const AddedToken* AddedTokenFinder::longest_prefix(std::string_view text) const 
     if (depth == text.size()) break;
     const auto byte = static_cast<uint8_t>(text[depth]);
     auto at_depth = [depth](const AddedToken& token) { return static_cast<uint8_t>(token.content[depth]); };
-    low = std::lower_bound(low, high, byte,
-                           [&](const AddedToken& token, uint8_t b) { return at_depth(token) < b; });
-    high = std::upper_bound(low, high, byte,
-                            [&](uint8_t b, const AddedToken& token) { return b < at_depth(token); });
+    low = std::lower_bound(low, high, byte, [&](const AddedToken& token, uint8_t b) { return at_depth(token) < b; });
+    high = std::upper_bound(low, high, byte, [&](uint8_t b, const AddedToken& token) { return b < at_depth(token); });
   }
   return longest;
 }

@@ -105,8 +105,7 @@ void add_specs(Message* model) {
 
 }  // namespace
 
-BpeModel::BpeModel(const TokenizerFile& file)
-    : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
+BpeModel::BpeModel(const TokenizerFile& file) : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
   size_t apart = 0;
   const MergedTokens merged = collect(file.merges, &apart);
   if (const size_t missing = count_missing(merged); missing + apart > 0) {

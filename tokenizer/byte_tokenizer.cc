@@ -17,8 +17,8 @@ namespace {
 constexpr int64_t kByteOffset = 3;  // Upstream: self.offset, the number of tokens before the bytes
 
 [[noreturn]] void refuse(const std::string& place, const std::string& expected) {
-  throw Error(ErrorCode::model, place + ": expected " + expected +
-                                    "; save the tokenizer again with transformers' ByT5Tokenizer");
+  throw Error(ErrorCode::model,
+              place + ": expected " + expected + "; save the tokenizer again with transformers' ByT5Tokenizer");
 }
 
 bool read_flag(const json& token, const char* key, const std::string& place) {
@@ -33,8 +33,8 @@ AddedToken read_special(const std::string& key, const json& value, const std::st
   if (error != std::errc() || end != key.data() + key.size() || token.id < 0 || token.id > INT32_MAX) {
     refuse(place, "a token id as the key");
   }
-  if (!value.is_object() || !value.contains("content") || !value["content"].is_string() ||
-      value["content"].empty() || value["content"].get_ref<const std::string&>().empty()) {
+  if (!value.is_object() || !value.contains("content") || !value["content"].is_string() || value["content"].empty() ||
+      value["content"].get_ref<const std::string&>().empty()) {
     refuse(place + " content", "a text");
   }
   token.content = value["content"].get<std::string>();
@@ -79,8 +79,7 @@ ByteTokenizer::ByteTokenizer(const std::filesystem::path& tokenizer_config_json)
       pad_id_(special_id(specials_, "<pad>", tokenizer_config_json.string())),
       end_id_(special_id(specials_, "</s>", tokenizer_config_json.string())) {}
 
-std::vector<int64_t> ByteTokenizer::encode(std::string_view text, size_t max_length,
-                                           bool parse_special) const {
+std::vector<int64_t> ByteTokenizer::encode(std::string_view text, size_t max_length, bool parse_special) const {
   if (max_length < 1) throw Error(ErrorCode::usage, "expected room for at least 1 glyph token, found 0");
   const std::string repaired = repair_utf8(text);
   std::vector<int64_t> ids;

@@ -25,14 +25,12 @@ void find_between(std::string_view text, std::string_view open, std::string_view
 std::vector<std::string> find_glyph_texts(std::string_view prompt) {
   const std::string text = repair_utf8(prompt);
   std::vector<std::string> found;
-  const std::pair<std::string_view, std::string_view> kinds[] = {
-      {"'", "'"}, {"“", "”"}, {"\"", "\""}, {"「", "」"}};
+  const std::pair<std::string_view, std::string_view> kinds[] = {{"'", "'"}, {"“", "”"}, {"\"", "\""}, {"「", "」"}};
   for (const auto& [open, close] : kinds) find_between(text, open, close, &found);
   return found;
 }
 
-GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special,
-                   size_t max_length) {
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special, size_t max_length) {
   std::vector<std::string> texts = find_glyph_texts(prompt);
   if (texts.empty()) texts.emplace_back();
   GlyphIds ids;

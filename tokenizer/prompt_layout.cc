@@ -20,8 +20,7 @@ std::string read_token(const nlohmann::json& config, const char* key, const std:
   if (value && value->is_object() && value->contains("content")) value = &(*value)["content"];
   if (!value || !value->is_string() || value->get_ref<const std::string&>().empty()) {
     throw Error(ErrorCode::model, source + ": expected a token as \"" + key + "\", found " +
-                                      (value ? value->dump() : "nothing") +
-                                      "; is this the processor's file?");
+                                      (value ? value->dump() : "nothing") + "; is this the processor's file?");
   }
   return value->get<std::string>();
 }
@@ -42,11 +41,10 @@ LayoutTokens read_layout_tokens(const std::filesystem::path& processor_tokenizer
           read_token(config, "bos_token", source)};
 }
 
-PromptLayout layout_prompt(const TextTokenizer& tokenizer, const LayoutTokens& tokens,
-                           std::string_view prompt, Grid target, bool parse_special) {
+PromptLayout layout_prompt(const TextTokenizer& tokenizer, const LayoutTokens& tokens, std::string_view prompt,
+                           Grid target, bool parse_special) {
   PromptLayout layout{{}, target, preview_grid(target)};
-  const std::string sizes =
-      grid_text(tokens, target) + grid_text(tokens, layout.preview) + tokens.image_begin;
+  const std::string sizes = grid_text(tokens, target) + grid_text(tokens, layout.preview) + tokens.image_begin;
   if (parse_special) {
     // In one go, as upstream: an added token may take white space off the prompt's end.
     layout.ids = tokenizer.encode(std::string(prompt) + sizes, true);

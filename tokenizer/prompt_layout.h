@@ -40,7 +40,7 @@ struct PromptLayout {
 // Text-to-image: PROMPT <sop>h w<eop><sop>ph pw<eop><image>. parse_special concerns the prompt alone: the
 // layout's own tokens are always parsed. Throws Error(model) when the tokenizer doesn't know the layout's
 // tokens. Upstream: GlmImageProcessor.prepare_inputs_layout.
-PromptLayout layout_prompt(const TextTokenizer& tokenizer, const LayoutTokens& tokens,
-                           std::string_view prompt, Grid target, bool parse_special);
+PromptLayout layout_prompt(const TextTokenizer& tokenizer, const LayoutTokens& tokens, std::string_view prompt,
+                           Grid target, bool parse_special);
 
 }  // namespace glm

@@ -61,13 +61,13 @@ bool RegexSplitter::Code::search(std::string_view text, size_t start, pcre2_matc
   // The caller repaired the text; PCRE2 would check the whole rest of it again at every call.
   int found = pcre2_match(code.get(), subject, text.size(), start, PCRE2_NO_UTF_CHECK, data, context.get());
   if (found == PCRE2_ERROR_JIT_STACKLIMIT) {  // the interpreter keeps its stack on the heap
-    found = pcre2_match(code.get(), subject, text.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data,
-                        context.get());
+    found =
+        pcre2_match(code.get(), subject, text.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context.get());
   }
   if (found == PCRE2_ERROR_NOMATCH) return false;
   if (found < 0) {
-    throw Error(ErrorCode::model, source + ": the splitting pattern fails on this text (" +
-                                      pcre2_message(found) + "); shorten the text");
+    throw Error(ErrorCode::model,
+                source + ": the splitting pattern fails on this text (" + pcre2_message(found) + "); shorten the text");
   }
   return true;
 }
@@ -81,8 +81,8 @@ RegexSplitter::RegexSplitter(const std::string& pattern, std::string source)
                                   PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
   code_->context.reset(pcre2_match_context_create(nullptr));
   if (!code_->code || !code_->context) {
-    throw Error(ErrorCode::model, code_->source + ": the splitting pattern \"" + pattern +
-                                      "\" is not supported (" + pcre2_message(error) + ")");
+    throw Error(ErrorCode::model, code_->source + ": the splitting pattern \"" + pattern + "\" is not supported (" +
+                                      pcre2_message(error) + ")");
   }
   pcre2_set_match_limit(code_->context.get(), kMatchLimit);
   pcre2_jit_compile(code_->code.get(), PCRE2_JIT_COMPLETE);  // where it isn't available the interpreter runs

@@ -119,8 +119,7 @@ std::unordered_map<std::string, int64_t> read_vocabulary(const Node& vocabulary)
     out.emplace(piece, id);
   }
   for (const std::string& character : byte_alphabet()) {
-    if (!out.contains(character))
-      vocabulary.refuse("a piece for each byte (there is none for \"" + character + "\")");
+    if (!out.contains(character)) vocabulary.refuse("a piece for each byte (there is none for \"" + character + "\")");
   }
   return out;
 }
@@ -169,10 +168,8 @@ void read_added_tokens(const Node& list, TokenizerFile* file) {
   int64_t next = static_cast<int64_t>(file->vocabulary.size());
   for (size_t i = 0; i < list.array().size(); ++i) {
     const Node node = list.at(i);
-    const AddedToken token{node["content"].text(), node["id"].id(), node["lstrip"].flag(),
-                           node["rstrip"].flag()};
-    if (token.content.empty() || !contents.insert(token.content).second)
-      node["content"].refuse("a text of its own");
+    const AddedToken token{node["content"].text(), node["id"].id(), node["lstrip"].flag(), node["rstrip"].flag()};
+    if (token.content.empty() || !contents.insert(token.content).second) node["content"].refuse("a text of its own");
     node["single_word"].require_flag(false);
     const auto known = file->vocabulary.find(token.content);
     const int64_t upstreams = known == file->vocabulary.end() ? next : known->second;

@@ -20,11 +20,11 @@ struct TokenizerFile {
     size_t split;       // where its left part ends, in bytes
   };
 
-  std::string pattern;         // regular expression that cuts the text into words
-  bool ignore_merges = false;  // a word that is in the vocabulary as a whole is one token
+  std::string pattern;                                  // regular expression that cuts the text into words
+  bool ignore_merges = false;                           // a word that is in the vocabulary as a whole is one token
   std::unordered_map<std::string, int64_t> vocabulary;  // ids are distinct
-  std::vector<Merge> merges;      // earlier ones come first; parts and results are in the vocabulary
-  std::vector<AddedToken> added;  // found in the text as they stand
+  std::vector<Merge> merges;                 // earlier ones come first; parts and results are in the vocabulary
+  std::vector<AddedToken> added;             // found in the text as they stand
   std::vector<AddedToken> added_normalized;  // found in what the others leave
 };
 

@@ -51,8 +51,7 @@ bool is_space(int32_t code_point, Space kind) {
 int32_t first_code_point(std::string_view text, size_t* length) {
   int32_t code_point = 0;
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  const auto n =
-      utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(std::min<size_t>(text.size(), 4)), &code_point);
+  const auto n = utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(std::min<size_t>(text.size(), 4)), &code_point);
   *length = n > 0 ? static_cast<size_t>(n) : 1;
   return code_point;
 }

@@ -62,12 +62,9 @@ TEST(ByteTokenizer, RefusesBrokenFiles) {
   mentions(message_for([](json& j) { j.erase("added_tokens_decoder"); }), "added_tokens_decoder");
   mentions(message_for([](json& j) { j["added_tokens_decoder"].erase("0"); }), "<pad>");
   mentions(message_for([](json& j) { j["added_tokens_decoder"].erase("1"); }), "</s>");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["x"] = j["added_tokens_decoder"]["0"]; }),
-           "token id");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["-1"] = j["added_tokens_decoder"]["0"]; }),
-           "token id");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; }),
-           "of its own");
+  mentions(message_for([](json& j) { j["added_tokens_decoder"]["x"] = j["added_tokens_decoder"]["0"]; }), "token id");
+  mentions(message_for([](json& j) { j["added_tokens_decoder"]["-1"] = j["added_tokens_decoder"]["0"]; }), "token id");
+  mentions(message_for([](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; }), "of its own");
   mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"]["content"] = ""; }), "content");
   mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"] = 3; }), "content");
   mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"].erase("lstrip"); }), "lstrip");

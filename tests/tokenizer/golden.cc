@@ -17,8 +17,7 @@ fs::path checkpoint(const std::string& name) {
 }
 
 nlohmann::json golden(const std::string& name) {
-  nlohmann::json file =
-      read_json(fs::path(GLM_SOURCE_DIR) / "tests" / "goldens" / "tokenizer" / (name + ".json"));
+  nlohmann::json file = read_json(fs::path(GLM_SOURCE_DIR) / "tests" / "goldens" / "tokenizer" / (name + ".json"));
   file.at("meta").at("made_by");
   file.at("meta").at("versions").at("tokenizers");
   return file;

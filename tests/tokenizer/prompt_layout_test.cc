@@ -28,8 +28,8 @@ TEST_P(PromptLayoutOf, IdsAndGridsAreUpstreams) {
   for (const auto& row : file["rows"]) {
     SCOPED_TRACE(row["prompt"]);
     for (const bool parse_special : {true, false}) {
-      const PromptLayout layout = layout_prompt(tokenizer_, tokens_, row["prompt"].get<std::string>(),
-                                                grid_of(row["target"]), parse_special);
+      const PromptLayout layout =
+          layout_prompt(tokenizer_, tokens_, row["prompt"].get<std::string>(), grid_of(row["target"]), parse_special);
       EXPECT_EQ(layout.ids, (parse_special ? row["ids"] : row.value("plain", row["ids"])).get<Ids>());
       EXPECT_EQ(json({layout.target.height, layout.target.width}), row["target"]);
       EXPECT_EQ(json({layout.preview.height, layout.preview.width}), row["preview"]);

@@ -47,8 +47,7 @@ TEST(RegexSplitter, SpacesAreUpstreams) {
   EXPECT_EQ(upstreams.size(), 25U);
   EXPECT_EQ(matching(R"(\s)"), upstreams);
   EXPECT_EQ(matching(R"([\sx])").size(), upstreams.size() + 1);
-  EXPECT_EQ(RegexSplitter(R"(\S+)", "test").split("a \u180E\u3000b"),
-            (Pieces{"a", " ", "\u180E", "\u3000", "b"}));
+  EXPECT_EQ(RegexSplitter(R"(\S+)", "test").split("a \u180E\u3000b"), (Pieces{"a", " ", "\u180E", "\u3000", "b"}));
 }
 
 // What upstream takes as a letter or digit and we don't is unassigned in PCRE2's version of Unicode, and

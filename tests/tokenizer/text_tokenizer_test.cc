@@ -61,8 +61,7 @@ TEST_P(TextTokenizerOf, TakesAMegabyte) {
 TEST_P(TextTokenizerOf, TakesAMegabyteWithoutSpaces) {
   const std::string text(1 << 20, 'a');
   size_t length = 0;
-  const auto vocabulary =
-      read_json(test::checkpoint(GetParam()) / "processor" / "tokenizer.json")["model"]["vocab"];
+  const auto vocabulary = read_json(test::checkpoint(GetParam()) / "processor" / "tokenizer.json")["model"]["vocab"];
   std::map<int64_t, size_t> sizes;
   for (const auto& [piece, id] : vocabulary.items()) sizes[id] = piece.size();
   for (const int64_t id : tokenizer_.encode(text, true)) length += sizes.at(id);

@@ -18,19 +18,15 @@ json small_tokenizer() {
   const json merges = json::parse(R"([["a", "b"], ["b", "c"], ["ab", "c"], ["a", "bc"]])");
   const json regex = {{"Regex", R"( ?\p{L}+|\s+)"}};
   const json split = {{"type", "Split"}, {"pattern", regex}, {"behavior", "Isolated"}, {"invert", false}};
-  const json bytes = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-  return {{"version", "1.0"},
-          {"added_tokens", json::array()},
-          {"normalizer", nullptr},
-          {"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", json::array({split, bytes})}}},
-          {"post_processor", nullptr},
-          {"model",
-           {{"type", "BPE"},
-            {"dropout", nullptr},
-            {"ignore_merges", false},
-            {"vocab", vocabulary},
-            {"merges", merges}}}};
+  const json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+  return {
+      {"version", "1.0"},
+      {"added_tokens", json::array()},
+      {"normalizer", nullptr},
+      {"pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", json::array({split, bytes})}}},
+      {"post_processor", nullptr},
+      {"model",
+       {{"type", "BPE"}, {"dropout", nullptr}, {"ignore_merges", false}, {"vocab", vocabulary}, {"merges", merges}}}};
 }
 
 json added_token(const std::string& content, int64_t id) {
@@ -71,8 +67,7 @@ TEST(TokenizerFile, MissingSplitsGiveOneWarning) {
   contents["model"]["merges"].erase(3);
   const auto tokenizer = tokenizer_of(contents);
   ASSERT_EQ(tokenizer.warnings().size(), 1U);
-  EXPECT_NE(tokenizer.warnings()[0].find("1 possible merges are not listed and 0 stand apart"),
-            std::string::npos)
+  EXPECT_NE(tokenizer.warnings()[0].find("1 possible merges are not listed and 0 stand apart"), std::string::npos)
       << tokenizer.warnings()[0];
   EXPECT_NE(tokenizer.warnings()[0].find("tokenizer.json"), std::string::npos);
 }
@@ -82,8 +77,7 @@ TEST(TokenizerFile, MergesApartFromTheirTokensGiveOneWarning) {
   contents["model"]["merges"] = json::parse(R"([["a", "b"], ["ab", "c"], ["b", "c"], ["a", "bc"]])");
   const auto tokenizer = tokenizer_of(contents);
   ASSERT_EQ(tokenizer.warnings().size(), 1U);
-  EXPECT_NE(tokenizer.warnings()[0].find("0 possible merges are not listed and 1 stand apart"),
-            std::string::npos)
+  EXPECT_NE(tokenizer.warnings()[0].find("0 possible merges are not listed and 1 stand apart"), std::string::npos)
       << tokenizer.warnings()[0];
 }
 
@@ -179,8 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Damage{"\"zz\" is not in it", [](json& j) { j["model"]["merges"][1] = "z z"; }},
                     Damage{"each merge once", [](json& j) { j["model"]["merges"][1] = "a b"; }},
                     Damage{"added_tokens", [](json& j) { j.erase("added_tokens"); }},
-                    Damage{"added_tokens[0] id: expected 260",
-                           [](json& j) { j["added_tokens"][0]["id"] = 300; }},
+                    Damage{"added_tokens[0] id: expected 260", [](json& j) { j["added_tokens"][0]["id"] = 300; }},
                     Damage{"added_tokens[0] content", [](json& j) { j["added_tokens"][0]["content"] = ""; }},
                     Damage{"added_tokens[1] content",
                            [](json& j) { j["added_tokens"].push_back(added_token("<x>", 260)); }},
@@ -188,10 +181,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Damage{"lstrip", [](json& j) { j["added_tokens"][0].erase("lstrip"); }}));
 
 TEST(TokenizerFile, MissingOrBrokenJsonIsRefused) {
-  EXPECT_NE(test::refusal([] {
-              read_tokenizer_file("/nonexistent/tokenizer.json");
-            }).find("/nonexistent/tokenizer.json"),
-            std::string::npos);
+  EXPECT_NE(
+      test::refusal([] { read_tokenizer_file("/nonexistent/tokenizer.json"); }).find("/nonexistent/tokenizer.json"),
+      std::string::npos);
   const std::string whole = small_tokenizer().dump();
   const test::ScratchFile cut("tokenizer.json", whole.substr(0, whole.size() - 5));
   test::refusal([&] { read_tokenizer_file(cut.path()); });

@@ -1,0 +1,88 @@
+// The golden cases, and what the stage tests share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+#include "engine/tap.h"
+#include "tests/support/golden.h"
+
+namespace glm {
+
+inline const std::vector<std::string>& float32_cases() {
+  static const std::vector<std::string> cases = {"a/apostrophe",         "a/cjk",
+                                                 "a/empty_quotes",       "a/one_letter",
+                                                 "a/square_256",         "a/tall_128x2048",
+                                                 "a/wide_512x320",       "a/words_none",
+                                                 "a/words_one",          "a/words_three",
+                                                 "a/words_two",          "nano/apple",
+                                                 "nano/letter_a",        "nano/letters_two",
+                                                 "nano/cat_no_guidance", "nano/panda_greedy",
+                                                 "nano/tall_128x512",    "nano/wide_256x192",
+                                                 "nano/wide_512x320"};
+  return cases;
+}
+
+// Of those, the ones that hold the whole latents after each step.
+inline const std::vector<std::string>& whole_latents_cases() {
+  static const std::vector<std::string> cases = {"a/empty_quotes", "a/one_letter",  "a/words_none",
+                                                 "a/words_one",    "a/words_three", "nano/letters_two"};
+  return cases;
+}
+
+inline const std::vector<std::string>& bfloat16_cases() {
+  static const std::vector<std::string> cases = {"a/bf16_wide", "a/bf16_words", "nano/bf16_letters", "nano/bf16_star"};
+  return cases;
+}
+
+inline std::string case_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) c = c == '/' ? '_' : c;
+  return name;
+}
+
+// A stage test: a golden, and the model it was made with.
+class StageTest : public testing::TestWithParam<std::string> {
+ protected:
+  explicit StageTest(const std::string& dtype = "float32")
+      : golden(GetParam() + ".safetensors"), model(golden.checkpoint(), dtype) {}
+
+  Grid grid() const {
+    return {golden.parameters().at("height").get<int64_t>() / 32, golden.parameters().at("width").get<int64_t>() / 32};
+  }
+  std::vector<int64_t> latent_shape() const {
+    const VaeConfig& c = model.config.vae;
+    return {1, c.latent_channels, 32 * grid().height / c.scale(), 32 * grid().width / c.scale()};
+  }
+
+  // A tap that keeps everything in `seen`.
+  Tap tap() {
+    return {[this](const std::string& name, const at::Tensor& value) {
+              seen.insert_or_assign(name, value.contiguous().clone());
+            },
+            Tap::Level::full};
+  }
+  // Each golden tensor whose name starts with `prefix` and that was tapped. Returns how many there were.
+  int compare_seen(const std::string& prefix, tolerance::Bound bound) const {
+    int compared = 0;
+    for (const std::string& name : golden.names()) {
+      if (!name.starts_with(prefix) || !seen.contains(name)) continue;
+      EXPECT_TRUE(golden.matches(name, seen.at(name), bound));
+      ++compared;
+    }
+    return compared;
+  }
+
+  c10::InferenceMode inference;
+  Golden golden;
+  Model model;
+  std::map<std::string, at::Tensor> seen;
+};
+
+}  // namespace glm

@@ -1,0 +1,68 @@
+// Room 6: the image decoder, each step fed with upstream's latents, tokens and glyph embeddings.
+#include "engine/dit.h"
+
+#include <ATen/ATen.h>
+
+#include "engine/flow_schedule.h"
+#include "engine/random.h"
+#include "tests/engine/cases.h"
+
+namespace glm {
+namespace {
+
+class DitStage : public StageTest {
+ protected:
+  bool guided() const { return golden.parameters().at("cfg").get<double>() > 1; }
+
+  std::vector<DitBranch> branches() {
+    const at::Tensor ids = golden.tensor("prior.ids");
+    std::vector<DitBranch> all = {
+        model.dit.branch(golden.tensor("glyph.prompt_embeds"), ids, false, tap() / "step0.cond")};
+    if (guided())
+      all.push_back(model.dit.branch(golden.tensor("glyph.negative_embeds"), ids, true, tap() / "step0.uncond"));
+    return all;
+  }
+
+  // Velocities of step k for upstream's `latents`, compared with upstream's.
+  void compare_step(int64_t k, const at::Tensor& latents) {
+    const FlowSchedule schedule(model.config.schedule, 4 * grid().height * grid().width,
+                                golden.parameters().at("steps"));
+    const std::string step = "step" + std::to_string(k);
+    std::vector<Tap> taps = {tap() / (step + ".cond"), tap() / (step + ".uncond")};
+    taps.resize(guided() ? 2 : 1);
+    const at::Tensor v = model.dit.forward(latents, branches(),
+                                           {.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0,
+                                            .height = 32 * grid().height,
+                                            .width = 32 * grid().width},
+                                           taps);
+    EXPECT_TRUE(golden.matches(step + ".cond.out", v.slice(0, 0, 1), tolerance::kStage));
+    if (guided()) {
+      EXPECT_TRUE(golden.matches(step + ".uncond.out", v.slice(0, 1, 2), tolerance::kStage));
+    }
+  }
+};
+
+TEST_P(DitStage, FirstStepIsUpstreams) {
+  compare_step(0, CpuRandom(golden.parameters().at("seed")).normal(latent_shape(), at::kFloat));  // bit-equal: room 5
+  const int inside = compare_seen("step0.", tolerance::kStage);
+  // temb, image_hidden, prior_hidden, glyph_hidden, norm_out and two for each block
+  if (golden.parameters().at("level") == "full") {
+    EXPECT_EQ(inside, 5 + 2 * model.config.dit.layers);
+  }
+}
+
+using DitLaterStages = DitStage;
+
+TEST_P(DitLaterStages, LaterStepsAreUpstreams) {
+  for (int64_t k = 1; k < golden.parameters().at("steps"); ++k) {
+    compare_step(k, golden.tensor("step" + std::to_string(k - 1) + ".latents"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, DitLaterStages,
+                         testing::Values("a/words_none", "a/words_one", "a/words_three", "nano/letters_two"),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, DitStage, testing::ValuesIn(float32_cases()), case_name);
+
+}  // namespace
+}  // namespace glm

@@ -1,0 +1,58 @@
+// bf16: with upstream's tokens and noise, logits and noise predictions point where upstream's do, and so does the
+// picture.
+#include <ATen/ATen.h>
+
+#include "engine/rope.h"
+#include "tests/engine/cases.h"
+#include "tests/support/compare.h"
+#include "tests/support/temporary_folder.h"
+
+namespace glm {
+namespace {
+
+class Bfloat16 : public StageTest {
+ protected:
+  Bfloat16() : StageTest("bfloat16") {}
+};
+
+TEST_P(Bfloat16, LogitsPointWhereUpstreamsDo) {
+  const at::Tensor ids = golden.tensor("ar.in.input_ids");
+  const at::Tensor tokens = golden.tensor("ar.generated");
+  const at::Tensor positions =
+      at::cat({prompt_positions(ids.size(1)), grid_positions(ids.size(1), {preview_grid(grid()), grid()})}, -1);
+  DecodeState state = model.prior.start(1, positions);
+  std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, {})};
+  for (int64_t i = 0; i + 1 < tokens.size(1); ++i) {
+    state.token.copy_(tokens.select(1, i));
+    logits.push_back(model.prior.step(state));
+  }
+  const at::Tensor ours = at::stack(logits, 1);
+  ASSERT_EQ(ours.scalar_type(), at::kBFloat16);
+  EXPECT_GE(cosine(golden.same_elements("ar.logits", ours), golden.kept("ar.logits")), tolerance::kBf16Cosine);
+}
+
+TEST_P(Bfloat16, NoisePredictionsAndPictureAreClose) {
+  const TemporaryFolder folder;
+  write_safetensors(folder / "tokens.safetensors", {{"ar.generated", golden.tensor("ar.generated")}}, {});
+  Request request = golden.request();
+  request.inject = folder / "tokens.safetensors";
+  request.dump = folder / "dump.safetensors";
+  const Pipeline pipeline(golden.checkpoint(), {.dtype = "bfloat16", .threads = 1});
+  pipeline.generate(request, {});
+
+  const SafetensorsFile dump(request.dump);
+  EXPECT_TRUE(golden.bytes_equal("latents.init", dump.tensor("latents.init"))) << "the noise is upstream's";
+  for (int64_t k = 0; k < *request.steps; ++k) {
+    for (const char* what : {"cond.out", "uncond.out", "noise_pred"}) {
+      const std::string name = "step" + std::to_string(k) + "." + what;
+      EXPECT_GE(cosine(golden.same_elements(name, dump.tensor(name)), golden.kept(name)), tolerance::kBf16Cosine)
+          << name;
+    }
+  }
+  EXPECT_GE(psnr(golden.same_elements("image", dump.tensor("image")), golden.kept("image")), tolerance::kBf16Psnr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, Bfloat16, testing::ValuesIn(bfloat16_cases()), case_name);
+
+}  // namespace
+}  // namespace glm

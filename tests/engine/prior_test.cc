@@ -1,0 +1,109 @@
+// Room 2: the prior. Logits with upstream's tokens fed, and the tokens it writes by itself.
+#include "engine/prior.h"
+
+#include <ATen/ATen.h>
+
+#include "base/error.h"
+#include "engine/rope.h"
+#include "tests/engine/cases.h"
+#include "tests/support/compare.h"
+
+namespace glm {
+namespace {
+
+using PriorStage = StageTest;
+
+TEST_P(PriorStage, LogitsAreUpstreams) {
+  const at::Tensor ids = golden.tensor("ar.in.input_ids");
+  const at::Tensor tokens = golden.tensor("ar.generated");
+  const at::Tensor positions =
+      at::cat({prompt_positions(ids.size(1)), grid_positions(ids.size(1), {preview_grid(grid()), grid()})}, -1);
+  DecodeState state = model.prior.start(1, positions);
+  std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, tap() / "ar.prefill")};
+  for (int64_t i = 0; i + 1 < tokens.size(1); ++i) {
+    state.token.copy_(tokens.select(1, i));
+    logits.push_back(model.prior.step(state));
+  }
+  EXPECT_TRUE(golden.matches("ar.logits", at::stack(logits, 1), tolerance::kStage));
+  const int layers = compare_seen("ar.prefill.", tolerance::kStage);
+  if (golden.parameters().at("level") == "full") {
+    EXPECT_EQ(layers, model.config.prior.layers);
+  }
+}
+
+TEST_P(PriorStage, TokensAreUpstreams) {
+  const GenerationConfig& g = model.config.generation;
+  PriorRequest request{.ids = golden.tensor("ar.in.input_ids"),
+                       .preview = preview_grid(grid()),
+                       .target = grid(),
+                       .sampling = {.temperature = g.temperature,
+                                    .top_p = g.top_p,
+                                    .top_k = g.top_k,
+                                    .greedy = golden.parameters().at("greedy")},
+                       .allow_early_stop = false,
+                       .seed = golden.parameters().at("seed")};
+  const at::Tensor tokens = generate_tokens(model.prior, model.config, request, [](int64_t, int64_t) {}, {});
+  EXPECT_TRUE(golden.bytes_equal("ar.generated", tokens));
+}
+
+TEST_P(PriorStage, LargeGridAndItsUpsamplingAreUpstreams) {
+  const at::Tensor large =
+      large_grid(golden.tensor("ar.generated"), preview_grid(grid()), grid(), model.config.generation.codebook);
+  EXPECT_TRUE(golden.bytes_equal("prior.d32_ids.0", large));
+  EXPECT_TRUE(golden.bytes_equal("prior.ids", upsample_ids(large, grid())));
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, PriorStage, testing::ValuesIn(float32_cases()), case_name);
+
+TEST(PriorGrid, AShortGridIsAnErrorThatNamesTheCounts) {
+  const at::Tensor tokens = at::zeros({1, 20}, at::kLong);
+  try {
+    large_grid(tokens, {4, 4}, {3, 2}, 256);
+    FAIL() << "20 of 22 tokens were taken";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::model);
+    EXPECT_NE(std::string(e.what()).find("20 of 22"), std::string::npos) << e.what();
+  }
+}
+
+TEST(PriorGrid, IllegalIdsAreAnErrorThatNamesTheCount) {
+  at::Tensor tokens = at::zeros({1, 23}, at::kLong);
+  tokens[0][17] = 256;
+  tokens[0][21] = 300;
+  tokens[0][22] = 257;  // the end token, beyond the grid: legal
+  try {
+    large_grid(tokens, {4, 4}, {3, 2}, 256);
+    FAIL() << "illegal ids were taken";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("2 of 6"), std::string::npos) << e.what();
+  }
+}
+
+// Upstream stops nano's prior early at 384x256: its plain way is an error here, ours fills the grid.
+TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {
+  const c10::InferenceMode inference;
+  const Model model(std::filesystem::path(GLM_SOURCE_DIR) / "models/nano", "float32");
+  const Grid target{8, 12};
+  const PromptLayout layout =
+      layout_prompt(model.text_tokenizer, model.layout_tokens, "a red apple on a yellow background", target, false);
+  PriorRequest request{.ids = at::tensor(layout.ids, at::kLong).unsqueeze(0),
+                       .preview = layout.preview,
+                       .target = target,
+                       .sampling = {.temperature = 0.6, .top_p = 0.75, .top_k = 0, .greedy = false},
+                       .allow_early_stop = true,
+                       .seed = 1};
+  const int64_t cells = layout.preview.height * layout.preview.width + 96;
+  const auto ignore = [](int64_t, int64_t) {};
+  const at::Tensor free = generate_tokens(model.prior, model.config, request, ignore, {});
+  ASSERT_LT(free.size(1), cells) << "this seed ended early upstream-wise when the test was written";
+  EXPECT_EQ(free[0][-1].item<int64_t>(), model.config.generation.eos);
+  request.allow_early_stop = false;
+  const at::Tensor masked = generate_tokens(model.prior, model.config, request, ignore, {});
+  ASSERT_EQ(masked.size(1), cells + 1);
+  EXPECT_LT(masked.slice(1, 0, cells).max().item<int64_t>(), model.config.generation.codebook);
+  EXPECT_TRUE(at::equal(masked.slice(1, 0, free.size(1) - 1), free.slice(1, 0, -1)))
+      << "up to the end token both are the same";
+}
+
+}  // namespace
+}  // namespace glm

@@ -1,0 +1,49 @@
+// Room 7: latents to pixels.
+#include "engine/vae.h"
+
+#include <ATen/ATen.h>
+
+#include "tests/engine/cases.h"
+#include "tests/support/compare.h"
+
+namespace glm {
+namespace {
+
+using VaeStage = StageTest;
+
+TEST_P(VaeStage, PixelsAreUpstreams) {
+  const at::Tensor pixels = model.vae.decode(golden.tensor("latents.final_scaled"));
+  EXPECT_TRUE(golden.matches("vae.decoded", pixels, tolerance::kStage));
+  const at::Tensor levels =
+      golden.same_elements("image", pixels_to_bytes(pixels)).to(at::kInt) - golden.kept("image").to(at::kInt);
+  EXPECT_LE(levels.abs().max().item<int>(), tolerance::kPictureLevels);
+}
+
+using VaeScaling = StageTest;
+
+TEST_P(VaeScaling, ScalingIsUpstreams) {
+  const std::string last = "step" + std::to_string(golden.parameters().at("steps").get<int64_t>() - 1) + ".latents";
+  EXPECT_TRUE(golden.matches("latents.final_scaled", model.vae.scale(golden.tensor(last)), tolerance::kStage));
+}
+
+// Two of the goldens hold only a part of the final latents.
+std::vector<std::string> whole_final_latents() {
+  std::vector<std::string> cases = float32_cases();
+  std::erase(cases, "a/tall_128x2048");
+  std::erase(cases, "a/wide_512x320");
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, VaeStage, testing::ValuesIn(whole_final_latents()), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, VaeScaling, testing::ValuesIn(whole_latents_cases()), case_name);
+
+// Upstream rounds x * 255 half to even, after clamping.
+TEST(PixelsToBytes, ClampsAndRoundsHalfToEven) {
+  const std::vector<double> values = {-3.0, -1.0, 2 * 0.5 / 255 - 1, 2 * 1.5 / 255 - 1, 2 * 127.4 / 255 - 1, 1.0,
+                                      7.0,  0.0,  2 * 2.6 / 255 - 1};
+  const at::Tensor bytes = pixels_to_bytes(at::tensor(values, at::kDouble).view({1, 3, 1, 3}));
+  EXPECT_TRUE(at::equal(bytes, at::tensor({0, 2, 255, 0, 127, 128, 0, 255, 3}, at::kByte).view({1, 1, 3, 3})));
+}
+
+}  // namespace
+}  // namespace glm

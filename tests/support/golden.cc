@@ -1,0 +1,93 @@
+#include "tests/support/golden.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "tests/support/compare.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+Golden::Golden(const std::string& file) : file_(fs::path(GLM_SOURCE_DIR) / "tests/goldens" / file) {
+  header_ = json::parse(file_.metadata().at("json"));
+  for (const char* key : {"made_by", "versions", "tensors"}) {
+    if (!header_.contains(key))
+      throw std::runtime_error(file + " doesn't say \"" + key + "\": it is no golden of upstream");
+  }
+  for (const char* library : {"torch", "diffusers", "transformers"}) header_["versions"].at(library);
+}
+
+fs::path Golden::checkpoint() const {
+  const std::string name = parameters().at("checkpoint");
+  return fs::path(GLM_SOURCE_DIR) / (name == "nano" ? "models" : "tests/checkpoints") / name;
+}
+
+Request Golden::request() const {
+  const json& p = parameters();
+  Request r;
+  r.prompt = p.at("prompt");
+  r.width = p.at("width").get<int64_t>();
+  r.height = p.at("height").get<int64_t>();
+  r.steps = p.at("steps").get<int64_t>();
+  r.guidance = p.at("cfg").get<double>();
+  r.seed = p.at("seed");
+  r.greedy = p.at("greedy");
+  return r;
+}
+
+std::vector<std::string> Golden::names() const {
+  std::vector<std::string> all;
+  for (const auto& entry : file_.tensors()) all.push_back(entry.first);
+  return all;
+}
+
+at::Tensor Golden::tensor(const std::string& name) const {
+  if (!whole(name)) throw std::runtime_error(file_.path().string() + " doesn't hold the whole of " + name);
+  return file_.tensor(name);
+}
+
+at::Tensor Golden::kept(const std::string& name) const {
+  return file_.tensor(name);
+}
+
+at::Tensor Golden::same_elements(const std::string& name, const at::Tensor& actual) const {
+  const auto stride = about(name).at("stride").get<int64_t>();
+  return stride == 1 ? actual : actual.flatten().slice(0, 0, std::nullopt, stride);
+}
+
+testing::AssertionResult Golden::matches(const std::string& name, const at::Tensor& actual,
+                                         tolerance::Bound bound) const {
+  if (!has(name)) return testing::AssertionFailure() << file_.path() << " has no " << name;
+  const auto shape = about(name).at("shape").get<std::vector<int64_t>>();
+  if (actual.sizes() != at::IntArrayRef(shape)) {
+    return testing::AssertionFailure() << name << ": expected shape " << shape_text(shape) << ", found "
+                                       << shape_text(actual.sizes());
+  }
+  const auto result = near(same_elements(name, actual), kept(name), about(name).at("max_abs"), bound);
+  return result ? result : testing::AssertionFailure() << name << ": " << result.message();
+}
+
+testing::AssertionResult Golden::bytes_equal(const std::string& name, const at::Tensor& actual) const {
+  const auto close = matches(name, actual, tolerance::kExact);
+  if (!close) return close;
+  const std::string expected = about(name).at("fnv1a64");
+  if (fnv1a64(actual) == expected) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << name << ": the elements that were kept are equal, others differ (hash "
+                                     << fnv1a64(actual) << ", upstream's " << expected << ")";
+}
+
+std::string fnv1a64(const at::Tensor& tensor) {
+  const at::Tensor bytes = tensor.contiguous();
+  const auto* data = static_cast<const unsigned char*>(bytes.const_data_ptr());
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (size_t i = 0; i < bytes.nbytes(); ++i) hash = (hash ^ data[i]) * 0x100000001b3U;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+}  // namespace glm

@@ -1,0 +1,19 @@
+// Every tolerance of the tests. Loosening one is a commit of its own, with the reason.
+#pragma once
+
+namespace glm::tolerance {
+
+// How far a number may be from upstream's, as a part of the largest value of upstream's tensor.
+struct Bound {
+  double of_largest;
+};
+
+constexpr Bound kExact{0.0};
+constexpr Bound kStage{1e-5};      // fp32, one stage fed with upstream's input
+constexpr Bound kChained{2e-4};    // fp32, steps fed with our own results
+constexpr int kPictureLevels = 1;  // of 255, fp32, the whole way
+
+constexpr double kBf16Cosine = 0.9995;  // logits and noise predictions, with upstream's tokens and noise
+constexpr double kBf16Psnr = 40.0;      // dB, the picture
+
+}  // namespace glm::tolerance
