@@ -10,72 +10,72 @@ namespace glm {
 
 // vision_language_encoder/config.json, text_config. Upstream: GlmImageTextConfig
 struct PriorConfig {
-  int64_t dim;            // hidden_size, D
-  int64_t inner_dim;      // intermediate_size
-  int64_t layers;         // num_hidden_layers
-  int64_t heads;          // num_attention_heads
-  int64_t kv_heads;       // num_key_value_heads
-  int64_t head_dim;       // explicit, or dim / heads
-  int64_t vocab;          // vocab_size: rows of the embedding
-  int64_t vision_vocab;   // vision_vocab_size: rows of the head, V
-  int64_t max_positions;  // max_position_embeddings
-  double norm_eps;        // rms_norm_eps
-  bool attention_bias;
-  double rope_theta;
-  double rotary_fraction;              // partial_rotary_factor
+  int64_t dim = 0;            // hidden_size, D
+  int64_t inner_dim = 0;      // intermediate_size
+  int64_t layers = 0;         // num_hidden_layers
+  int64_t heads = 0;          // num_attention_heads
+  int64_t kv_heads = 0;       // num_key_value_heads
+  int64_t head_dim = 0;       // explicit, or dim / heads
+  int64_t vocab = 0;          // vocab_size: rows of the embedding
+  int64_t vision_vocab = 0;   // vision_vocab_size: rows of the head, V
+  int64_t max_positions = 0;  // max_position_embeddings
+  double norm_eps = 0;        // rms_norm_eps
+  bool attention_bias = false;
+  double rope_theta = 0;
+  double rotary_fraction = 0;          // partial_rotary_factor
   std::vector<int64_t> mrope_section;  // frequencies that turn with t, h, w
   int64_t rotary_dim() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rotary_fraction); }
 };
 
 // vision_language_encoder/config.json, the ids, and generation_config.json
 struct GenerationConfig {
-  int64_t image_begin;  // image_start_token_id
-  int64_t image_end;    // image_end_token_id
-  int64_t codebook;     // vq_config.num_embeddings: ids below are image tokens
-  int64_t eos;
-  double temperature;
-  double top_p;
-  int64_t top_k;
+  int64_t image_begin = 0;  // image_start_token_id
+  int64_t image_end = 0;    // image_end_token_id
+  int64_t codebook = 0;     // vq_config.num_embeddings: ids below are image tokens
+  int64_t eos = 0;
+  double temperature = 0;
+  double top_p = 0;
+  int64_t top_k = 0;
 };
 
 // text_encoder/config.json. Upstream: T5Config
 struct GlyphConfig {
-  int64_t dim;           // d_model, E
-  int64_t inner_dim;     // d_ff
-  int64_t heads;         // num_heads
-  int64_t head_dim;      // d_kv
-  int64_t layers;        // num_layers
-  int64_t vocab;         // vocab_size
-  int64_t buckets;       // relative_attention_num_buckets
-  int64_t max_distance;  // relative_attention_max_distance
-  double norm_eps;       // layer_norm_epsilon
+  int64_t dim = 0;           // d_model, E
+  int64_t inner_dim = 0;     // d_ff
+  int64_t heads = 0;         // num_heads
+  int64_t head_dim = 0;      // d_kv
+  int64_t layers = 0;        // num_layers
+  int64_t vocab = 0;         // vocab_size
+  int64_t buckets = 0;       // relative_attention_num_buckets
+  int64_t max_distance = 0;  // relative_attention_max_distance
+  double norm_eps = 0;       // layer_norm_epsilon
 };
 
 // transformer/config.json. Upstream: GlmImageTransformer2DModel
 struct DitConfig {
-  int64_t layers;       // num_layers
-  int64_t heads;        // num_attention_heads
-  int64_t head_dim;     // attention_head_dim
-  int64_t in_channels;  // C
-  int64_t out_channels;
-  int64_t patch;     // patch_size
-  int64_t text_dim;  // text_embed_dim, E
-  int64_t time_dim;  // time_embed_dim
-  int64_t condition_dim;
-  int64_t codebook;                                 // prior_vq_quantizer_codebook_size
+  int64_t layers = 0;       // num_layers
+  int64_t heads = 0;        // num_attention_heads
+  int64_t head_dim = 0;     // attention_head_dim
+  int64_t in_channels = 0;  // C
+  int64_t out_channels = 0;
+  int64_t patch = 0;     // patch_size
+  int64_t text_dim = 0;  // text_embed_dim, E
+  int64_t time_dim = 0;  // time_embed_dim
+  int64_t condition_dim = 0;
+  int64_t codebook = 0;                             // prior_vq_quantizer_codebook_size
   int64_t dim() const { return heads * head_dim; }  // D
 };
 
 // vae/config.json. Upstream: AutoencoderKL
 struct VaeConfig {
   std::vector<int64_t> channels;  // block_out_channels
-  int64_t layers_per_block;
-  int64_t latent_channels;                                               // C
-  int64_t image_channels;                                                // out_channels
-  int64_t groups;                                                        // norm_num_groups
-  int64_t sample_size;                                                   // pixels
-  bool mid_attention;                                                    // mid_block_add_attention
-  bool post_quant_conv;                                                  // use_post_quant_conv
+  int64_t layers_per_block = 0;
+  int64_t latent_channels = 0;                                           // C
+  int64_t image_channels = 0;                                            // out_channels
+  int64_t groups = 0;                                                    // norm_num_groups
+  int64_t sample_size = 0;                                               // pixels
+  bool mid_attention = false;                                            // mid_block_add_attention
+  bool post_quant_conv = false;                                          // use_post_quant_conv
   std::vector<double> latents_mean;                                      // [C]
   std::vector<double> latents_std;                                       // [C]
   int64_t scale() const { return int64_t{1} << (channels.size() - 1); }  // pixels per latent
@@ -83,18 +83,18 @@ struct VaeConfig {
 
 // scheduler/scheduler_config.json. Upstream: FlowMatchEulerDiscreteScheduler
 struct ScheduleConfig {
-  int64_t train_timesteps;    // num_train_timesteps
-  int64_t base_image_length;  // base_image_seq_len
-  double base_shift;
-  double max_shift;
+  int64_t train_timesteps = 0;    // num_train_timesteps
+  int64_t base_image_length = 0;  // base_image_seq_len
+  double base_shift = 0;
+  double max_shift = 0;
 };
 
 // What a picture gets when the request doesn't say: glm_image.json where there is one, else upstream's.
 struct PictureDefaults {
-  int64_t width;
-  int64_t height;
-  int64_t steps;
-  double guidance;
+  int64_t width = 0;
+  int64_t height = 0;
+  int64_t steps = 0;
+  double guidance = 0;
 };
 
 struct ModelConfig {

@@ -67,7 +67,7 @@ at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>
 }
 
 DitBlock::DitBlock(const Weights& w, const DitConfig& c)
-    : modulation_(w / "norm1.linear", c.time_dim, 2 * kChunks * c.dim(), Linear::Bias::yes),
+    : modulation_(w / "norm1.linear", c.time_dim, c.dim() * kChunks * 2, Linear::Bias::yes),
       attention_(w / "attn1", c),
       feed_forward_(w / "ff", {c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh) {}
 

@@ -19,7 +19,7 @@ class Linear {
   // Several layers of one input as one: their outputs stand side by side, in order. Each part is a scope and its width.
   struct Part {
     Weights scope;
-    int64_t out;
+    int64_t out = 0;
   };
   Linear(const std::vector<Part>& parts, int64_t in, Bias bias);
 

@@ -46,6 +46,14 @@ Model::Model(const fs::path& checkpoint, const std::string& dtype_name)
                                    {"model.visual", "model.vqmodel"})),
       glyph_encoder(load<GlyphEncoder>(checkpoint / "text_encoder", dtype, config.glyph, {})),
       dit(load<Dit>(checkpoint / "transformer", dtype, config.dit, {})),
-      vae(load<VaeDecoder>(checkpoint / "vae", dtype, config.vae, {"encoder", "quant_conv"})) {}
+      vae(load<VaeDecoder>(checkpoint / "vae", dtype, config.vae, {"encoder", "quant_conv"})) {
+  const int64_t begin = text_tokenizer.id_of(layout_tokens.image_begin);
+  if (begin != config.generation.image_begin) {
+    throw Error(ErrorCode::model, (checkpoint / "processor").string() + ": expected \"" + layout_tokens.image_begin +
+                                      "\" to have the id image_start_token_id (" +
+                                      std::to_string(config.generation.image_begin) + "), found " +
+                                      std::to_string(begin));
+  }
+}
 
 }  // namespace glm

@@ -32,6 +32,7 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
   check_positions(at::cat({prompt, grids}, -1), c.prior.max_positions);
   tap.stage("position_ids_prefill", prompt);
 
+  done(0, cells + 1);
   DecodeState state = transformer.start(1, at::cat({prompt, grids}, -1));
   CpuRandom random(request.seed);
   at::Tensor generated = at::empty({1, cells + 1}, at::kLong);
@@ -63,7 +64,7 @@ at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, in
                                       std::to_string(first + cells) +
                                       " image tokens; leave out --allow-early-stop, or try another seed");
   }
-  const at::Tensor ids = generated.slice(1, first, first + cells);
+  at::Tensor ids = generated.slice(1, first, first + cells);
   const auto illegal = at::logical_or(ids < 0, ids >= codebook).sum().item<int64_t>();
   if (illegal > 0) {
     throw Error(ErrorCode::model, std::to_string(illegal) + " of " + std::to_string(cells) +

@@ -19,8 +19,9 @@ struct SamplingOptions {
   bool greedy = false;  // argmax over the legal ids; no random numbers are used
 };
 
-// Scores with -inf where an id is removed. logits: [B, V] -> fp32 [B, V]
-at::Tensor process_logits(const at::Tensor& logits, const SamplingOptions& options);
+// Scores with -inf where an id is removed.
+at::Tensor process_logits(const at::Tensor& logits,         // [B, V], any float dtype
+                          const SamplingOptions& options);  // -> fp32 [B, V]
 
 at::Tensor sample(const at::Tensor& logits,         // [B, V], any float dtype
                   const at::Tensor& exponential,    // fp32 [B, V], unused when greedy

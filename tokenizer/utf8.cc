@@ -11,7 +11,7 @@ namespace {
 // What a lead byte asks for (Unicode, table 3-7): the length, and the range of the second byte, which is
 // narrower than 80..BF where a wider one would let overlong forms, surrogates or values above U+10FFFF in.
 struct Lead {
-  size_t length;  // 0: no character starts with this byte
+  size_t length = 0;  // 0: no character starts with this byte
   uint8_t second_low = 0x80;
   uint8_t second_high = 0xBF;
 };

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Habits that a grep can see. Prints each place that breaks one and fails.
+set -euo pipefail
+failed=0
+report() { [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; failed=1; }; }
+library="base kernels tokenizer engine"
+
+report "the library prints, exits or aborts" \
+  "$(grep -rnE '\b(printf|puts|std::cout|std::cerr|std::clog|exit|abort|assert|DCHECK)\b *[(<]?' --include=*.cc --include=*.h $library |
+     grep -vE '^[^:]+:[0-9]+: *//|snprintf|static_assert' | grep -E 'printf *\(|puts *\(|std::c(out|err|log)|\b(exit|abort|assert|DCHECK) *\(' || true)"
+report "a conditional of the preprocessor outside the build" \
+  "$(grep -rnE '^ *# *(if|ifdef|ifndef|elif)\b' --include=*.cc --include=*.h $library cli || true)"
+report "a file of more than 400 lines" \
+  "$(find $library cli tests \( -name '*.cc' -o -name '*.h' \) -exec wc -l {} + | awk '$1 > 400 && $2 != "total"')"
+report "a component's header that doesn't name its upstream class" \
+  "$(grep -LE 'Upstream: ' engine/{prior_transformer,glyph_encoder,dit,vae,prior,flow_schedule,rope,layers,config,picture_run}.h || true)"
+report "an operation without a contract or a roofline" \
+  "$(for header in kernels/*.h; do grep -q 'Contract:' "$header" && grep -q 'Roofline:' "$header" || echo "$header"; done)"
+report "a tensor parameter without its shape" \
+  "$(grep -nE '^ *at::Tensor [a-z_]+\(const at::Tensor& [a-z_]+[,)]' kernels/*.h | grep -v '// ' || true)"
+report "a tolerance outside tests/support/tolerance.h" \
+  "$(grep -rnE 'Bound *\{|atol|rtol|allclose' --include=*.cc --include=*.h tests | grep -v '^tests/support/tolerance.h' || true)"
+report "a variant by suffix" \
+  "$(git ls-files $library cli | grep -E '_(v2|new|old|bf16|cfg|with_refs)\.' || true)"
+report "a note to oneself, or code that is switched off" \
+  "$(grep -rnE 'TODO|FIXME|\bXXX\b|#if 0' --include=*.cc --include=*.h --include=*.sh --include=*.cmake $library cli tests third_party | grep -v 'tests/style/habits.sh' || true)"
+report "tracked files of more than 48 MB in all" \
+  "$(git ls-files -z | xargs -0 cat | wc -c | awk '$1 > 48000000 {print $1 " bytes"}')"
+
+[ $failed = 0 ]

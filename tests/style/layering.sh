@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Who may include whom. Prints each include that points back and fails.  layering.sh [folder]
+#   base ← {kernels, tokenizer} ← engine ← cli;  all ← tests
+#   inside engine: {safetensors, config} ← weights ← layers ← components ← prior ← picture_run ← pipeline
+set -euo pipefail
+cd "${1:-.}"
+failed=0
+
+# forbid FILES PATTERN: no file of the glob may include what matches
+forbid() {
+  local hits
+  hits=$(grep -nE "^#include [<\"]($2)" $1 2>/dev/null || true)
+  [ -z "$hits" ] || { echo "$hits"; failed=1; }
+}
+
+forbid "base/*"      "(kernels|tokenizer|engine|cli|tests)/|ATen/|c10/|torch/"
+forbid "kernels/*"   "(tokenizer|engine|cli|tests)/"
+forbid "tokenizer/*" "(kernels|engine|cli|tests)/|ATen/|c10/|torch/"
+forbid "engine/*"    "(cli|tests)/"
+forbid "cli/*"       "(kernels|tokenizer|tests)/|ATen/|c10/|torch/"
+forbid "cli/*"       "engine/($(ls engine | sed -n 's/\.h$//p' | grep -vxE 'pipeline|config|image' | paste -sd'|'))\.h"
+
+# Public headers hold no LibTorch type.
+forbid "engine/pipeline.h engine/config.h engine/image.h base/*.h" "ATen/|c10/|torch/"
+# <torch/torch.h> takes 14 s a file and is needed nowhere.
+forbid "kernels/* engine/* cli/*" "torch/"
+
+forbid "engine/safetensors.* engine/config.* engine/tap.h engine/random.* engine/image.*" \
+  "engine/(weights|layers|rope|kv_cache|flow_schedule|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+forbid "engine/weights.*" "engine/(layers|rope|kv_cache|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+forbid "engine/layers.* engine/rope.* engine/kv_cache.* engine/flow_schedule.*" \
+  "engine/(prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+# Components don't know each other.
+components="prior_transformer glyph_encoder dit vae"
+for own in $components; do
+  others=$(echo $components | tr ' ' '\n' | grep -vx "$own" | paste -sd'|')
+  forbid "engine/$own.*" "engine/($others|prior|model|picture_run|pipeline)\.h"
+done
+forbid "engine/prior.*" "engine/(glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+forbid "engine/model.*" "engine/(prior|picture_run|pipeline)\.h"
+
+[ $failed = 0 ] || { echo "layering.sh: these includes point the wrong way; see the head of tests/style/layering.sh" >&2; exit 1; }
