@@ -2,6 +2,7 @@
 # Makes a Debian or Ubuntu machine ready: system packages, and LibTorch (the PyPI wheel) into .deps/.
 #
 #   third_party/install.sh [--tests]      --tests adds what the tests and linters need
+#   third_party/install.sh --which        only prints which set of wheels this machine gets
 #
 # Prints nothing and takes a few hundredths of a second when nothing is missing. The set of wheels follows the machine and is
 # chosen anew when it changes:
@@ -12,6 +13,23 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { echo "glm-image set-up: $*" >&2; }
+
+# Which machine is this? Cheap to ask, so it is asked every time.
+nvcc=$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
+[ -x "$nvcc" ] && nvcc=$(readlink -f "$nvcc") || nvcc=none
+driver=none
+if [ -e /proc/driver/nvidia/version ] || [ -e /dev/dxg ] || command -v nvidia-smi >/dev/null; then driver=yes; fi
+
+choose_kind() {   # sets kind
+  kind=cpu
+  [ $driver = yes ] && kind=full
+  [ "$nvcc" != none ] || return 0
+  local release
+  release=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
+  if [ "${release:-0}" -ge 13 ]; then kind=toolkit; else say "nvcc ${release:-?} found; 13 or newer is needed, so it is not used"; fi
+}
+
+if [ "${1:-}" = --which ]; then choose_kind; echo "$kind"; exit 0; fi
 
 packages=(g++ cmake ninja-build pkg-config python3 python3-pip ca-certificates
   libsentencepiece-dev libpcre2-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev libpng-dev)
@@ -34,22 +52,11 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 fi
 
-# Which machine is this? Cheap to ask, so it is asked every time.
-nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
-[ -x "$nvcc" ] && nvcc=$(readlink -f "$nvcc") || nvcc=none
-driver=none
-if [ -e /proc/driver/nvidia/version ] || [ -e /dev/dxg ]; then driver=yes; fi
 version=2.11.0
 machine="torch $version nvcc $nvcc driver $driver script $(cksum <third_party/install.sh)"
 [ "$(cat .deps/.machine 2>/dev/null)" = "$machine" ] && exit 0
 
-kind=cpu
-[ $driver = yes ] && kind=full
-if [ "$nvcc" != none ]; then
-  release=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
-  if [ "${release:-0}" -ge 13 ]; then kind=toolkit; else say "nvcc $release found; 13 or newer is needed, so it is not used"; fi
-fi
-
+choose_kind
 wheels=(torch==$version nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 [ $kind = cpu ] || wheels+=(nvidia-cufile==1.15.1.6 nvidia-cusparselt-cu13==0.8.0 nvidia-nvshmem-cu13==3.4.5)
 [ $kind = full ] && wheels+=(nvidia-cublas==13.1.0.3 nvidia-cudnn-cu13==9.19.0.56 nvidia-cufft==12.0.0.61
