@@ -12,10 +12,15 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 json parse_json(std::string_view text, const std::string& source, int max_depth) {
+  // nlohmann-json takes a NUL for the end and would not look at what follows.
+  if (text.find('\0') != std::string_view::npos) {
+    throw Error(ErrorCode::model, source + ": not valid JSON (it holds a NUL byte); download the file again");
+  }
   // One set of keys per open object: nlohmann-json would keep the last of duplicates without a word.
   std::vector<std::set<std::string>> open_objects;
   auto check = [&](int depth, json::parse_event_t event, json& value) {
-    if (depth > max_depth) {
+    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (depth + (opens ? 1 : 0) > max_depth) {
       throw Error(ErrorCode::model, source + ": JSON nests deeper than " + std::to_string(max_depth) + " levels");
     }
     if (event == json::parse_event_t::object_start) {
@@ -37,6 +42,11 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
 
 json read_json(const fs::path& file, uint64_t max_bytes) {
   return parse_json(read_file(file, max_bytes), file.string());
+}
+
+bool is_present(const fs::path& file) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(file, ignored));
 }
 
 std::string read_file(const fs::path& file, uint64_t max_bytes) {
