@@ -14,9 +14,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void write_stream(const fs::path& file, const std::function<void(std::ostream&)>& write) {
+// file: as the caller knows `destination`
+void write_stream(const fs::path& destination, const fs::path& file, const std::function<void(std::ostream&)>& write) {
   errno = 0;
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  std::ofstream out(destination, std::ios::binary | std::ios::trunc);
   if (out) write(out);
   out.close();
   if (!out) {
@@ -34,14 +35,14 @@ void write_file(const fs::path& file, const std::function<void(std::ostream&)>& 
     if (fs::is_directory(status)) {
       throw Error(ErrorCode::io, file.string() + ": expected a file to write, found a folder");
     }
-    write_stream(file, write);
+    write_stream(file, file, write);
     return;
   }
   // A link is followed, so that the file it names is replaced, not the link.
   const fs::path target = fs::exists(status) ? fs::canonical(file) : file;
   const fs::path temporary = target.string() + ".partial-" + std::to_string(::getpid());
   try {
-    write_stream(temporary, write);
+    write_stream(temporary, file, write);
     fs::rename(temporary, target);
   } catch (const fs::filesystem_error& e) {
     fs::remove(temporary, ignored);
