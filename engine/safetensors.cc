@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ostream>
+#include <tuple>
 #include <utility>
 
 #include "base/atomic_file.h"
@@ -69,14 +70,18 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
 
   TensorInfo info{
       dtype->second, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
+  // The strides of an empty tensor are products too: they have to fit as if it held something.
   uint64_t bytes = c10::elementSize(info.dtype);
+  bool empty = false;
   for (const json& size : shape) {
     const uint64_t n = unsigned_number(size, file, where);
-    if (n > static_cast<uint64_t>(INT64_MAX) || !checked_multiply(bytes, n, &bytes)) {
-      fail(file, where + ": its shape overflows");
+    empty = empty || n == 0;
+    if (!checked_multiply(bytes, std::max<uint64_t>(n, 1), &bytes) || bytes > static_cast<uint64_t>(INT64_MAX)) {
+      fail(file, where + ": its shape " + shape.dump() + " overflows");
     }
     info.shape.push_back(static_cast<int64_t>(n));
   }
+  if (empty) bytes = 0;
   if (info.end < info.begin || info.end - info.begin != bytes) {
     fail(file, where + ": expected " + std::to_string(bytes) + " bytes for " + shape_text(info.shape) +
                    ", found offsets " + offsets.dump());
@@ -88,21 +93,25 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
 
 struct SafetensorsFile::Mapping {
   explicit Mapping(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
     if (descriptor < 0) {
       throw Error(ErrorCode::model,
                   file.string() + ": can't be opened (" + std::strerror(errno) + "); is the checkpoint complete?");
     }
     struct stat status {};
     // The length is asked of the same descriptor that is mapped: reading past a shorter file's end would be SIGBUS.
-    if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) size = static_cast<uint64_t>(status.st_size);
+    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    if (regular) size = static_cast<uint64_t>(status.st_size);
+    int reason = 0;
     if (size > 0) {
       void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
       if (address != MAP_FAILED) data = static_cast<const char*>(address);
+      reason = errno;
     }
     ::close(descriptor);
+    if (!regular) throw Error(ErrorCode::model, file.string() + ": expected a safetensors file, found something else");
     if (size > 0 && data == nullptr) {
-      throw Error(ErrorCode::memory, file.string() + ": can't be mapped (" + std::strerror(errno) + ")");
+      throw Error(ErrorCode::memory, file.string() + ": can't be mapped (" + std::strerror(reason) + ")");
     }
   }
   ~Mapping() {
@@ -132,20 +141,22 @@ SafetensorsFile::SafetensorsFile(const fs::path& file) : path_(file), mapping_(s
 
 void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) {
   if (header.empty() || header.front() != '{') fail(path_, "its header doesn't start with {");
-  const json entries = parse_json(header, path_.string(), /*max_depth=*/4);
+  const json entries = parse_json(header, path_.string(), /*max_depth=*/3);
   if (entries.size() > kMaxTensors) fail(path_, "it names more than 1000000 tensors");
-  std::vector<std::pair<uint64_t, std::string>> order;
+  std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;  // an empty tensor stands before its neighbour
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") {
+      if (!entry.is_object()) fail(path_, "__metadata__: expected an object, found " + entry.dump().substr(0, 200));
       for (const auto& [key, value] : entry.items()) {
-        if (!value.is_string()) fail(path_, "__metadata__ holds something else than text");
+        if (!value.is_string())
+          fail(path_, "__metadata__: " + key + ": expected text, found " + value.dump().substr(0, 200));
         metadata_[key] = value.get<std::string>();
       }
       continue;
     }
     if (name.size() > kMaxName) fail(path_, "a tensor's name is longer than 1024 bytes");
     const TensorInfo info = parse_tensor(entry, path_, name);
-    if (info.end > info.begin) order.emplace_back(info.begin, name);
+    order.emplace_back(info.begin, info.end, name);
     if (info.end > data_size) {
       fail(path_,
            "tensor \"" + name + "\" ends at byte " + std::to_string(info.end) + " of " + std::to_string(data_size));
@@ -154,12 +165,12 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
   }
   std::sort(order.begin(), order.end());
   uint64_t end = 0;
-  for (const auto& [begin, name] : order) {
+  for (const auto& [begin, next, name] : order) {
     if (begin != end) {
       fail(path_, "tensor \"" + name + "\": expected it to begin at byte " + std::to_string(end) +
                       ", where the one before ends, found " + std::to_string(begin));
     }
-    end = tensors_.at(name).end;
+    end = next;
   }
   if (end != data_size) {
     fail(path_, "expected " + std::to_string(end) + " bytes of data, found " + std::to_string(data_size));
