@@ -161,7 +161,7 @@ PriorConfig prior_config(const Section& s) {
 
 GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& folder) {
   const fs::path file = folder / "generation_config.json";
-  const Section s(file.string(), fs::exists(file) ? read_json(file) : json::object(), "generation_config");
+  const Section s(file.string(), is_present(file) ? read_json(file) : json::object(), "generation_config");
   GenerationConfig c{.image_begin = model.number("image_start_token_id", 0),
                      .image_end = model.number("image_end_token_id", 0),
                      .codebook = model.section("vq_config").number("num_embeddings"),
@@ -263,7 +263,7 @@ ScheduleConfig schedule_config(const Section& s) {
 // Applies glm_image.json to the defaults of size, steps and guidance, and to those of sampling.
 PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, GenerationConfig* generation) {
   const fs::path file = folder / "glm_image.json";
-  const json content = fs::exists(file) ? read_json(file) : json::object();
+  const json content = is_present(file) ? read_json(file) : json::object();
   const Section s(file.string(), content, "picture");
   for (const auto& item : content.items()) {
     static const std::vector<std::string> known = {"width",       "height", "steps", "guidance",
@@ -289,7 +289,7 @@ void check_model_index(const fs::path& folder) {
     throw Error(ErrorCode::model,
                 folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
   }
-  if (!fs::exists(file)) {
+  if (!is_present(file)) {
     throw Error(ErrorCode::model, folder.string() + ": expected a checkpoint folder with model_index.json, found none");
   }
   const json index = read_json(file);

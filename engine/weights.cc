@@ -80,11 +80,11 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype) : store_(std::mak
   for (const char* stem : {"model", "diffusion_pytorch_model"}) {  // transformers' and diffusers' names
     const fs::path single = folder / (std::string(stem) + ".safetensors");
     const fs::path index = folder / (std::string(stem) + ".safetensors.index.json");
-    if (fs::exists(single)) {
+    if (is_present(single)) {
       store_->add(SafetensorsFile(single));
       return;
     }
-    if (fs::exists(index)) {
+    if (is_present(index)) {
       for (SafetensorsFile& file : open_shards(folder, index)) store_->add(std::move(file));
       return;
     }
