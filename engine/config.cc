@@ -151,9 +151,17 @@ PriorConfig prior_config(const Section& s) {
                 .mrope_section = rope.numbers("mrope_section")};
   c.head_dim = s.has("head_dim") ? s.number("head_dim") : c.dim / c.heads;
   if (c.heads % c.kv_heads != 0) s.fail("num_key_value_heads", "a divisor of " + std::to_string(c.heads), c.kv_heads);
+  // The numbers a head may generate are looked up in the embedding again.
+  if (c.vision_vocab > c.vocab) {
+    s.fail("vision_vocab_size", "at most vocab_size (" + std::to_string(c.vocab) + ")", c.vision_vocab);
+  }
+  if (c.rotary_dim() < 2 || c.rotary_dim() % 2 != 0) {
+    rope.fail("partial_rotary_factor", "an even part of head_dim (" + std::to_string(c.head_dim) + ")",
+              c.rotary_fraction);
+  }
   int64_t frequencies = 0;
   for (const int64_t n : c.mrope_section) frequencies += n;
-  if (c.mrope_section.size() != 3 || c.rotary_dim() % 2 != 0 || frequencies != c.rotary_dim() / 2) {
+  if (c.mrope_section.size() != 3 || frequencies != c.rotary_dim() / 2) {
     rope.fail("mrope_section", "three numbers with the sum " + std::to_string(c.rotary_dim() / 2), c.mrope_section);
   }
   return c;
@@ -162,8 +170,9 @@ PriorConfig prior_config(const Section& s) {
 GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& folder) {
   const fs::path file = folder / "generation_config.json";
   const Section s(file.string(), is_present(file) ? read_json(file) : json::object(), "generation_config");
-  GenerationConfig c{.image_begin = model.number("image_start_token_id", 0),
-                     .image_end = model.number("image_end_token_id", 0),
+  const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
+  GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
+                     .image_end = model.number("image_end_token_id", 0, last_id),
                      .codebook = model.section("vq_config").number("num_embeddings"),
                      .eos = 0,
                      .temperature = s.real("temperature", 1e-6, 1e6),
