@@ -1,0 +1,95 @@
+#include "base/atomic_file.h"
+
+#include <stdexcept>
+
+#include "tests/base/refusal.h"
+#include "tests/support/temporary_folder.h"
+
+namespace glm {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_text(const fs::path& file, const std::string& text) {
+  write_file(file, [&](std::ostream& out) { out << text; });
+}
+
+class WriteFile : public testing::Test {
+ protected:
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(folder_.path())) all.push_back(entry.path().filename());
+    return all;
+  }
+  const TemporaryFolder folder_;
+  const fs::path file_ = folder_ / "file";
+};
+
+TEST_F(WriteFile, MakesAndReplaces) {
+  write_text(file_, "something long");
+  EXPECT_EQ(read_bytes(file_), "something long");
+  write_text(file_, "short");
+  EXPECT_EQ(read_bytes(file_), "short");
+  EXPECT_EQ(names(), std::vector<std::string>{"file"});
+}
+
+TEST_F(WriteFile, IsOldOrNewNeverHalf) {
+  write_text(file_, "old");
+  write_file(file_, [&](std::ostream& out) {
+    out << "ne" << std::flush;
+    EXPECT_EQ(read_bytes(file_), "old");
+    out << "w";
+  });
+  EXPECT_EQ(read_bytes(file_), "new");
+}
+
+TEST_F(WriteFile, AWriterThatThrowsLeavesNothing) {
+  const auto failing = [](std::ostream& out) {
+    out << "half" << std::flush;
+    throw std::runtime_error("the writer's own");
+  };
+  EXPECT_THROW(write_file(file_, failing), std::runtime_error);
+  EXPECT_TRUE(names().empty());
+  write_text(file_, "old");
+  EXPECT_THROW(write_file(file_, failing), std::runtime_error);
+  EXPECT_EQ(names(), std::vector<std::string>{"file"});
+  EXPECT_EQ(read_bytes(file_), "old");
+}
+
+TEST_F(WriteFile, AStreamThatFailsLeavesNothing) {
+  const auto failing = [](std::ostream& out) { out.setstate(std::ios::failbit); };
+  EXPECT_TRUE(refused(ErrorCode::io, {file_.string() + ":"}, [&] { write_file(file_, failing); }));
+  EXPECT_TRUE(names().empty());
+}
+
+TEST_F(WriteFile, FollowsALink) {
+  write_text(folder_ / "target", "old");
+  fs::create_symlink("target", file_);
+  write_text(file_, "new");
+  EXPECT_TRUE(fs::is_symlink(file_));
+  EXPECT_EQ(read_bytes(folder_ / "target"), "new");
+  EXPECT_EQ(names().size(), 2U);
+}
+
+TEST_F(WriteFile, SaysWhereItCannotWrite) {
+  const fs::path missing = folder_ / "no/such/file";
+  EXPECT_TRUE(refused(ErrorCode::io, {missing.string() + ":", "No such file"}, [&] { write_text(missing, "x"); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {folder_.path().string() + ":", "found a folder"},
+                      [&] { write_text(folder_.path(), "x"); }));
+  write_text(file_, "old");
+  const fs::path below = file_ / "x";
+  EXPECT_TRUE(refused(ErrorCode::io, {below.string() + ":"}, [&] { write_text(below, "x"); }));
+  EXPECT_EQ(names(), std::vector<std::string>{"file"});
+}
+
+TEST_F(WriteFile, WritesToDevicesAsTheyAre) {
+  write_text("/dev/null", "x");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  if (!fs::is_character_file("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  EXPECT_TRUE(refused(ErrorCode::io, {"/dev/full:", "No space left"}, [] { write_text("/dev/full", "x"); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {"/dev/full:"}, [] { write_text("/dev/full", std::string(1 << 20, 'x')); }));
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+}
+
+}  // namespace
+}  // namespace glm
