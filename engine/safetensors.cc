@@ -148,8 +148,9 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
     if (name == "__metadata__") {
       if (!entry.is_object()) fail(path_, "__metadata__: expected an object, found " + entry.dump().substr(0, 200));
       for (const auto& [key, value] : entry.items()) {
-        if (!value.is_string())
+        if (!value.is_string()) {
           fail(path_, "__metadata__: " + key + ": expected text, found " + value.dump().substr(0, 200));
+        }
         metadata_[key] = value.get<std::string>();
       }
       continue;
