@@ -26,7 +26,7 @@ constexpr const char* kDefaults = R"({
   "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0,
     "mrope_section": [8, 12, 12]},
   "vq_config": {"num_embeddings": 16384},
-  "generation_config": {"do_sample": true, "temperature": 1.0, "top_p": 1.0, "top_k": 50},
+  "generation_config": {"temperature": 1.0, "top_p": 1.0, "top_k": 50},
   "text_encoder": {"vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,
     "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-06,
     "feed_forward_proj": "relu"},
