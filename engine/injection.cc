@@ -10,16 +10,23 @@
 namespace glm {
 
 Injection::Injection(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) {
+    throw Error(ErrorCode::usage, "can't inject " + file.string() + ": expected a file that --dump wrote, found none");
+  }
   try {
     file_.emplace(file);
   } catch (const Error& e) {
-    throw Error(ErrorCode::usage, std::string("can't inject: ") + e.what());
+    // The advice at the end is about a checkpoint's files.
+    const std::string what = e.what();
+    throw Error(ErrorCode::usage,
+                "can't inject " + what.substr(0, what.rfind(';')) + "; expected a file that --dump wrote");
   }
 }
 
 void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {
-  throw Error(ErrorCode::usage, file_->path().string() + ": tensor \"" + name + "\" to inject: expected " + expected +
-                                    ", found " + found);
+  throw Error(ErrorCode::usage, "can't inject " + file_->path().string() + ": tensor \"" + name + "\": expected " +
+                                    expected + ", found " + found);
 }
 
 at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) const {
@@ -59,7 +66,8 @@ int64_t Injection::last_step() const {
     if (!name.starts_with("step") || !name.ends_with(".latents")) continue;
     int64_t k = -1;
     const char* end = name.data() + name.size() - 8;
-    if (std::from_chars(name.data() + 4, end, k).ptr == end) last = std::max(last, k);
+    std::from_chars(name.data() + 4, end, k);
+    if (name == "step" + std::to_string(k) + ".latents") last = std::max(last, k);  // not step05
   }
   return last;
 }

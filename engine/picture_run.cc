@@ -98,8 +98,8 @@ class PictureRun {
       names += std::string(name) + ", ";
     }
     if (injected_.last_step() >= 0) return;
-    throw Error(ErrorCode::usage, "can't inject " + request_.inject.string() + ": expected one of the tensors " + names +
-                                      "step{k}.latents, found none of them");
+    throw Error(ErrorCode::usage, "can't inject " + request_.inject.string() + ": expected one of the tensors " +
+                                      names + "step{k}.latents, found none of them");
   }
 
   std::vector<int64_t> latent_shape() const {
@@ -107,7 +107,6 @@ class PictureRun {
     return {1, c.latent_channels, settings_.height / c.scale(), settings_.width / c.scale()};
   }
 
-  // Called with what is there already when a stage begins, then after each of its units.
   void done(Stage stage, int64_t count, int64_t total) {
     units_ = count;
     if (callbacks_.progress) callbacks_.progress(stage, count, total);
@@ -143,12 +142,14 @@ class PictureRun {
 
   at::Tensor generated_tokens(Grid grid, Grid preview) {  // -> i64 [1, n]
     if (auto injected = injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab)) {
-      const int64_t cells = preview.height * preview.width + grid.height * grid.width;
-      if (injected->size(1) < cells ||
-          injected->slice(1, 0, cells).max().item<int64_t>() >= m_.config.generation.codebook)
+      const int64_t first = preview.height * preview.width;
+      const int64_t cells = first + grid.height * grid.width;
+      const int64_t codebook = m_.config.generation.codebook;
+      if (injected->size(1) < cells || injected->slice(1, first, cells).max().item<int64_t>() >= codebook) {
         throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
-                                          " image tokens (ids below " + std::to_string(m_.config.generation.codebook) +
-                                          ") for this size, found others or fewer; inject a dump of the same size");
+                                          " image tokens with ids below " + std::to_string(codebook) +
+                                          ", found fewer or others; inject a dump of the same size");
+      }
       return *injected;
     }
     at::Tensor ids;  // [1, L]
@@ -178,7 +179,6 @@ class PictureRun {
   // The branch with the prompt, and for guidance the one without.
   std::vector<DitBranch> branches(const at::Tensor& ids) {
     const bool guided = settings_.guidance > 1;
-    done(Stage::glyphs, 0, guided ? 2 : 1);
     const at::Tensor prompt = glyph_embeds("glyph.prompt_embeds", request_.prompt, 0);
     std::vector<DitBranch> result = {m_.dit.branch(prompt, ids, /*drop=*/false, tap_ / "step0.cond")};
     if (guided) {
@@ -209,7 +209,6 @@ class PictureRun {
     tap_.stage("sched.timesteps", at::tensor(schedule.timesteps, at::kFloat));
 
     auto [latents, first] = first_latents(shape);
-    done(Stage::denoise, first, settings_.steps);
     for (int64_t k = first; k < settings_.steps; ++k) {
       const Tap tap = tap_ / ("step" + std::to_string(k));
       std::vector<Tap> inside(branches.size());
@@ -233,7 +232,7 @@ class PictureRun {
   std::pair<at::Tensor, int64_t> first_latents(const std::vector<int64_t>& shape) {
     if (const int64_t k = injected_.last_step(); k >= 0) {
       if (k >= settings_.steps)
-        throw Error(ErrorCode::usage, "can't inject step" + std::to_string(k) + ".latents is beyond the " +
+        throw Error(ErrorCode::usage, "can't inject step" + std::to_string(k) + ".latents: it is beyond the " +
                                           std::to_string(settings_.steps) + " steps asked for");
       return {*injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat), k + 1};
     }
@@ -255,7 +254,6 @@ class PictureRun {
   }
 
   at::Tensor decode(const at::Tensor& scaled) {  // -> u8 [1, H, W, 3]
-    done(Stage::decode, 0, 1);
     const at::Tensor pixels = m_.vae.decode(scaled);
     tap_.stage("vae.decoded", pixels);
     at::Tensor bytes = pixels_to_bytes(pixels);
