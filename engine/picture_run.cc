@@ -107,6 +107,7 @@ class PictureRun {
     return {1, c.latent_channels, settings_.height / c.scale(), settings_.width / c.scale()};
   }
 
+  // Called with what is there already when a stage begins, then after each of its units.
   void done(Stage stage, int64_t count, int64_t total) {
     units_ = count;
     if (callbacks_.progress) callbacks_.progress(stage, count, total);
@@ -179,6 +180,7 @@ class PictureRun {
   // The branch with the prompt, and for guidance the one without.
   std::vector<DitBranch> branches(const at::Tensor& ids) {
     const bool guided = settings_.guidance > 1;
+    done(Stage::glyphs, 0, guided ? 2 : 1);
     const at::Tensor prompt = glyph_embeds("glyph.prompt_embeds", request_.prompt, 0);
     std::vector<DitBranch> result = {m_.dit.branch(prompt, ids, /*drop=*/false, tap_ / "step0.cond")};
     if (guided) {
@@ -209,6 +211,7 @@ class PictureRun {
     tap_.stage("sched.timesteps", at::tensor(schedule.timesteps, at::kFloat));
 
     auto [latents, first] = first_latents(shape);
+    done(Stage::denoise, first, settings_.steps);
     for (int64_t k = first; k < settings_.steps; ++k) {
       const Tap tap = tap_ / ("step" + std::to_string(k));
       std::vector<Tap> inside(branches.size());
@@ -254,6 +257,7 @@ class PictureRun {
   }
 
   at::Tensor decode(const at::Tensor& scaled) {  // -> u8 [1, H, W, 3]
+    done(Stage::decode, 0, 1);
     const at::Tensor pixels = m_.vae.decode(scaled);
     tap_.stage("vae.decoded", pixels);
     at::Tensor bytes = pixels_to_bytes(pixels);

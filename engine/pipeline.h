@@ -48,7 +48,8 @@ enum class Stage { prior, glyphs, denoise, decode };
 const char* stage_name(Stage stage);  // "tokens", "glyphs", "steps", "pixels": what the user sees
 
 struct Callbacks {
-  std::function<void(Stage stage, int64_t done, int64_t total)> progress;  // after each token and step
+  // When a stage begins, and after each token and step.
+  std::function<void(Stage stage, int64_t done, int64_t total)> progress;
   std::function<bool()> cancelled;  // asked after each token and step; true ends the call with Error(cancelled)
 };
 
