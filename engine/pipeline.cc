@@ -23,6 +23,14 @@ class Silence : public c10::WarningHandler {
   void process(const c10::Warning& /*warning*/) override {}
 };
 
+// what: ATen's message, "… you tried to allocate 268435456 bytes. …"
+Error out_of_memory(const std::string& what) {
+  const size_t at = what.find("tried to allocate ");
+  const std::string more =
+      at == std::string::npos ? "" : " (" + what.substr(at, what.find(" bytes", at) - at) + " bytes)";
+  return {ErrorCode::memory, "out of memory" + more + "; try a smaller size, or --dtype bfloat16"};
+}
+
 // Runs a public call: inference mode, which is per thread, and nothing but glm::Error comes out.
 template <typename Call>
 auto guarded(Call call) {
@@ -34,12 +42,10 @@ auto guarded(Call call) {
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::memory, "out of memory; try a smaller size, or --dtype bfloat16");
+    throw out_of_memory("");
   } catch (const c10::Error& e) {
     const std::string what = e.what_without_backtrace();
-    if (what.find("can't allocate memory") != std::string::npos) {
-      throw Error(ErrorCode::memory, "out of memory (" + what + "); try a smaller size, or --dtype bfloat16");
-    }
+    if (what.find("can't allocate memory") != std::string::npos) throw out_of_memory(what);
     throw Error(ErrorCode::internal, what);
   } catch (const std::exception& e) {
     throw Error(ErrorCode::internal, e.what());
