@@ -1,50 +1,79 @@
 #include "cli/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 
 namespace glm::cli {
 namespace {
 
-constexpr int kWidth = 24;
+constexpr int64_t kWidth = 24;
 
 std::string clock_text(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
-  const std::string s = std::to_string(whole % 60);
-  return std::to_string(whole / 60) + ":" + (s.size() < 2 ? "0" : "") + s;
+  const auto whole = std::lround(seconds);
+  char text[32];
+  if (whole < 3600) {
+    std::snprintf(text, sizeof text, "%d:%02d", static_cast<int>(whole / 60), static_cast<int>(whole % 60));
+  } else {
+    std::snprintf(text, sizeof text, "%lldh%02d", static_cast<long long>(whole / 3600),
+                  static_cast<int>(whole / 60 % 60));
+  }
+  return text;
+}
+
+// "12.5/s  0:04 left"; where one takes longer than a second, how long.
+std::string speed_text(double rate, int64_t left) {
+  char text[64];
+  std::snprintf(text, sizeof text, rate >= 1 ? "%.1f/s" : "%.1f s each", rate >= 1 ? rate : 1 / rate);
+  return std::string(text) + "  " + clock_text(static_cast<double>(left) / rate) + " left";
+}
+
+// A line that wraps can't be taken back, so what is too long is cut.
+size_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+// Some terminals, an editor's for one, would show the codes that redraw a line.
+bool can_redraw() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && (kind == nullptr || std::string(kind) != "dumb");
 }
 
 }  // namespace
 
-ProgressBar::ProgressBar(bool wanted) : visible_(wanted && ::isatty(STDERR_FILENO) == 1) {}
+ProgressBar::ProgressBar(bool wanted) : visible_(wanted && can_redraw()) {}
 
 void ProgressBar::update(Stage stage, int64_t done, int64_t total) {
-  if (!visible_) return;
+  if (!visible_ || total < 1) return;
   const Clock::time_point now = Clock::now();
-  if (stage != stage_ || stage_start_ == Clock::time_point{}) {
+  const bool begins = stage != stage_ || stage_start_ == Clock::time_point{};
+  // The first token comes with the reading of the prompt, so its time says nothing about the next one's.
+  if (begins || (stage == Stage::prior && done == 1)) {
     stage_ = stage;
     stage_start_ = now;
     first_done_ = done;
-  } else if (done < total && now - last_draw_ < std::chrono::milliseconds(100)) {
-    return;
   }
+  if (!begins && done < total && now - last_draw_ < std::chrono::milliseconds(100)) return;
   last_draw_ = now;
-  const auto filled = static_cast<int>(done * kWidth / total);
-  const double seconds = std::chrono::duration<double>(now - stage_start_).count();
-  std::string line = std::string(stage_name(stage)) + " [" + std::string(static_cast<size_t>(filled), '#') +
-                     std::string(static_cast<size_t>(kWidth - filled), '.') + "] " + std::to_string(done) + "/" +
+  draw(done, total, std::chrono::duration<double>(now - stage_start_).count());
+}
+
+void ProgressBar::draw(int64_t done, int64_t total, double seconds) {
+  const auto filled = static_cast<size_t>(std::clamp<int64_t>(done * kWidth / total, 0, kWidth));
+  std::string line = std::string(stage_name(stage_)) + " [" + std::string(filled, '#') +
+                     std::string(static_cast<size_t>(kWidth) - filled, '.') + "] " + std::to_string(done) + "/" +
                      std::to_string(total);
   if (done > first_done_ && seconds > 0) {
-    const double rate = static_cast<double>(done - first_done_) / seconds;
-    char numbers[64];
-    std::snprintf(numbers, sizeof numbers, "  %.1f/s  %s left", rate,
-                  clock_text(static_cast<double>(total - done) / rate).c_str());
-    line += numbers;
+    line += "  " + speed_text(static_cast<double>(done - first_done_) / seconds, total - done);
   }
-  std::cerr << "\r\033[K" << line << std::flush;
+  std::cerr << "\r\033[K" << line.substr(0, terminal_columns() - 1) << std::flush;
   drawn_ = true;
 }
 

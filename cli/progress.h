@@ -21,10 +21,12 @@ class ProgressBar {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void draw(int64_t done, int64_t total, double seconds);
+
   bool visible_;
   bool drawn_ = false;
   Stage stage_ = Stage::prior;
-  int64_t first_done_ = 0;  // when the stage was first heard of: what came before took an unknown time
+  int64_t first_done_ = 0;  // at stage_start_
   Clock::time_point stage_start_{};
   Clock::time_point last_draw_{};
 };
