@@ -1,15 +1,20 @@
 #include "cli/generate.h"
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <limits>
 #include <random>
 #include <sstream>
+#include <tuple>
 
 #include "base/error.h"
 #include "cli/progress.h"
+#include "cli/values.h"
 #include "engine/pipeline.h"
 
 namespace glm::cli {
@@ -21,9 +26,18 @@ namespace {
 volatile std::sig_atomic_t g_interrupted = 0;
 
 // The first Ctrl-C asks the engine to stop at the next token or step, the second ends the program at once.
-void interrupt(int signal) {
+void interrupt(int /*signal*/) {
   g_interrupted = 1;
-  std::signal(signal, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+void catch_interrupts() {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    // Ignored by who started us (nohup, a script's background job) stays ignored.
+    if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of ours who leaves must not cost the picture
 }
 
 // The model that comes with the program: beside the installed program, else in the source tree it was built from.
@@ -46,19 +60,6 @@ std::string read_prompt(const std::string& argument) {
   return text;
 }
 
-void parse_size(const std::string& text, Request& request) {
-  if (text.empty()) return;
-  int64_t width = 0;
-  int64_t height = 0;
-  char by = 0;
-  std::istringstream in(text);
-  if (!(in >> width >> by >> height) || (by != 'x' && by != 'X') || !(in >> std::ws).eof()) {
-    throw Error(ErrorCode::usage, "--size: expected WIDTHxHEIGHT such as 1024x768, found \"" + text + "\"");
-  }
-  request.width = width;
-  request.height = height;
-}
-
 // 32 bits, so that what is printed is all of the seed that torch's CPU stream uses.
 uint64_t random_seed() {
   return std::random_device{}();
@@ -74,57 +75,100 @@ std::string stage_times(const Result& result) {
   return text.str();
 }
 
+// An option whose text `use` reads; it throws Error(usage) for what it can't use. Given twice, the last counts, so that
+// a script's or an alias's options can be overruled.
+void add_value(CLI::App& command, const std::string& names, const std::string& type, const std::string& help,
+               const std::function<void(const std::string&)>& use) {
+  command.add_option_function<std::string>(names, use, help)->type_name(type)->take_last();
+}
+
+void add_picture_options(CLI::App& c, GenerateOptions& o) {
+  add_value(c, "--size", "WIDTHxHEIGHT", "Multiples of 32 from 128 to 2048 (default: the model's)",
+            [&o](const std::string& text) { std::tie(o.width, o.height) = width_height("--size", text); });
+  add_value(c, "--steps", "N", "Denoising steps, 1 to 1000 (default: the model's)",
+            [&o](const std::string& text) { o.steps = whole_number("--steps", text, 1, 1000); });
+  add_value(c, "--cfg-scale", "X",
+            "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
+            [&o](const std::string& text) { o.guidance = number("--cfg-scale", text, 0, 1000); });
+  add_value(c, "-s,--seed", "N", "The same seed gives the same picture; -1, the default, draws one and prints it",
+            [&o](const std::string& text) {
+              o.seed = whole_number("--seed", text, -1, std::numeric_limits<int64_t>::max());
+            });
+  c.add_flag("--greedy", o.greedy, "Take the likeliest image token instead of drawing one");
+  c.add_flag("--parse-special", o.parse_special, "Read text such as <sop> as special tokens, as upstream does");
+  c.add_flag("--allow-early-stop", o.allow_early_stop,
+             "Let the model end its grid of tokens early; a short grid is an error");
+}
+
+void add_run_options(CLI::App& c, GenerateOptions& o) {
+  add_value(c, "-m,--model", "FOLDER", "A GLM-Image checkpoint (default: the small one that comes with the program)",
+            [&o](const std::string& text) { o.model = path_name("--model", text); });
+  add_value(c, "--dtype", "TYPE", "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
+            [&o](const std::string& text) {
+              o.dtype = one_of("--dtype", text, {"auto", "float32", "bfloat16"});
+            });
+  add_value(c, "--threads", "N", "CPU threads; 0, the default, takes what the machine has",
+            [&o](const std::string& text) { o.threads = static_cast<int>(whole_number("--threads", text, 0, 1024)); });
+  add_value(c, "-o,--output", "FILE", "PNG to write (default: glm-image-SEED.png)",
+            [&o](const std::string& text) { o.output = path_name("--output", text); });
+  add_value(c, "--dump", "FILE", "Write the stage tensors to this safetensors file",
+            [&o](const std::string& text) { o.dump = path_name("--dump", text); });
+  add_value(c, "--dump-level", "LEVEL", "stages (default), or full: what stands inside the stages too",
+            [&o](const std::string& text) {
+              o.dump_level = one_of("--dump-level", text, {"stages", "full"});
+            });
+  add_value(c, "--inject", "FILE", "Use the stage tensors of this safetensors file instead of computing them",
+            [&o](const std::string& text) { o.inject = path_name("--inject", text); });
+  c.add_flag("-q,--quiet", o.quiet, "Print nothing but errors");
+}
+
+Request request_of(const GenerateOptions& o) {
+  return {.prompt = read_prompt(o.prompt),
+          .width = o.width,
+          .height = o.height,
+          .steps = o.steps,
+          .guidance = o.guidance,
+          .seed = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed),
+          .greedy = o.greedy,
+          .parse_special = o.parse_special,
+          .allow_early_stop = o.allow_early_stop,
+          .dump = o.dump,
+          .dump_full = o.dump_level == "full",
+          .inject = o.inject};
+}
+
+// The last line. A reader who left early (`| head -0`) is no failure: the picture stands in its file.
+void report(const fs::path& file, const Result& result) {
+  errno = 0;
+  std::cout << file.string() << "  seed " << result.seed << "  (" << stage_times(result) << ")\n" << std::flush;
+  if (!std::cout && errno != EPIPE) {
+    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) +
+                                   "); the picture is in " + file.string());
+  }
+}
+
 }  // namespace
 
 CLI::App* add_generate(CLI::App& app, GenerateOptions& o) {
   CLI::App* command = app.add_subcommand("generate", "Draw a picture from a prompt. Put text to be drawn in quotes.");
-  command->add_option("PROMPT", o.prompt, "What to draw; - reads it from standard input")->required();
-  command->add_option("-m,--model", o.model,
-                      "Folder of a GLM-Image checkpoint (default: the small one that comes with the program)");
-  command->add_option("--size", o.size, "WIDTHxHEIGHT, multiples of 32 from 128 to 2048 (default: the model's)");
-  command->add_option("--steps", o.steps, "Denoising steps, 1 to 1000 (default: the model's)");
-  command->add_option("--cfg-scale", o.guidance,
-                      "How strongly the prompt guides; 1 or less is off and twice as fast (default: the model's)");
-  command->add_option("-s,--seed", o.seed, "The same seed gives the same picture; -1 draws one and prints it")
-      ->capture_default_str()
-      ->check(CLI::Range(int64_t{-1}, std::numeric_limits<int64_t>::max()));
-  command->add_flag("--greedy", o.greedy, "Take the likeliest image token instead of drawing one");
-  command->add_option("--dtype", o.dtype, "Numbers to compute in")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
-  command->add_option("--threads", o.threads, "CPU threads; 0 takes what the machine has")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024));
-  command->add_option("-o,--output", o.output, "PNG file to write (default: glm-image-SEED.png)");
-  command->add_option("--dump", o.dump, "Write the stage tensors to this safetensors file");
-  command->add_option("--dump-level", o.dump_level, "full adds what stands inside the stages")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"stages", "full"}));
-  command->add_option("--inject", o.inject, "Use the stage tensors of this safetensors file instead of computing them");
-  command->add_flag("--parse-special", o.parse_special, "Read text such as <sop> as special tokens, as upstream does");
-  command->add_flag("--allow-early-stop", o.allow_early_stop,
-                    "Let the model end its grid of tokens early; a short grid is an error");
-  command->add_flag("-q,--quiet", o.quiet, "Print nothing but errors");
+  command->add_option("PROMPT", o.prompt, "What to draw; - reads it from standard input")->required()->type_name("");
+  add_picture_options(*command, o);
+  add_run_options(*command, o);
+  command->footer(
+      "\nExamples:\n"
+      "  glm-image generate \"a red apple on a table\" -o apple.png\n"
+      "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7");
   return command;
 }
 
 void run_generate(const GenerateOptions& o) {
-  Request request{.prompt = read_prompt(o.prompt),
-                  .width = {},
-                  .height = {},
-                  .steps = o.steps,
-                  .guidance = o.guidance,
-                  .seed = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed),
-                  .greedy = o.greedy,
-                  .parse_special = o.parse_special,
-                  .allow_early_stop = o.allow_early_stop,
-                  .dump = o.dump,
-                  .dump_full = o.dump_level == "full",
-                  .inject = o.inject};
-  parse_size(o.size, request);
+  const Request request = request_of(o);
+  const fs::path file =
+      o.output.empty() ? fs::path("glm-image-" + std::to_string(request.seed) + ".png") : fs::path(o.output);
+  check_place(file);
+  if (!o.dump.empty()) check_place(o.dump);
 
-  std::signal(SIGINT, interrupt);
-  std::signal(SIGTERM, interrupt);
+  catch_interrupts();
   const Pipeline pipeline(o.model.empty() ? default_model() : fs::path(o.model),
                           {.dtype = o.dtype, .threads = o.threads});
   if (!o.quiet) {
@@ -135,10 +179,8 @@ void run_generate(const GenerateOptions& o) {
       request, {.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); },
                 .cancelled = [] { return g_interrupted != 0; }});
   bar.clear();
-  const fs::path file =
-      o.output.empty() ? fs::path("glm-image-" + std::to_string(result.seed) + ".png") : fs::path(o.output);
   write_png(file, result.image);
-  if (!o.quiet) std::cout << file.string() << "  seed " << result.seed << "  (" << stage_times(result) << ")\n";
+  if (!o.quiet) report(file, result);
 }
 
 }  // namespace glm::cli

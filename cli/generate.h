@@ -11,7 +11,8 @@ namespace glm::cli {
 struct GenerateOptions {
   std::string prompt;
   std::string model;  // "": the one that comes with the program
-  std::string size;   // "": the model's
+  std::optional<int64_t> width;
+  std::optional<int64_t> height;
   std::optional<int64_t> steps;
   std::optional<double> guidance;
   int64_t seed = -1;

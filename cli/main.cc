@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/generate.h"
@@ -13,8 +15,8 @@ namespace {
 void let_threads_sleep(int /*argc*/, char** /*argv*/, char** /*environment*/) {
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
 }
-__attribute__((section(".preinit_array"), used)) void (*const g_before_libraries)(int, char**,
-                                                                                  char**) = let_threads_sleep;
+__attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)(int, char**,
+                                                                                char**) = let_threads_sleep;
 
 int exit_status(glm::ErrorCode code) {
   switch (code) {
@@ -35,25 +37,58 @@ int exit_status(glm::ErrorCode code) {
   return 1;
 }
 
+// What is wrong with the arguments, in this program's words; CLI11's don't say what to do.
+std::string usage_message(const CLI::App& app, const CLI::App& generate, const CLI::ParseError& error) {
+  const std::vector<std::string> left = (generate.parsed() ? generate : app).remaining();
+  const std::string first = left.empty() ? "" : left.front();
+  if (first.size() > 1 && first[0] == '-') return "unknown option " + first;
+  if (!generate.parsed()) {
+    const std::string found = first.empty() ? "none" : "\"" + first + "\"";
+    return "expected a command such as generate, found " + found + "; to draw: glm-image generate \"a red apple\"";
+  }
+  if (!first.empty()) {
+    return "expected one prompt, found also \"" + first + "\"; put the whole prompt in quotes";
+  }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    return "expected a prompt, found none; for example: glm-image generate \"a red apple\"";
+  }
+  const std::string what = error.what();
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return what.substr(0, what.find(':')) + ": expected a value, found none";
+  }
+  return what;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Draws pictures with GLM-Image.", "glm-image"};
+  app.set_version_flag("--version", std::string("glm-image ") + GLM_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "\nExample:\n"
+      "  glm-image generate \"a red apple on a table\" -o apple.png\n\n"
+      "glm-image generate --help lists what it takes.");
+  glm::cli::GenerateOptions options;
+  const CLI::App* generate = glm::cli::add_generate(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // help and version
+  } catch (const CLI::ParseError& e) {
+    throw glm::Error(glm::ErrorCode::usage, usage_message(app, *generate, e) + "\nSee glm-image " +
+                                                (generate->parsed() ? "generate --help" : "--help"));
+  }
+  glm::cli::run_generate(options);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    CLI::App app{"Draws pictures with GLM-Image."};
-    app.set_version_flag("--version", std::string("glm-image ") + GLM_VERSION);
-    app.require_subcommand(1);
-    glm::cli::GenerateOptions generate;
-    const CLI::App* generate_command = glm::cli::add_generate(app, generate);
-    try {
-      app.parse(argc, argv);
-    } catch (const CLI::ParseError& e) {
-      // Help and version end with 0; CLI11's own codes for mistakes become the one for usage.
-      return app.exit(e, std::cout, std::cerr) == 0 ? 0 : exit_status(glm::ErrorCode::usage);
-    }
-    if (generate_command->parsed()) glm::cli::run_generate(generate);
-    return 0;
+    return run(argc, argv);
   } catch (const glm::Error& e) {
-    std::cerr << "glm-image: " << e.what() << "\n";
+    const bool interrupted = e.code() == glm::ErrorCode::cancelled;
+    std::cerr << "glm-image: " << (interrupted ? "interrupted; no picture was written" : e.what()) << "\n";
     return exit_status(e.code());
   } catch (const std::exception& e) {
     std::cerr << "glm-image: " << e.what() << "\n";
