@@ -1,0 +1,169 @@
+// A table of mistakes on the command line: each ends with one clear message, the status for usage and nothing else.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cli/program.h"
+
+namespace glm {
+namespace {
+
+struct Row {
+  Arguments arguments;  // after `generate "a cat" -m … -o …`
+  std::string said;     // on standard error
+};
+
+Arguments prefix(const TemporaryFolder& folder) {
+  return {"generate", "a cat", "-m", small_checkpoint().string(), "-o", (folder / "a.png").string()};
+}
+
+void expect_usage(const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    const TemporaryFolder folder;
+    Arguments all = prefix(folder);
+    all.insert(all.end(), row.arguments.begin(), row.arguments.end());
+    const Outcome outcome = run_program(all);
+    SCOPED_TRACE(testing::PrintToString(row.arguments) + "\n" + outcome.err);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err.rfind("glm-image: ", 0), 0U);
+    EXPECT_NE(outcome.err.find(row.said), std::string::npos) << row.said;
+    EXPECT_LE(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 2) << "more than a message and a hint";
+    EXPECT_LT(outcome.err.size(), 500U);
+    EXPECT_TRUE(names_in(folder.path()).empty());
+  }
+}
+
+TEST(BadArguments, Words) {
+  expect_usage({
+      {{"--frobnicate"}, "unknown option --frobnicate"},
+      {{"-x"}, "unknown option -x"},
+      {{"--step", "2"}, "unknown option --step"},
+      {{"on", "a", "mat"}, "expected one prompt, found also \"on\"; put the whole prompt in quotes"},
+      {{"--steps"}, "--steps: expected a value, found none"},
+      {{"-o"}, "--output: expected a value, found none"},
+      {{"--greedy=maybe"}, "maybe"},
+  });
+}
+
+TEST(BadArguments, Sizes) {
+  const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, found \"";
+  const std::string limits = "size: expected multiples of 32 from 128 to 2048, found ";
+  expect_usage({
+      {{"--size", "0x0"}, limits + "0x0"},
+      {{"--size", "100x100"}, limits + "100x100"},
+      {{"--size", "130x256"}, limits + "130x256"},
+      {{"--size", "256x130"}, limits + "256x130"},
+      {{"--size", "96x256"}, limits + "96x256"},
+      {{"--size", "2080x256"}, limits + "2080x256"},
+      {{"--size", "256x2080"}, limits + "256x2080"},
+      {{"--size", "-256x256"}, limits + "-256x256"},
+      {{"--size", "256"}, form + "256\""},
+      {{"--size", "256x"}, form + "256x\""},
+      {{"--size", "x256"}, form + "x256\""},
+      {{"--size", "256x256x2"}, form + "256x256x2\""},
+      {{"--size", "256*256"}, form},
+      {{"--size", "256 x 256"}, form},
+      {{"--size", "25.6x256"}, form},
+      {{"--size", "99999999999999999999x256"}, form},
+      {{"--size", ""}, form + "\""},
+      {{"--size", std::string(5000, '9')}, form},
+  });
+}
+
+TEST(BadArguments, Steps) {
+  const std::string expected = "--steps: expected a whole number from 1 to 1000, found \"";
+  for (const char* text : {"0", "-1", "1001", "abc", "1e3", "2.5", "", "99999999999999999999", "0x10"}) {
+    expect_usage({{{"--steps", text}, expected + text + "\""}});
+  }
+}
+
+TEST(BadArguments, Guidance) {
+  const std::string expected = "--cfg-scale: expected a number from 0 to 1000, found \"";
+  for (const char* text : {"nan", "inf", "-inf", "-1", "1001", "strong", "1.5x", "1,5", "", "1e999"}) {
+    expect_usage({{{"--cfg-scale", text}, expected + text + "\""}});
+  }
+}
+
+TEST(BadArguments, Seeds) {
+  const std::string expected = "--seed: expected a whole number from -1 to 9223372036854775807, found \"";
+  for (const char* text : {"-2", "9223372036854775808", "lucky", "1.5", ""}) {
+    expect_usage({{{"--seed", text}, expected + text + "\""}});
+  }
+}
+
+TEST(BadArguments, OtherValues) {
+  expect_usage({
+      {{"--dtype", "float16"}, "--dtype: expected auto, float32 or bfloat16, found \"float16\""},
+      {{"--dtype", "x"}, "--dtype: expected auto"},
+      {{"--dtype", ""}, "--dtype: expected auto"},
+      {{"--threads", "-1"}, "--threads: expected a whole number from 0 to 1024, found \"-1\""},
+      {{"--threads", "99999"}, "--threads: expected a whole number from 0 to 1024, found \"99999\""},
+      {{"--dump-level", "deep"}, "--dump-level: expected stages or full, found \"deep\""},
+      {{"-o", ""}, "--output: expected a path"},
+      {{"-m", ""}, "--model: expected a path"},
+      {{"--dump", ""}, "--dump: expected a path"},
+      {{"--inject", ""}, "--inject: expected a path"},
+  });
+}
+
+TEST(BadArguments, NoPromptOrNoCommand) {
+  const auto said = [](const Arguments& arguments) {
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_NE(said({"generate"}).find("expected a prompt, found none"), std::string::npos);
+  EXPECT_NE(said({"generate", "-q"}).find("expected a prompt, found none"), std::string::npos);
+  EXPECT_NE(said({"draw"}).find("expected a command such as generate, found \"draw\""), std::string::npos);
+  EXPECT_NE(said({"a cat", "--steps", "2"}).find("expected a command such as generate, found \"a cat\""),
+            std::string::npos);
+  EXPECT_NE(said({"--frobnicate"}).find("unknown option --frobnicate"), std::string::npos);
+}
+
+// nano has 4096 positions.
+TEST(BadArguments, APromptBeyondTheModelsPositions) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run_program({"generate", "-", "-o", (folder / "a.png").string()},
+                                      {.input = std::string(20000, 'a'), .folder = {}, .output = {}});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_NE(outcome.err.find("the prompt is too long"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("the model has 4096; shorten the prompt"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+TEST(OddPrompts, AreDrawn) {
+  const std::string nul("a\0b", 3);
+  for (const std::string& prompt : {std::string(), std::string("a \xff\xc3 cat"), nul, std::string("\n\n"),
+                                    std::string("a \"quoted\" 'text' \u201cof\u201d \"no end"), std::string("{}")}) {
+    const TemporaryFolder folder;
+    const Outcome outcome = run_program({"generate", "-", "-m", small_checkpoint().string(), "--size", "128x128",
+                                         "--steps", "1", "--threads", "1", "-o", (folder / "a.png").string()},
+                                        {.input = prompt, .folder = {}, .output = {}});
+    EXPECT_EQ(outcome.status, 0) << prompt << ": " << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.png"});
+  }
+}
+
+TEST(OddPrompts, MayStartWithADashAfterTwo) {
+  const TemporaryFolder folder;
+  Arguments arguments = prefix(folder);
+  arguments.erase(arguments.begin() + 1);
+  arguments.insert(arguments.end(), {"--size", "128x128", "--steps", "1", "--threads", "1", "--", "-a cat"});
+  const Outcome outcome = run_program(arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+TEST(OddPrompts, AnEmptyArgumentIsAPrompt) {
+  const TemporaryFolder folder;
+  Arguments arguments = small_picture(folder / "a.png");
+  arguments[1] = "";
+  const Outcome outcome = run_program(arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+}  // namespace
+}  // namespace glm

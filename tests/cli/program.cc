@@ -1,0 +1,161 @@
+#include "tests/cli/program.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+namespace glm {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<char*> pointers(Arguments& all) {
+  std::vector<char*> result;
+  for (std::string& text : all) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+int ended_with(pid_t process) {
+  int status = 0;
+  if (::waitpid(process, &status, 0) != process) return -1;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void open_as(int descriptor, const fs::path& file, int flags) {
+  const int opened = ::open(file.c_str(), flags, 0600);
+  if (opened < 0 || ::dup2(opened, descriptor) < 0) ::_exit(126);
+  ::close(opened);
+}
+
+int pipe_without_reader() {
+  int ends[2];
+  if (::pipe(ends) != 0) ::_exit(126);
+  ::close(ends[0]);
+  return ends[1];
+}
+
+}  // namespace
+
+Outcome run_program(const Arguments& arguments, const Surroundings& around) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "in", std::ios::binary) << around.input;
+  Arguments all = {around.program.string()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const std::vector<char*> argv = pointers(all);
+  const fs::path in = folder / "in";
+  const fs::path out = around.output.empty() ? folder / "out" : around.output;
+  const fs::path err = folder / "err";
+
+  const pid_t process = ::fork();
+  if (process == 0) {
+    open_as(STDIN_FILENO, in, O_RDONLY);
+    open_as(STDOUT_FILENO, out, O_WRONLY | O_CREAT);
+    open_as(STDERR_FILENO, err, O_WRONLY | O_CREAT);
+    if (around.nobody_reads) {
+      const int closed = pipe_without_reader();
+      ::dup2(closed, STDOUT_FILENO);
+      ::dup2(closed, STDERR_FILENO);
+    }
+    if (!around.folder.empty() && ::chdir(around.folder.c_str()) != 0) ::_exit(126);
+    const rlimit limit{static_cast<rlim_t>(around.memory), static_cast<rlim_t>(around.memory)};
+    if (around.memory > 0 && ::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(126);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  Outcome outcome{.status = ended_with(process), .out = {}, .err = {}};
+  if (around.output.empty()) outcome.out = read_file(out);
+  outcome.err = read_file(err);
+  return outcome;
+}
+
+Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
+  Arguments all = {GLM_BINARY_DIR "/glm-image"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const std::vector<char*> argv = pointers(all);
+  winsize size{};
+  size.ws_row = 24;
+  size.ws_col = kind.columns;
+  process_ = ::forkpty(&terminal_, nullptr, nullptr, &size);
+  if (process_ == 0) {
+    ::setenv("TERM", kind.term.c_str(), 1);
+    if (kind.ignores_interrupts) std::signal(SIGINT, SIG_IGN);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+}
+
+Terminal::~Terminal() {
+  if (process_ > 0) {
+    ::kill(process_, SIGKILL);
+    ended_with(process_);
+  }
+  ::close(terminal_);
+}
+
+bool Terminal::read_some() {
+  char bytes[4096];
+  const ssize_t n = ::read(terminal_, bytes, sizeof bytes);
+  if (n <= 0) return false;  // a terminal whose program ended gives EIO
+  seen_.append(bytes, static_cast<size_t>(n));
+  return true;
+}
+
+bool Terminal::wait_for(const std::string& text) {
+  while (seen_.find(text) == std::string::npos) {
+    if (!read_some()) return false;
+  }
+  return true;
+}
+
+void Terminal::send(int signal) const {
+  ::kill(process_, signal);
+}
+
+int Terminal::finish() {
+  while (read_some()) {
+  }
+  const int status = ended_with(process_);
+  process_ = -1;
+  return status;
+}
+
+std::string read_file(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+fs::path small_checkpoint() {
+  return fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+}
+
+fs::path nano() {
+  return fs::path(GLM_SOURCE_DIR) / "models/nano";
+}
+
+Arguments small_picture(const fs::path& file, const Arguments& more) {
+  Arguments all = {"generate", "a cat",      "-m",        small_checkpoint().string(),
+                   "--size",   "128x128",    "--steps",   "2",
+                   "--seed",   "7",          "--threads", "1",
+                   "-o",       file.string()};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+}  // namespace glm

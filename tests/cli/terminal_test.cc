@@ -1,0 +1,135 @@
+// The bar on a terminal, and Ctrl-C.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <regex>
+#include <thread>
+
+#include "tests/cli/program.h"
+
+namespace glm {
+namespace {
+
+constexpr const char* kClear = "\r\033[K";
+
+Arguments with(Arguments all, const Arguments& more) {
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+// What each redrawing of the line showed.
+std::vector<std::string> lines(const std::string& seen) {
+  std::vector<std::string> all;
+  const std::string clear = kClear;
+  for (size_t at = seen.find(clear); at != std::string::npos;) {
+    const size_t next = seen.find(clear, at + clear.size());
+    all.push_back(seen.substr(at + clear.size(), next == std::string::npos ? next : next - at - clear.size()));
+    at = next;
+  }
+  return all;
+}
+
+TEST(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
+  const TemporaryFolder folder;
+  Terminal terminal(small_picture(folder / "a.png", {"--size", "256x256", "--steps", "40"}));
+  EXPECT_EQ(terminal.finish(), 0);
+  const std::string& seen = terminal.seen();
+  for (const char* stage : {"tokens [", "glyphs [", "steps [", "pixels ["}) {
+    EXPECT_NE(seen.find(stage), std::string::npos) << stage;
+  }
+  const std::regex bar(R"(steps \[#*\.*\] \d+/40  \d+\.\d(/s| s each)  \d+:\d\d left)");
+  EXPECT_TRUE(std::regex_search(seen, bar)) << seen;
+  EXPECT_NE(seen.find("steps [........................] 0/40"), std::string::npos) << seen;
+  EXPECT_NE(seen.find("steps [########################] 40/40"), std::string::npos) << seen;
+  const std::vector<std::string> shown = lines(seen);
+  ASSERT_FALSE(shown.empty());
+  EXPECT_EQ(shown.back().find((folder / "a.png").string()), 0U) << "the bar is still there: " << shown.back();
+}
+
+TEST(Bar, IsNeverWiderThanTheTerminal) {
+  const TemporaryFolder folder;
+  for (const unsigned short columns : {80, 30, 8}) {
+    Terminal::Kind kind;
+    kind.columns = columns;
+    Terminal terminal(small_picture(folder / "a.png", {"--size", "256x256", "--steps", "20"}), kind);
+    EXPECT_EQ(terminal.finish(), 0);
+    std::vector<std::string> shown = lines(terminal.seen());
+    ASSERT_GT(shown.size(), 3U);
+    shown.pop_back();  // the last line of all
+    for (const std::string& line : shown) EXPECT_LT(line.size(), columns) << line;
+  }
+}
+
+TEST(Bar, IsNotThereWhenUnwantedOrInTheWay) {
+  const TemporaryFolder folder;
+  Terminal quiet(small_picture(folder / "a.png", {"-q"}));
+  EXPECT_EQ(quiet.finish(), 0);
+  EXPECT_EQ(quiet.seen(), "");
+  Terminal::Kind dumb;
+  dumb.term = "dumb";
+  Terminal editor(small_picture(folder / "a.png"), dumb);
+  EXPECT_EQ(editor.finish(), 0);
+  EXPECT_EQ(editor.seen().find('\033'), std::string::npos) << editor.seen();
+  const Outcome piped = run_program(small_picture(folder / "a.png"));
+  EXPECT_EQ(piped.err, "");
+}
+
+struct Stop {
+  const char* name;
+  const char* stage;  // sent when the bar shows this
+  int signal;
+  Arguments arguments;
+};
+
+class Interrupt : public testing::TestWithParam<Stop> {};
+
+TEST_P(Interrupt, StopsAndLeavesNoFile) {
+  const TemporaryFolder folder;
+  Terminal terminal(
+      with(small_picture(folder / "a.png", {"--dump", (folder / "dump").string()}), GetParam().arguments));
+  ASSERT_TRUE(terminal.wait_for(GetParam().stage)) << terminal.seen();
+  const auto begin = std::chrono::steady_clock::now();
+  terminal.send(GetParam().signal);
+  EXPECT_EQ(terminal.finish(), 130) << terminal.seen();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_NE(terminal.seen().find("glm-image: interrupted; no picture was written"), std::string::npos);
+  EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stage, Interrupt,
+    testing::Values(Stop{"tokens", "tokens [##", SIGINT, {"--size", "1024x1024"}},
+                    Stop{"steps", "steps [", SIGINT, {"--size", "256x256", "--steps", "1000"}},
+                    Stop{"terminated", "steps [", SIGTERM, {"--size", "256x256", "--steps", "1000"}}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(Interrupted, TwiceQuitsAtOnce) {
+  const TemporaryFolder folder;
+  // The decoder is one long unit of work, so the first signal can't have stopped the program yet.
+  write_safetensors(folder / "latents", {{"latents.final_scaled", at::zeros({1, 16, 192, 192})}}, {});
+  Terminal terminal(
+      small_picture(folder / "a.png", {"--size", "1536x1536", "--inject", (folder / "latents").string()}));
+  ASSERT_TRUE(terminal.wait_for("pixels [")) << terminal.seen();
+  terminal.send(SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  terminal.send(SIGINT);
+  EXPECT_EQ(terminal.finish(), 128 + SIGINT) << terminal.seen();
+  EXPECT_EQ(terminal.seen().find("interrupted"), std::string::npos) << "it stopped by itself: " << terminal.seen();
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"latents"});
+}
+
+TEST(Interrupted, NotWhenTheSignalIsIgnoredByTheShell) {
+  const TemporaryFolder folder;
+  Terminal::Kind kind;
+  kind.ignores_interrupts = true;
+  Terminal terminal(small_picture(folder / "a.png", {"--size", "256x256", "--steps", "20"}), kind);
+  ASSERT_TRUE(terminal.wait_for("steps ["));
+  terminal.send(SIGINT);
+  EXPECT_EQ(terminal.finish(), 0) << terminal.seen();
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.png"});
+}
+
+}  // namespace
+}  // namespace glm
