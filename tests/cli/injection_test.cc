@@ -15,6 +15,10 @@ struct Case {
   bool steps_run;
 };
 
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.tensor;
+}
+
 class Inject : public testing::TestWithParam<Case> {};
 
 std::map<std::string, at::Tensor> tensors_of(const SafetensorsFile& file) {

@@ -83,6 +83,10 @@ struct Stop {
   Arguments arguments;
 };
 
+void PrintTo(const Stop& stop, std::ostream* out) {
+  *out << stop.stage;
+}
+
 class Interrupt : public testing::TestWithParam<Stop> {};
 
 TEST_P(Interrupt, StopsAndLeavesNoFile) {
