@@ -52,7 +52,7 @@ std::string usage_message(const CLI::App& app, const CLI::App& generate, const C
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     return "expected a prompt, found none; for example: glm-image generate \"a red apple\"";
   }
-  const std::string what = error.what();
+  std::string what = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     return what.substr(0, what.find(':')) + ": expected a value, found none";
   }
