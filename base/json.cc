@@ -1,7 +1,7 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <fstream>
-#include <set>
 #include <vector>
 
 #include "base/error.h"
@@ -16,8 +16,8 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
   if (text.find('\0') != std::string_view::npos) {
     throw Error(ErrorCode::model, source + ": not valid JSON (it holds a NUL byte); download the file again");
   }
-  // One set of keys per open object: nlohmann-json would keep the last of duplicates without a word.
-  std::vector<std::set<std::string>> open_objects;
+  // The keys of each open object: nlohmann-json keeps the last of duplicates without a word, so that fewer are left.
+  std::vector<std::vector<std::string>> open_objects;
   auto check = [&](int depth, json::parse_event_t event, json& value) {
     const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
     if (depth + (opens ? 1 : 0) > max_depth) {
@@ -25,11 +25,16 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
     }
     if (event == json::parse_event_t::object_start) {
       open_objects.emplace_back();
+    } else if (event == json::parse_event_t::key) {
+      open_objects.back().push_back(value.get_ref<const std::string&>());
     } else if (event == json::parse_event_t::object_end) {
+      std::vector<std::string>& keys = open_objects.back();
+      if (keys.size() != value.size()) {
+        std::sort(keys.begin(), keys.end());
+        const std::string& twice = *std::adjacent_find(keys.begin(), keys.end());
+        throw Error(ErrorCode::model, source + ": the key \"" + twice + "\" is given twice");
+      }
       open_objects.pop_back();
-    } else if (event == json::parse_event_t::key &&
-               !open_objects.back().insert(value.get_ref<const std::string&>()).second) {
-      throw Error(ErrorCode::model, source + ": the key \"" + value.get<std::string>() + "\" is given twice");
     }
     return true;
   };

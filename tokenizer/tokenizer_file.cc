@@ -144,18 +144,21 @@ std::vector<TokenizerFile::Merge> read_merges(const Node& list,
   out.reserve(list.array().size());
   std::unordered_set<int64_t> seen;  // pairs of ids
   seen.reserve(list.array().size());
+  std::string piece;
   for (const json& value : list.array()) {
     const auto& merge = out.emplace_back(read_merge(value, list, out.size()));
-    const auto id_of = [&](const std::string& piece) {
+    const auto id_of = [&](size_t begin, size_t length) {
+      piece.assign(merge.token, begin, length);
       const auto it = vocabulary.find(piece);
       if (it == vocabulary.end()) {
         list.at(out.size() - 1).refuse("pieces of the vocabulary (\"" + piece + "\" is not in it)");
       }
       return it->second;
     };
-    const int64_t left = id_of(merge.token.substr(0, merge.split));
-    const int64_t right = id_of(merge.token.substr(merge.split));
-    id_of(merge.token);
+    const int64_t left = id_of(0, merge.split);
+    const int64_t right = id_of(merge.split, std::string::npos);
+    const bool checked = out.size() > 1 && out[out.size() - 2].token == merge.token;
+    if (!checked) id_of(0, std::string::npos);
     if (!seen.insert(left << 31 | right).second) list.at(out.size() - 1).refuse("each merge once");
   }
   return out;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write a complete, tiny, randomly initialised GLM-Image checkpoint in the public folder layout.
 
-    python make_tiny.py --out DIR --variant a|b|c|k|eos|oob [--seed 0]
+    python make_tiny.py --out DIR --variant a|b|c|k [--seed 0]
 
 tiny_variants.py describes the variants. The same variant and seed give the same files.
 """
@@ -166,18 +166,6 @@ def randomize(model, generator, component, codebook):
         param.copy_(value.to(param.dtype))
 
 
-@torch.no_grad()
-def raise_unwanted_logits(model, cfg, generator):
-    """Variants eos and oob: makes the end token, or other ids past the codebook, likely."""
-    codebook, codes = cfg["codebook"], cfg["codebook"] + cfg["extra_ids"]
-    ids = torch.randint(codes, codes + 256, (1, 40), generator=generator)
-    shared = model.model.language_model(input_ids=ids).last_hidden_state[0, :, 0].mean()
-    rows = slice(codebook + 1, codebook + 2) if "eos_logit" in cfg else slice(codebook + 2, None)
-    head = model.lm_head.weight
-    head[rows] *= 0.2
-    head[rows, 0] = cfg.get("eos_logit", cfg.get("oob_logit")) / shared
-
-
 # ---------------------------------------------------------------------------------------------- components
 
 def without(config, *names):
@@ -224,8 +212,6 @@ def write_ar(out, cfg, generator, ids, vocab_size):
     arguments = copy.deepcopy(without(config, "architectures", "transformers_version"))
     model = GlmImageForConditionalGeneration(GlmImageConfig(**arguments)).float().eval()
     randomize(model, generator, "ar", codebook)
-    if "eos_logit" in cfg or "oob_logit" in cfg:
-        raise_unwanted_logits(model, cfg, generator)
     save(model.to(getattr(torch, dtype)), f"{out}/vision_language_encoder", config, cfg["shard_sizes"].get("ar"))
     write_json(f"{out}/vision_language_encoder/generation_config.json", {
         "_from_model_config": True, "do_sample": True, "eos_token_id": codebook + 1, "pad_token_id": ids["<|image|>"],
