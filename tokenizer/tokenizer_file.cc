@@ -142,8 +142,8 @@ std::vector<TokenizerFile::Merge> read_merges(const Node& list,
                                               const std::unordered_map<std::string, int64_t>& vocabulary) {
   std::vector<TokenizerFile::Merge> out;
   out.reserve(list.array().size());
-  std::unordered_set<int64_t> seen;  // pairs of ids
-  seen.reserve(list.array().size());
+  std::vector<std::pair<int64_t, size_t>> pairs;  // both parts' ids in one, and where it stands in the list
+  pairs.reserve(list.array().size());
   std::string piece;
   for (const json& value : list.array()) {
     const auto& merge = out.emplace_back(read_merge(value, list, out.size()));
@@ -159,8 +159,12 @@ std::vector<TokenizerFile::Merge> read_merges(const Node& list,
     const int64_t right = id_of(merge.split, std::string::npos);
     const bool checked = out.size() > 1 && out[out.size() - 2].token == merge.token;
     if (!checked) id_of(0, std::string::npos);
-    if (!seen.insert(left << 31 | right).second) list.at(out.size() - 1).refuse("each merge once");
+    pairs.emplace_back(left << 31 | right, out.size() - 1);
   }
+  std::sort(pairs.begin(), pairs.end());
+  const auto twice =
+      std::adjacent_find(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.first == b.first; });
+  if (twice != pairs.end()) list.at(std::next(twice)->second).refuse("each merge once");
   return out;
 }
 
