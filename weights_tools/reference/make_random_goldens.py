@@ -1,10 +1,13 @@
 #!/usr/bin/env python
-"""Write tests/goldens/random.safetensors (torch's CPU random numbers) and tests/goldens/sampling.safetensors (what
-transformers' logits processors leave of a row of logits).
+"""Write tests/goldens/random.safetensors (torch's CPU random numbers), tests/goldens/random_cuda.safetensors (its CUDA ones,
+by cuda_random.py: no card needed) and tests/goldens/sampling.safetensors (what transformers' logits processors leave of a
+row of logits).
 
 random:    seed{S}.randn.{f32|bf16}.{n}   a fresh generator each
            seed{S}.exponential.{0|1}      two draws in a row from one generator, f32 [1152]
            seed{S}.multinomial            8 draws in a row from one generator, i64 [8], of the row `multinomial.p`
+random_cuda: seed{S}.randn.{f32|bf16}.{n}     a fresh stream each, most of them thinned out
+           seed{S}.exponential.{n}.{0|1|2}  three draws in a row from one stream, f32
 sampling:  v{V}.logits                    f32 [rows, V]; the header's `rows` says what each row is
            v{V}.setting{i}.scores         f32 [rows, V], -inf where removed; the header's `settings` has the values.
                                           Among equal logits at the edge of top-p the lower ids are removed: stable_sort().
@@ -15,6 +18,7 @@ import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 import golden_format
+from cuda_random import CudaStream
 from make_goldens import GOLDENS
 from run_oracle import stable_sort
 
@@ -40,6 +44,21 @@ def random_numbers():
         tensors[f"seed{seed}.multinomial"] = torch.cat(
             [torch.multinomial(p, 1, generator=generator)[0] for _ in range(8)])
     return tensors
+
+
+def cuda_random_numbers():
+    """The sizes: latents of 1024x1024 and 2048x2048, and just more than one element for each thread of the card."""
+    tensors = {}
+    for seed in SEEDS:
+        for name, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16)):
+            for count in (16, 4096, 262_144, 270_336 + 5, 1_048_576):
+                tensors[f"seed{seed}.randn.{name}.{count}"] = CudaStream(seed).normal([count], dtype)
+        for count in (1152, 16512):
+            stream = CudaStream(seed)
+            for draw in range(3):
+                tensors[f"seed{seed}.exponential.{count}.{draw}"] = stream.exponential([count])
+    strides = {name: golden_format.stride_for(t.shape, 256) for name, t in tensors.items() if t.numel() > 256}
+    return tensors, strides
 
 
 def rows_of_logits(size):
@@ -98,12 +117,14 @@ def main():
     torch.set_num_threads(1)
     random_path = os.path.join(GOLDENS, "random.safetensors")
     golden_format.write(random_path, random_numbers(), {}, made_by=MADE_BY, seeds=SEEDS)
+    cuda_path = os.path.join(GOLDENS, "random_cuda.safetensors")
+    golden_format.write(cuda_path, *cuda_random_numbers(), made_by=MADE_BY, seeds=SEEDS)
     sampling_path = os.path.join(GOLDENS, "sampling.safetensors")
     tensors, rows, settings = sampling()
     golden_format.write(sampling_path, tensors, {}, made_by=MADE_BY, rows=rows, settings=settings)
-    for path in (random_path, sampling_path):
+    for path in (random_path, cuda_path, sampling_path):
         golden_format.verify(path)
-        print(f"{os.path.basename(path):24} {os.path.getsize(path) / 1000:7.1f} kB")
+        print(f"{os.path.basename(path):26} {os.path.getsize(path) / 1000:7.1f} kB")
 
 
 if __name__ == "__main__":
