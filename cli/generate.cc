@@ -1,5 +1,6 @@
 #include "cli/generate.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -11,6 +12,8 @@
 #include <random>
 #include <sstream>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/progress.h"
@@ -83,7 +86,7 @@ void add_value(CLI::App& command, const std::string& names, const std::string& t
 }
 
 void add_picture_options(CLI::App& c, GenerateOptions& o) {
-  add_value(c, "--size", "WIDTHxHEIGHT", "Multiples of 32 from 128 to 2048 (default: the model's)",
+  add_value(c, "--size", "WIDTHxHEIGHT", "128 to 2048 pixels a side (default: the model's)",
             [&o](const std::string& text) { std::tie(o.width, o.height) = width_height("--size", text); });
   add_value(c, "--steps", "N", "Denoising steps, 1 to 1000 (default: the model's)",
             [&o](const std::string& text) { o.steps = whole_number("--steps", text, 1, 1000); });
@@ -93,6 +96,16 @@ void add_picture_options(CLI::App& c, GenerateOptions& o) {
   add_value(c, "-s,--seed", "N", "The same seed gives the same picture; -1, the default, draws one and prints it",
             [&o](const std::string& text) {
               o.seed = whole_number("--seed", text, -1, std::numeric_limits<int64_t>::max());
+            });
+  add_value(c, "-b,--batch-count", "N",
+            "Pictures with the seeds N, N+1, …, each the same as alone; 1 to 1024 (default: 1)",
+            [&o](const std::string& text) { o.count = whole_number("--batch-count", text, 1, 1024); });
+  add_value(c, "--seeds", "N,N,…", "A picture for each of these seeds, instead of --seed and --batch-count",
+            [&o](const std::string& text) { o.seeds = seed_list("--seeds", text); });
+  add_value(c, "--rng", "STREAM",
+            "Random numbers of torch on a GPU of 132 multiprocessors (cuda, default) or on a CPU (cpu), on any device",
+            [&o](const std::string& text) {
+              o.rng = one_of("--rng", text, {"cuda", "cpu"});
             });
   c.add_flag("--greedy", o.greedy, "Take the likeliest image token instead of drawing one");
   c.add_flag("--parse-special", o.parse_special, "Read text such as <sop> as special tokens, as upstream does");
@@ -109,7 +122,8 @@ void add_run_options(CLI::App& c, GenerateOptions& o) {
             });
   add_value(c, "--threads", "N", "CPU threads; 0, the default, takes what the machine has",
             [&o](const std::string& text) { o.threads = static_cast<int>(whole_number("--threads", text, 0, 1024)); });
-  add_value(c, "-o,--output", "FILE", "PNG to write (default: glm-image-SEED.png)",
+  add_value(c, "-o,--output", "FILE",
+            "PNG to write; %d stands for the picture's number, %s for its seed (default: glm-image-%s.png)",
             [&o](const std::string& text) { o.output = path_name("--output", text); });
   add_value(c, "--dump", "FILE", "Write the stage tensors to this safetensors file",
             [&o](const std::string& text) { o.dump = path_name("--dump", text); });
@@ -122,13 +136,53 @@ void add_run_options(CLI::App& c, GenerateOptions& o) {
   c.add_flag("-q,--quiet", o.quiet, "Print nothing but errors");
 }
 
+std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
+  if (!o.seeds.empty()) {
+    if (o.seed >= 0 || o.count > 1) {
+      throw Error(ErrorCode::usage, "--seeds: expected alone, found with --seed or --batch-count");
+    }
+    return o.seeds;
+  }
+  const uint64_t first = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed);
+  const auto last = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (static_cast<uint64_t>(o.count - 1) > last - first) {
+    throw Error(ErrorCode::usage, "--seed: expected one that leaves room for " + std::to_string(o.count) +
+                                      " pictures up to " + std::to_string(last) + ", found " + std::to_string(first));
+  }
+  std::vector<uint64_t> seeds;
+  for (int64_t k = 0; k < o.count; ++k) seeds.push_back(first + static_cast<uint64_t>(k));
+  return seeds;
+}
+
+// The files to write, one for each seed: %d in the pattern is the picture's number from 1, %s its seed.
+std::vector<fs::path> files_of(const std::string& pattern, const std::vector<uint64_t>& seeds) {
+  std::vector<fs::path> files;
+  for (const uint64_t seed : seeds) {
+    std::string name = pattern.empty() ? "glm-image-%s.png" : pattern;
+    const std::vector<std::pair<std::string, std::string>> stands_for = {{"%d", std::to_string(files.size() + 1)},
+                                                                         {"%s", std::to_string(seed)}};
+    for (const auto& [mark, value] : stands_for) {
+      for (size_t at = name.find(mark); at != std::string::npos; at = name.find(mark, at + value.size())) {
+        name.replace(at, mark.size(), value);
+      }
+    }
+    if (std::find(files.begin(), files.end(), fs::path(name)) != files.end()) {
+      throw Error(ErrorCode::usage, "--output: expected a file of its own for each of " + std::to_string(seeds.size()) +
+                                        " pictures (%d or %s in the name), found " + name + " twice");
+    }
+    files.emplace_back(name);
+  }
+  return files;
+}
+
 Request request_of(const GenerateOptions& o) {
   return {.prompt = read_prompt(o.prompt),
           .width = o.width,
           .height = o.height,
           .steps = o.steps,
           .guidance = o.guidance,
-          .seed = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed),
+          .seeds = seeds_of(o),
+          .rng = o.rng == "cpu" ? Rng::cpu : Rng::cuda,
           .greedy = o.greedy,
           .parse_special = o.parse_special,
           .allow_early_stop = o.allow_early_stop,
@@ -137,13 +191,25 @@ Request request_of(const GenerateOptions& o) {
           .inject = o.inject};
 }
 
-// The last line. A reader who left early (`| head -0`) is no failure: the picture stands in its file.
-void report(const fs::path& file, const Result& result) {
+// The last lines, one for each picture, the last with the stages' times. A reader who left early (`| head -0`) is no
+// failure: the pictures stand in their files.
+void report(const std::vector<fs::path>& files, const Result& result) {
   errno = 0;
-  std::cout << file.string() << "  seed " << result.seed << "  (" << stage_times(result) << ")\n" << std::flush;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const Image& image = result.pictures[i].image;
+    std::cout << files[i].string() << "  seed " << result.pictures[i].seed;
+    if (image.width != result.rendered_width || image.height != result.rendered_height) {
+      std::cout << "  " << image.width << "x" << image.height << " of " << result.rendered_width << "x"
+                << result.rendered_height << ", grid " << result.rendered_width / 32 << "x"
+                << result.rendered_height / 32;
+    }
+    if (i + 1 == files.size()) std::cout << "  (" << stage_times(result) << ")";
+    std::cout << "\n";
+  }
+  std::cout << std::flush;
   if (!std::cout && errno != EPIPE) {
     throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) +
-                                   "); the picture is in " + file.string());
+                                   "); the picture is in " + files.back().string());
   }
 }
 
@@ -163,9 +229,8 @@ CLI::App* add_generate(CLI::App& app, GenerateOptions& o) {
 
 void run_generate(const GenerateOptions& o) {
   const Request request = request_of(o);
-  const fs::path file =
-      o.output.empty() ? fs::path("glm-image-" + std::to_string(request.seed) + ".png") : fs::path(o.output);
-  check_place(file);
+  const std::vector<fs::path> files = files_of(o.output, request.seeds);
+  for (const fs::path& file : files) check_place(file);
   if (!o.dump.empty()) check_place(o.dump);
 
   catch_interrupts();
@@ -179,8 +244,11 @@ void run_generate(const GenerateOptions& o) {
       request, {.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); },
                 .cancelled = [] { return g_interrupted != 0; }});
   bar.clear();
-  write_png(file, result.image);
-  if (!o.quiet) report(file, result);
+  if (!o.quiet) {
+    for (const std::string& warning : result.warnings) std::cerr << "glm-image: warning: " << warning << "\n";
+  }
+  for (size_t i = 0; i < files.size(); ++i) write_png(files[i], result.pictures[i].image);
+  if (!o.quiet) report(files, result);
 }
 
 }  // namespace glm::cli

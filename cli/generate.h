@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace glm::cli {
 
@@ -16,6 +17,9 @@ struct GenerateOptions {
   std::optional<int64_t> steps;
   std::optional<double> guidance;
   int64_t seed = -1;
+  int64_t count = 1;
+  std::vector<uint64_t> seeds;  // instead of seed and count
+  std::string rng = "cuda";
   bool greedy = false;
   std::string dtype = "auto";
   int threads = 0;

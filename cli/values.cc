@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -71,6 +72,20 @@ std::pair<int64_t, int64_t> width_height(const std::string& option, const std::s
     fail(option, "WIDTHxHEIGHT such as 1024x768", text);
   }
   return {width, height};
+}
+
+std::vector<uint64_t> seed_list(const std::string& option, const std::string& text) {
+  std::vector<uint64_t> seeds;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    int64_t seed = 0;
+    if (!read_all(std::string_view(text).substr(begin, end - begin), seed) || seed < 0 || seeds.size() == 1024) {
+      fail(option, "up to 1024 whole numbers from 0 with commas between, such as 1,2,3", text);
+    }
+    seeds.push_back(static_cast<uint64_t>(seed));
+    begin = end + 1;
+  }
+  return seeds;
 }
 
 void check_place(const fs::path& file) {

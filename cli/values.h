@@ -18,6 +18,9 @@ std::string path_name(const std::string& option, const std::string& text);  // a
 // "WIDTHxHEIGHT" -> both. Which sizes can be drawn is the engine's business.
 std::pair<int64_t, int64_t> width_height(const std::string& option, const std::string& text);
 
+// "1,2,3" -> seeds from 0, at least one and at most 1024.
+std::vector<uint64_t> seed_list(const std::string& option, const std::string& text);
+
 // Error(io) when `file` can't be written as far as can be told without touching it: better before the work than after.
 void check_place(const std::filesystem::path& file);
 

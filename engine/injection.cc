@@ -30,12 +30,16 @@ void Injection::fail(const std::string& name, const std::string& expected, const
 }
 
 at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) const {
-  const std::vector<int64_t>& found = file_->tensors().at(name).shape;
+  const std::vector<int64_t>& stored = file_->tensors().at(name).shape;
+  std::vector<int64_t> found = stored;
+  const bool one_each = pictures_ > 1 && !found.empty() && shape[0] == 1 && found[0] == pictures_;
+  if (one_each) found[0] = 1;
   const bool fits =
       found.size() == shape.size() && std::equal(found.begin(), found.end(), shape.begin(),
                                                  [](int64_t f, int64_t s) { return f == s || (s == -1 && f >= 1); });
-  if (!fits) fail(name, "shape " + shape_text(shape) + " (-1: any)", shape_text(found));
-  return file_->tensor(name);
+  if (!fits) fail(name, "shape " + shape_text(shape) + " (-1: any)", shape_text(stored));
+  const at::Tensor tensor = file_->tensor(name);
+  return one_each ? tensor.slice(0, picture_, picture_ + 1) : tensor;
 }
 
 std::optional<at::Tensor> Injection::ids(const std::string& name, at::IntArrayRef shape, int64_t limit) const {

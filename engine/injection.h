@@ -16,6 +16,13 @@ class Injection {
   Injection() = default;                                  // nothing is injected
   explicit Injection(const std::filesystem::path& file);  // Error(usage) when it can't be read
 
+  // Which picture of how many the next calls are for: a tensor may hold one for all pictures, or one for each along its
+  // first dimension.
+  void select(int64_t picture, int64_t pictures) {
+    picture_ = picture;
+    pictures_ = pictures;
+  }
+
   bool has(const std::string& name) const { return file_ && file_->tensors().contains(name); }
 
   // Ids in [0, limit), of `shape` (-1: any size >= 1). Error(usage) naming file, tensor, expected and found.
@@ -31,6 +38,8 @@ class Injection {
   [[noreturn]] void fail(const std::string& name, const std::string& expected, const std::string& found) const;
 
   std::optional<SafetensorsFile> file_;
+  int64_t picture_ = 0;
+  int64_t pictures_ = 1;
 };
 
 }  // namespace glm

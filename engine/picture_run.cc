@@ -1,15 +1,16 @@
 #include "engine/picture_run.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <chrono>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "engine/dump.h"
+#include "engine/finite.h"
 #include "engine/flow_schedule.h"
 #include "engine/injection.h"
 #include "engine/prior.h"
@@ -24,31 +25,49 @@ namespace {
 constexpr int64_t kCell = 32;  // pixels a side of an image token: two decoder patches of 16 (config.cc checks that)
 constexpr int64_t kMinSize = 128;
 constexpr int64_t kMaxSize = 2048;
+constexpr int64_t kMaxPictures = 1024;
 
 using Clock = std::chrono::steady_clock;
+
+int64_t next_multiple(int64_t size) {
+  return (size + kCell - 1) / kCell * kCell;
+}
 
 // A request with its defaults filled in and checked.
 struct Settings {
   int64_t width, height, steps;
   double guidance;
-  Grid grid() const { return {height / kCell, width / kCell}; }
+  int64_t rendered_width() const { return next_multiple(width); }
+  int64_t rendered_height() const { return next_multiple(height); }
+  Grid grid() const { return {rendered_height() / kCell, rendered_width() / kCell}; }
 };
+
+[[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found) {
+  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
+}
 
 Settings settle(const Request& r, const PictureDefaults& d) {
   const Settings s{r.width.value_or(d.width), r.height.value_or(d.height), r.steps.value_or(d.steps),
                    r.guidance.value_or(d.guidance)};
   for (const int64_t side : {s.width, s.height}) {
-    if (side < kMinSize || side > kMaxSize || side % kCell != 0) {
-      throw Error(ErrorCode::usage, "size: expected multiples of 32 from 128 to 2048, found " +
-                                        std::to_string(s.width) + "x" + std::to_string(s.height));
+    if (side < kMinSize || side > kMaxSize) {
+      refuse("size", "128 to 2048 pixels a side", std::to_string(s.width) + "x" + std::to_string(s.height));
     }
   }
-  if (s.steps < 1 || s.steps > 1000)
-    throw Error(ErrorCode::usage, "steps: expected 1 to 1000, found " + std::to_string(s.steps));
+  if (s.steps < 1 || s.steps > 1000) refuse("steps", "1 to 1000", std::to_string(s.steps));
   if (!(s.guidance >= 0 && s.guidance <= 1000)) {
-    throw Error(ErrorCode::usage, "guidance: expected a number from 0 to 1000, found " + std::to_string(s.guidance));
+    refuse("guidance", "a number from 0 to 1000", std::to_string(s.guidance));
   }
+  if (r.seeds.empty() || r.seeds.size() > kMaxPictures) refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
   return s;
+}
+
+// Below this many weights a token takes so little that a second thread costs more than it brings, on a busy machine a
+// hundred times more (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
+constexpr int64_t kWeightsWorthThreads = 50'000'000;
+
+bool worth_threads(const PriorConfig& c) {
+  return c.layers * c.dim * (2 * c.heads * c.head_dim + 3 * c.inner_dim) > kWeightsWorthThreads;
 }
 
 // One generate call: each stage is a function from the tensors before it, or from what was injected.
@@ -56,35 +75,33 @@ class PictureRun {
  public:
   PictureRun(const Model& model, const Request& request, const Callbacks& callbacks)
       : m_(model), request_(request), callbacks_(callbacks), settings_(settle(request, model.config.picture)) {
-    result_.seed = request.seed;
+    result_.rendered_width = settings_.rendered_width();
+    result_.rendered_height = settings_.rendered_height();
     if (!request.inject.empty()) {
       injected_ = Injection(request.inject);
       check_injected();
     }
-    if (!request.dump.empty()) {
-      const auto keep = [this](const std::string& name, const at::Tensor& value) {
-        dump_.insert_or_assign(name, value.contiguous().clone());
-      };
-      tap_ = Tap(keep, request.dump_full ? Tap::Level::full : Tap::Level::stages);
-    }
+    if (!request.dump.empty()) dump_ = Dump(request.dump, request.dump_full ? Tap::Level::full : Tap::Level::stages);
+    tap_ = dump_.tap();
   }
 
+  // Stage after stage, in each picture after picture: a picture's arithmetic doesn't depend on who shares its run.
   Result run() {
-    at::Tensor scaled;  // [1, C, h, w]
-    const std::vector<int64_t> shape = latent_shape();
-    if (auto injected = injected_.values("latents.final_scaled", shape, m_.dtype)) {
-      scaled = *injected;
+    std::vector<at::Tensor> scaled;  // of each picture [1, C, h, w]
+    if (injected_.has("latents.final_scaled")) {
+      for_each([&] { scaled.push_back(*injected_.values("latents.final_scaled", latent_shape(), m_.dtype)); });
     } else {
-      const at::Tensor ids = timed(Stage::prior, [&] { return prior_ids(); });
-      const std::vector<DitBranch> both = timed(Stage::glyphs, [&] { return branches(ids); });
-      scaled = timed(Stage::denoise, [&] { return m_.vae.scale(denoise(both, shape)); });
+      std::vector<at::Tensor> ids;
+      const int threads = at::get_num_threads();
+      if (!worth_threads(m_.config.prior)) at::set_num_threads(1);
+      timed(Stage::prior, [&] { for_each([&] { ids.push_back(prior_ids()); }); });
+      at::set_num_threads(threads);
+      std::vector<std::vector<DitBranch>> both;
+      timed(Stage::glyphs, [&] { both = branches(ids); });
+      timed(Stage::denoise, [&] { for_each([&] { scaled.push_back(m_.vae.scale(denoise(both[picture_]))); }); });
     }
-    tap_.stage("latents.final_scaled", scaled);
-    const at::Tensor bytes = timed(Stage::decode, [&] { return decode(scaled); });  // u8 [1, H, W, 3]
+    timed(Stage::decode, [&] { for_each([&] { decode(scaled[picture_]); }); });
     write_dump();
-    result_.image = {bytes.size(2),
-                     bytes.size(1),
-                     {bytes.const_data_ptr<uint8_t>(), bytes.const_data_ptr<uint8_t>() + bytes.numel()}};
     return std::move(result_);
   }
 
@@ -104,23 +121,36 @@ class PictureRun {
 
   std::vector<int64_t> latent_shape() const {
     const VaeConfig& c = m_.config.vae;
-    return {1, c.latent_channels, settings_.height / c.scale(), settings_.width / c.scale()};
+    return {1, c.latent_channels, settings_.rendered_height() / c.scale(), settings_.rendered_width() / c.scale()};
   }
 
-  // Called with what is there already when a stage begins, then after each of its units.
-  void done(Stage stage, int64_t count, int64_t total) {
-    units_ = count;
-    if (callbacks_.progress) callbacks_.progress(stage, count, total);
+  uint64_t seed() const { return request_.seeds[picture_]; }
+  int64_t pictures() const { return static_cast<int64_t>(request_.seeds.size()); }
+
+  template <typename Call>
+  void for_each(Call call) {
+    for (picture_ = 0; picture_ < request_.seeds.size(); ++picture_) {
+      injected_.select(static_cast<int64_t>(picture_), pictures());
+      call();
+    }
+    picture_ = 0;
+    injected_.select(0, 1);
+  }
+
+  // Called with what is there already when a stage begins, then after each of its units: of this picture, or with
+  // each = false of all.
+  void done(Stage stage, int64_t count, int64_t total, bool each = true) {
+    units_ = each ? static_cast<int64_t>(picture_) * total + count : count;
+    if (callbacks_.progress) callbacks_.progress(stage, units_, each ? pictures() * total : total);
     if (callbacks_.cancelled && callbacks_.cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
   }
 
   template <typename Call>
-  std::invoke_result_t<Call> timed(Stage stage, Call call) {
+  void timed(Stage stage, Call call) {
     units_ = 0;
     const auto begin = Clock::now();
-    auto value = call();
+    call();
     result_.times.push_back({stage, std::chrono::duration<double>(Clock::now() - begin).count(), units_});
-    return value;
   }
 
   at::Tensor prior_ids() {  // -> i64 [1, N], one for each decoder patch
@@ -135,10 +165,20 @@ class PictureRun {
       tap_.stage("ar.generated", generated);
       const at::Tensor large = large_grid(generated, preview, grid, codebook);
       tap_.stage("prior.d32_ids.0", large);
+      warn_of_collapse(large);
       ids = upsample_ids(large, grid);
     }
     tap_.stage("prior.ids", ids);
     return ids;
+  }
+
+  // A prior that was given a wrong prompt, or damaged weights, repeats a few tokens, and the decoder paints them white.
+  void warn_of_collapse(const at::Tensor& ids) {
+    const int64_t distinct = std::get<0>(at::_unique(ids)).numel();
+    if (distinct * 50 >= ids.numel()) return;
+    result_.warnings.push_back("the picture of seed " + std::to_string(seed()) + " is made of " +
+                               std::to_string(distinct) + " different tokens where " + std::to_string(ids.numel()) +
+                               " are drawn; it may be empty: try another seed or prompt");
   }
 
   at::Tensor generated_tokens(Grid grid, Grid preview) {  // -> i64 [1, n]
@@ -160,6 +200,11 @@ class PictureRun {
       const PromptLayout layout =
           layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
       ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
+      if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
+        throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
+                                          ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +
+                                          "), found " + std::to_string(ids.max().item<int64_t>()));
+      }
     }
     tap_.stage("ar.in.input_ids", ids);
     tap_.stage("ar.in.image_grid_thw",
@@ -172,23 +217,25 @@ class PictureRun {
         .target = grid,
         .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
         .allow_early_stop = request_.allow_early_stop,
-        .seed = request_.seed};
+        .rng = request_.rng,
+        .seed = seed()};
     return generate_tokens(
         m_.prior, m_.config, prior, [&](int64_t n, int64_t total) { done(Stage::prior, n, total); }, tap_ / "ar");
   }
 
-  // The branch with the prompt, and for guidance the one without.
-  std::vector<DitBranch> branches(const at::Tensor& ids) {
-    const bool guided = settings_.guidance > 1;
-    done(Stage::glyphs, 0, guided ? 2 : 1);
+  // Of each picture the branch with the prompt, and for guidance the one without. Quoted text is encoded once for all.
+  std::vector<std::vector<DitBranch>> branches(const std::vector<at::Tensor>& ids) {
+    const int64_t texts = settings_.guidance > 1 ? 2 : 1;
+    done(Stage::glyphs, 0, texts, /*each=*/false);
     const at::Tensor prompt = glyph_embeds("glyph.prompt_embeds", request_.prompt, 0);
-    std::vector<DitBranch> result = {m_.dit.branch(prompt, ids, /*drop=*/false, tap_ / "step0.cond")};
-    if (guided) {
-      const at::Tensor empty = glyph_embeds("glyph.negative_embeds", "", 1);
-      result.push_back(m_.dit.branch(empty, ids, /*drop=*/true, tap_ / "step0.uncond"));
+    const at::Tensor empty = texts == 2 ? glyph_embeds("glyph.negative_embeds", "", 1) : at::Tensor();
+    std::vector<std::vector<DitBranch>> all;
+    for (const at::Tensor& own : ids) {
+      all.push_back({m_.dit.branch(prompt, own, /*drop=*/false, tap_ / "step0.cond")});
+      if (texts == 2) all.back().push_back(m_.dit.branch(empty, own, /*drop=*/true, tap_ / "step0.uncond"));
     }
-    done(Stage::glyphs, guided ? 2 : 1, guided ? 2 : 1);
-    return result;
+    done(Stage::glyphs, texts, texts, /*each=*/false);
+    return all;
   }
 
   at::Tensor glyph_embeds(const std::string& name, const std::string& prompt, int call) {  // -> [1, T, E]
@@ -203,14 +250,15 @@ class PictureRun {
     return embeds;
   }
 
-  at::Tensor denoise(const std::vector<DitBranch>& branches, const std::vector<int64_t>& shape) {  // -> [1, C, h, w]
+  at::Tensor denoise(const std::vector<DitBranch>& branches) {  // -> [1, C, h, w]
     const int64_t patches = 4 * settings_.grid().height * settings_.grid().width;
     const FlowSchedule schedule(m_.config.schedule, patches, settings_.steps);
     tap_.stage("sched.mu", at::tensor({schedule.mu}, at::kDouble));
     tap_.stage("sched.sigmas", at::tensor(schedule.sigmas, at::kFloat));
     tap_.stage("sched.timesteps", at::tensor(schedule.timesteps, at::kFloat));
 
-    auto [latents, first] = first_latents(shape);
+    auto [latents, first] = first_latents();
+    FiniteWatch watch;
     done(Stage::denoise, first, settings_.steps);
     for (int64_t k = first; k < settings_.steps; ++k) {
       const Tap tap = tap_ / ("step" + std::to_string(k));
@@ -219,29 +267,33 @@ class PictureRun {
       inside.resize(branches.size());
       const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches,
                                             {.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0,
-                                             .height = settings_.height,
-                                             .width = settings_.width},
+                                             .height = settings_.rendered_height(),
+                                             .width = settings_.rendered_width()},
                                             inside);
       const at::Tensor v = guide(out, tap);
       tap.stage("noise_pred", v);
       latents = schedule.step(latents, v, k);
       tap.stage("latents", latents);
+      watch.see(latents);
       done(Stage::denoise, k + 1, settings_.steps);
     }
+    watch.check("decoder's latents");
     return latents;
   }
 
   // Latents to start with, and the step to start at.
-  std::pair<at::Tensor, int64_t> first_latents(const std::vector<int64_t>& shape) {
+  std::pair<at::Tensor, int64_t> first_latents() {
+    const std::vector<int64_t> shape = latent_shape();
     if (const int64_t k = injected_.last_step(); k >= 0) {
-      if (k >= settings_.steps)
-        throw Error(ErrorCode::usage, "can't inject step" + std::to_string(k) + ".latents: it is beyond the " +
-                                          std::to_string(settings_.steps) + " steps asked for");
+      if (k >= settings_.steps) {
+        refuse("can't inject step" + std::to_string(k) + ".latents",
+               "a step below the " + std::to_string(settings_.steps) + " asked for", "one beyond");
+      }
       return {*injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat), k + 1};
     }
     const auto injected = injected_.values("latents.init", shape, m_.dtype);
     // Drawn in the model's dtype from a stream of its own, as upstream does.
-    const at::Tensor latents = injected ? *injected : CpuRandom(request_.seed).normal(shape, m_.dtype);
+    const at::Tensor latents = injected ? *injected : RandomNumbers::of(request_.rng, seed()).normal(shape, m_.dtype);
     tap_.stage("latents.init", latents);
     return {latents, 0};
   }
@@ -256,33 +308,37 @@ class PictureRun {
     return uncond.to(at::kFloat) + settings_.guidance * (cond.to(at::kFloat) - uncond.to(at::kFloat));
   }
 
-  at::Tensor decode(const at::Tensor& scaled) {  // -> u8 [1, H, W, 3]
+  void decode(const at::Tensor& scaled) {  // [1, C, h, w]
     done(Stage::decode, 0, 1);
+    tap_.stage("latents.final_scaled", scaled);
     const at::Tensor pixels = m_.vae.decode(scaled);
     tap_.stage("vae.decoded", pixels);
-    at::Tensor bytes = pixels_to_bytes(pixels);
+    FiniteWatch watch;
+    watch.see(pixels);
+    watch.check("picture's pixels");
+    const at::Tensor bytes =  // u8 [1, H, W, 3], what was asked of what was rendered
+        pixels_to_bytes(pixels).slice(1, 0, settings_.height).slice(2, 0, settings_.width).contiguous();
     tap_.stage("image", bytes);
+    const auto* data = bytes.const_data_ptr<uint8_t>();
+    result_.pictures.push_back({seed(), {settings_.width, settings_.height, {data, data + bytes.numel()}}});
     done(Stage::decode, 1, 1);
-    return bytes;
   }
 
   void write_dump() const {
-    if (request_.dump.empty()) return;
     nlohmann::json meta = {{"prompt", request_.prompt},
                            {"width", settings_.width},
                            {"height", settings_.height},
                            {"steps", settings_.steps},
                            {"guidance", settings_.guidance},
-                           {"seed", request_.seed},
+                           {"seeds", request_.seeds},
                            {"greedy", request_.greedy},
-                           {"rng", "cpu"},
+                           {"rng", request_.rng == Rng::cuda ? "cuda" : "cpu"},
                            {"parse_special", request_.parse_special},
                            {"model", std::filesystem::absolute(m_.folder).filename().string()},
                            {"dtype", dtype_name(m_.dtype)},
                            {"version", GLM_VERSION}};
     for (const Result::StageTime& t : result_.times) meta["seconds"][stage_name(t.stage)] = t.seconds;
-    write_safetensors(request_.dump, dump_,
-                      {{"json", meta.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+    dump_.write(meta.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
   const Model& m_;
@@ -290,9 +346,10 @@ class PictureRun {
   const Callbacks& callbacks_;
   Settings settings_;
   Injection injected_;
+  Dump dump_;
   Tap tap_;
-  std::map<std::string, at::Tensor> dump_;
   Result result_;
+  size_t picture_ = 0;  // whose turn it is
   int64_t units_ = 0;
 };
 

@@ -3,7 +3,7 @@
 //
 //   glm::Pipeline pipeline("models/nano", {});
 //   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
-//   glm::write_png("apple.png", result.image);
+//   glm::write_png("apple.png", result.pictures[0].image);
 //
 // Every function throws glm::Error (base/error.h) and nothing else, and prints nothing. One call at a time per
 // Pipeline.
@@ -19,6 +19,7 @@
 
 #include "engine/config.h"
 #include "engine/image.h"
+#include "engine/rng.h"
 
 namespace glm {
 
@@ -31,17 +32,19 @@ struct LoadOptions {
 
 struct Request {
   std::string prompt;            // UTF-8; text to be drawn stands in quotes
-  std::optional<int64_t> width;  // pixels, multiples of 32 from 128 to 2048; the checkpoint's default when absent
+  std::optional<int64_t> width;  // pixels, 128 to 2048; the checkpoint's default when absent. What is no multiple of 32
+                                 // is rendered at the next and cropped on the right and at the bottom
   std::optional<int64_t> height;
-  std::optional<int64_t> steps;    // 1 .. 1000
-  std::optional<double> guidance;  // above 1: the prompt's pull is strengthened
-  uint64_t seed = 0;               // torch's CPU stream uses the low 32 bits
-  bool greedy = false;             // the likeliest image token instead of a drawn one
-  bool parse_special = false;      // text such as "<sop>" is read as a special token, as upstream reads it
-  bool allow_early_stop = false;   // the prior may end its grid early, as upstream's may; that is an error then
-  std::filesystem::path dump;      // writes the stage tensors here when set
-  bool dump_full = false;          // what stands inside the stages too
-  std::filesystem::path inject;    // stage tensors to use instead of computing them
+  std::optional<int64_t> steps;       // 1 .. 1000
+  std::optional<double> guidance;     // above 1: the prompt's pull is strengthened
+  std::vector<uint64_t> seeds = {0};  // a picture for each, the same as a request of its own would give
+  Rng rng = Rng::cuda;
+  bool greedy = false;            // the likeliest image token instead of a drawn one
+  bool parse_special = false;     // text such as "<sop>" is read as a special token, as upstream reads it
+  bool allow_early_stop = false;  // the prior may end its grid early, as upstream's may; that is an error then
+  std::filesystem::path dump;     // writes the stage tensors here when set
+  bool dump_full = false;         // what stands inside the stages too
+  std::filesystem::path inject;   // stage tensors to use instead of computing them
 };
 
 enum class Stage { prior, glyphs, denoise, decode };
@@ -53,15 +56,22 @@ struct Callbacks {
   std::function<bool()> cancelled;  // asked after each token and step; true ends the call with Error(cancelled)
 };
 
-struct Result {
-  Image image;
+struct Picture {
   uint64_t seed = 0;
+  Image image;
+};
+
+struct Result {
+  std::vector<Picture> pictures;  // in the order of the request's seeds
+  int64_t rendered_width = 0;     // pixels before cropping; the grid has a cell for 32 of them
+  int64_t rendered_height = 0;
   struct StageTime {
     Stage stage;
     double seconds;
     int64_t units;  // tokens, texts, steps, pictures; 0 when the stage was injected
   };
   std::vector<StageTime> times;
+  std::vector<std::string> warnings;  // about the pictures
 };
 
 class Pipeline {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/finite.h"
 #include "engine/random.h"
 #include "engine/rope.h"
 
@@ -34,12 +35,14 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
 
   done(0, cells + 1);
   DecodeState state = transformer.start(1, at::cat({prompt, grids}, -1));
-  CpuRandom random(request.seed);
+  RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
+  FiniteWatch watch;
   at::Tensor generated = at::empty({1, cells + 1}, at::kLong);
   std::vector<at::Tensor> all_logits;
   int64_t n = 0;
   at::Tensor logits = transformer.prefill(request.ids, state, tap / "prefill");
   while (true) {
+    watch.see(logits);
     if (tap.wants_full()) all_logits.push_back(logits);
     // Only image tokens until the grids are full; the last token, normally the end, is free.
     const int64_t legal = n < cells && !request.allow_early_stop ? c.generation.codebook : c.prior.vision_vocab;
@@ -51,6 +54,7 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
     if (n > cells || (request.allow_early_stop && state.token.item<int64_t>() == c.generation.eos)) break;
     logits = transformer.step(state);
   }
+  watch.check("prior's logits");
   tap.stage("position_ids_decode", grids.slice(-1, 0, n - 1));
   if (tap.wants_full()) tap.full("logits", at::stack(all_logits, 1));
   return generated.slice(1, 0, n);

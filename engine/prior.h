@@ -8,6 +8,7 @@
 
 #include "engine/config.h"
 #include "engine/prior_transformer.h"
+#include "engine/rng.h"
 #include "engine/tap.h"
 #include "kernels/sampling.h"
 #include "tokenizer/prompt_layout.h"
@@ -20,12 +21,14 @@ struct PriorRequest {
   Grid target;
   SamplingOptions sampling;
   bool allow_early_stop = false;  // upstream's way: nothing is masked and the end token ends the loop anywhere
+  Rng rng = Rng::cpu;
   uint64_t seed = 0;
 };
 
 // Called after each token or step with what is done and the total; may throw to stop.
 using StepDone = std::function<void(int64_t done, int64_t total)>;
 
+// Throws Error(model) when logits are not finite.
 // i64 [1, n], n = preview + target + 1; fewer only with allow_early_stop. Throws Error(usage) for a prompt that runs
 // past the model's positions. Taps: position_ids_prefill, position_ids_decode, prefill.*, logits.
 at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,

@@ -28,7 +28,8 @@ TEST_P(WholePicture, EveryStageIsUpstreams) {
   }
   EXPECT_EQ(chained, *request.steps);
 
-  const at::Tensor image = at::tensor(result.image.rgb, at::kByte).view({1, *request.height, *request.width, 3});
+  const at::Tensor image =
+      at::tensor(result.pictures[0].image.rgb, at::kByte).view({1, *request.height, *request.width, 3});
   EXPECT_EQ(golden.header()["tensors"]["image"]["shape"], image.sizes().vec());
   const at::Tensor levels = golden.same_elements("image", image).to(at::kInt) - golden.kept("image").to(at::kInt);
   EXPECT_LE(levels.abs().max().item<int>(), tolerance::kPictureLevels);

@@ -41,6 +41,7 @@ TEST_P(PriorStage, TokensAreUpstreams) {
                                     .top_k = g.top_k,
                                     .greedy = golden.parameters().at("greedy")},
                        .allow_early_stop = false,
+                       .rng = golden.request().rng,
                        .seed = golden.parameters().at("seed")};
   const at::Tensor tokens = generate_tokens(model.prior, model.config, request, [](int64_t, int64_t) {}, {});
   EXPECT_TRUE(golden.bytes_equal("ar.generated", tokens));
@@ -91,6 +92,7 @@ TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {
                        .target = target,
                        .sampling = {.temperature = 0.6, .top_p = 0.75, .top_k = 0, .greedy = false},
                        .allow_early_stop = true,
+                       .rng = Rng::cpu,
                        .seed = 1};
   const int64_t cells = layout.preview.height * layout.preview.width + 96;
   const auto ignore = [](int64_t, int64_t) {};

@@ -34,7 +34,8 @@ Request Golden::request() const {
   r.height = p.at("height").get<int64_t>();
   r.steps = p.at("steps").get<int64_t>();
   r.guidance = p.at("cfg").get<double>();
-  r.seed = p.at("seed");
+  r.seeds = {p.at("seed").get<uint64_t>()};
+  r.rng = p.value("rng", "cpu") == "cuda" ? Rng::cuda : Rng::cpu;
   r.greedy = p.at("greedy");
   return r;
 }

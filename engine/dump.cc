@@ -1,0 +1,30 @@
+#include "engine/dump.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "engine/safetensors.h"
+
+namespace glm {
+
+Tap Dump::tap() {
+  if (file_.empty()) return {};
+  const auto keep = [this](const std::string& name, const at::Tensor& value) {
+    kept_[name].push_back(value.contiguous().clone());
+  };
+  return {keep, level_};
+}
+
+void Dump::write(const std::string& json) const {
+  if (file_.empty()) return;
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, values] : kept_) {
+    const bool same =
+        std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });
+    tensors.emplace(name, same ? values[0] : at::cat(values));
+  }
+  write_safetensors(file_, tensors, {{"json", json}});
+}
+
+}  // namespace glm
