@@ -1,0 +1,72 @@
+"""Plausible mistakes, as edits of the C++: name, file, what stands there (exactly once), what a hurried hand would write.
+
+The first part are the mistakes of weights_tools/reference's ancestor that concern what is built (the vision tower, VQ and
+the VAE's encoder are not built yet); the second part are our own.
+"""
+
+A, D, P, G, V, F = ("engine/prior_transformer.cc", "engine/dit.cc", "engine/prior.cc", "engine/glyph_encoder.cc",
+                    "engine/vae.cc", "engine/flow_schedule.cc")
+R, ROT, S, RUN = "engine/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/picture_run.cc"
+
+MUTATIONS = [
+    # --- the image decoder
+    ("dit: no rope", D, "image.copy_(rotate(image, *s.rotary));", "image.copy_(image.clone());"),
+    ("dit: rope rows and columns swapped", R, "at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1)",
+     "at::cat({by_column.expand({rows, columns, -1}), by_row.expand({rows, columns, -1})}, -1)"),
+    ("rope: interleaved pairs", ROT, "at::cat({-turned.slice(-1, rotary / 2), turned.slice(-1, 0, rotary / 2)}, -1)",
+     "at::stack({-turned.slice(-1, 1, std::nullopt, 2), turned.slice(-1, 0, std::nullopt, 2)}, -1).flatten(-2)"),
+    ("adaln: shift and scale of attention swapped", D, "table(kScaleAttention), table(kShiftAttention)", "table(kShiftAttention), table(kScaleAttention)"),
+    ("adaln: text and image swapped", D, "layout.groups.push_back({row, row + text, 1});\n    layout.groups.push_back({row + text, row + text + image, 0});",
+     "layout.groups.push_back({row, row + text, 0});\n    layout.groups.push_back({row + text, row + text + image, 1});"),
+    ("adaln: gates of attention and MLP swapped", D, "add_gated(x, attended, layout.groups, table(kGateAttention))", "add_gated(x, attended, layout.groups, table(kGateMlp))"),
+    ("norm_out: shift before scale", D, "m[0], m[1], kEps)", "m[1], m[0], kEps)"),
+    ("patch order (y, x, C)", D, ".permute({1, 3, 0, 2, 4})", ".permute({1, 3, 2, 4, 0})"),
+    ("unpatch order (y, x, C)", D, ".reshape({-1, height, width, config_.out_channels, p, p})\n      .permute({0, 3, 1, 4, 2, 5})",
+     ".reshape({-1, height, width, p, p, config_.out_channels})\n      .permute({0, 5, 1, 3, 2, 4})"),
+    ("glyph projector: tanh GELU", D, "FeedForward::Activation::gelu_erf", "FeedForward::Activation::gelu_tanh"),
+    ("feed-forward: erf GELU", D, "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh", "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_erf"),
+    ("no norm of q and k", D, "at::layer_norm(qkv.slice(1, 0, 2), {head_dim_}, {}, {}, kEps)", "qkv.slice(1, 0, 2).clone()"),
+    ("timestep t instead of t - 1", RUN, "{.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0", "{.timestep = schedule.timesteps[static_cast<size_t>(k)] - 0.0"),
+    ("target size (width, height)", D, "{0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}",
+     "{0.0, 0.0, static_cast<double>(step.width), static_cast<double>(step.height)}"),
+    ("crop after size", D, "{0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}",
+     "{static_cast<double>(step.height), static_cast<double>(step.width), 0.0, 0.0}"),
+    ("prior dropped after its projector", D, ".prior = prior_projector_.forward(tokens)}", ".prior = drop ? tokens : prior_projector_.forward(tokens)}"),
+    ("upsampling transposed", P, "ids.view({1, grid.height, grid.width})", "ids.view({1, grid.width, grid.height})"),
+    ("mu 5 % off", F, "* c.max_shift + c.base_shift", "* 1.05 * c.max_shift + c.base_shift"),
+    # --- the prior
+    ("prior: no rope", A, "rotate(parts[0], state.rotary.rows(begin, end))", "parts[0].clone()"),
+    ("prior: 1-D positions in decode", R, "at::stack({at::zeros_like(rows), rows, columns})", "at::stack({rows * grid.width + columns, rows * grid.width + columns, rows * grid.width + columns})"),
+    ("prior: h and w swapped in decode", R, "at::stack({at::zeros_like(rows), rows, columns})", "at::stack({at::zeros_like(rows), columns, rows})"),
+    ("prior: no norm after attention", A, "post_attention_norm_.forward(attention_.forward(input_norm_.forward(x), state, layer))", "attention_.forward(input_norm_.forward(x), state, layer)"),
+    ("prior: the two post-norms swapped", A, 'post_attention_norm_(w / "post_self_attn_layernorm", c.dim, c.norm_eps)', 'post_attention_norm_(w / "post_mlp_layernorm", c.dim, c.norm_eps)'),
+    ("prior: gate and up swapped", A, "gate_up[1] * at::silu(gate_up[0])", "gate_up[0] * at::silu(gate_up[1])"),
+    ("prior: key bias missing", "engine/layers.cc", "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}));",
+     "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}) * (biases.size() == 1 ? 0 : 1));"),
+    ("attention: head j reads key head j mod Hkv", "kernels/attention.cc", "k.transpose(1, 2), v.transpose(1, 2),",
+     "k.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1}), v.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1}),"),
+    # --- the glyph encoder
+    ("t5: scaled by 1/sqrt(d)", G, "{.scale = 1.0, .causal = false, .bias = bias}", "{.scale = 1.0 / std::sqrt(static_cast<double>(head_dim_)), .causal = false, .bias = bias}"),
+    ("t5: no relative bias", G, "at::where(visible, position_bias(ids.size(1)),", "at::where(visible, position_bias(ids.size(1)) * 0,"),
+    ("t5: erf GELU", G, 'at::gelu(gate_up[0], "tanh")', 'at::gelu(gate_up[0], "none")'),
+    # --- the VAE
+    ("vae: second convolution 10 % off", V, "+ conv2_.forward(at::silu(norm2_.forward(h)))", "+ 0.9 * conv2_.forward(at::silu(norm2_.forward(h)))"),
+    # --- our own
+    ("cache: one position late", A, "state.cache.write(layer, begin, qk", "state.cache.write(layer, begin == 0 ? 0 : begin - 1, qk"),
+    ("positions: table shifted by one", A, "state.rotary.rows(begin, end)", "state.rotary.rows(begin == 0 ? 0 : begin - 1, begin == 0 ? end : end - 1)"),
+    ("positions: large grid starts at the cell count", R, "start += std::max(grid.height, grid.width);", "start += grid.height * grid.width;"),
+    ("sampling: the higher of equal ids is dropped first", S, "scores.sort(/*stable=*/true, /*dim=*/-1, /*descending=*/false)",
+     "scores.flip(-1).sort(/*stable=*/true, /*dim=*/-1, /*descending=*/false)"),
+    ("sampling: illegal ids masked before top-p", S, "const at::Tensor scores = process_logits(logits, options);\n  at::Tensor p",
+     "at::Tensor legal_only = logits.to(at::kFloat).clone();\n  legal_only.slice(-1, legal).fill_(kRemoved);\n  const at::Tensor scores = process_logits(legal_only, options);\n  at::Tensor p"),
+    ("sampling: temperature after top-p", S, "logits.to(at::kFloat) / options.temperature", "logits.to(at::kFloat) / 1.0"),
+    ("prior: the preview grid taken as the picture", P, "generated.slice(1, first, first + cells)", "generated.slice(1, 0, cells)"),
+    ("grids: large before preview", P, "grid_positions(length, {request.preview, request.target})", "grid_positions(length, {request.target, request.preview})"),
+    ("picture: cropped on the left", RUN, ".slice(2, 0, settings_.width)", ".slice(2, settings_.rendered_width() - settings_.width)"),
+    ("pictures: seeds swapped", RUN, "return request_.seeds[picture_];", "return request_.seeds[request_.seeds.size() - 1 - picture_];"),
+    ("guidance: on the wrong branch", RUN, "uncond.to(at::kFloat) + settings_.guidance", "cond.to(at::kFloat) + settings_.guidance"),
+    ("noise: bf16 as rounded fp32", RUN, ".normal(shape, m_.dtype)", ".normal(shape, at::kFloat).to(m_.dtype)"),
+    ("glyphs: parity pad left out", "tokenizer/glyph_text.cc", "if (texts.size() % 2 == 0)", "if (texts.empty())"),
+    ("pixels: truncated instead of rounded", V, "(unit * 255).round()", "(unit * 255).floor()"),
+    ("euler: the sigma of this step twice", F, "sigmas[i + 1] - sigmas[i]", "sigmas[i] - sigmas[i + 1]"),
+]
