@@ -1,8 +1,10 @@
 #!/bin/sh
-# Remakes the tiny checkpoint and every golden. PYTHON: the interpreter of the environment that README.md describes.
+# Remakes the tiny checkpoints and every golden. PYTHON: the interpreter of the environment that README.md describes.
 set -e
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
-"$python" make_tiny.py --variant a --seed 0 --out ../../tests/checkpoints/a
+for variant in a b c k; do
+  "$python" make_tiny.py --variant $variant --seed 0 --out ../../tests/checkpoints/$variant
+done
 "$python" make_random_goldens.py
 "$python" make_goldens.py "$@"

@@ -5,26 +5,32 @@
     python make_goldens.py --only a/words_two   the cases whose name starts so; repeat for more
     python make_goldens.py --check              write nothing; fail where a case gives other bytes than its file has
 
+Cases `a/eos_*` and `a/oob_*` run on checkpoint a with some rows of lm_head changed (HEAD_EDITS): upstream's prior ends early,
+or writes ids that are no codes. Upstream mostly fails after that, so only its tokens are kept, and its error in the header.
+
 Sampled cases seed as upstream does. In greedy cases only `do_sample` is changed, to False, in the call of generate():
 the argmax of the raw logits is taken, and everything after it works on those tokens.
 """
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import re
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
 import golden_format
-from run_oracle import load_pipeline, record
+from cuda_random import cuda_random
+from run_oracle import Recorder, load_pipeline, record, run
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GOLDENS = os.path.join(ROOT, "tests", "goldens")
-CHECKPOINTS = {"a": os.path.join(ROOT, "tests", "checkpoints", "a"), "nano": os.path.join(ROOT, "models", "nano")}
+CHECKPOINTS = {**{name: os.path.join(ROOT, "tests", "checkpoints", name) for name in "abck"},
+               "nano": os.path.join(ROOT, "models", "nano")}
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,21 @@ class Case:
     seed: int
     greedy: bool = False
     dtype: str = "float32"
-    level: str = "full"      # full: also from inside the models; stages: the stage results; picture: tokens and picture
+    # full: also from inside the models; stages: the stage results; run: what shows that a whole run agrees; picture: tokens
+    # and picture; tokens: only those
+    level: str = "full"
+    head: str = ""           # a name in HEAD_EDITS
+    rng: str = "cpu"         # cuda: torch's random numbers are those of a card, see cuda_random.py
+
+    def parameters(self):
+        """What the header says; `head` and `rng` only where they are set."""
+        plain = {"head": "", "rng": "cpu"}
+        return {name: value for name, value in asdict(self).items() if plain.get(name) != value}
 
 
 SIGN = 'A cute cat holding a sign that says "Hello World"'
-CASES = [
+ASTRONAUT = "A photo of an astronaut riding a horse on mars"
+FIRST_CASES = [
     Case("a", "words_none", "watercolor mountains", 128, 128, 3, 1.5, 1, level="stages"),
     Case("a", "words_one", SIGN, 128, 128, 4, 1.5, 7),
     Case("a", "words_two", SIGN + " and 'open' now", 256, 128, 2, 3.0, 2, greedy=True),
@@ -52,7 +68,7 @@ CASES = [
     Case("a", "empty_quotes", 'a door with "" on it', 128, 128, 1, 1.5, 5),
     Case("a", "apostrophe", "the fox doesn't jump", 256, 192, 2, 1.0, 6, level="stages"),
     Case("a", "square_256", SIGN, 256, 256, 3, 1.5, 42, level="stages"),
-    Case("a", "wide_512x320", "A photo of an astronaut riding a horse on mars", 512, 320, 2, 1.5, 8, greedy=True, level="stages"),
+    Case("a", "wide_512x320", ASTRONAUT, 512, 320, 2, 1.5, 8, greedy=True, level="stages"),
     Case("a", "tall_128x2048", "a tower 'UP'", 128, 2048, 1, 1.0, 9, level="stages"),
     Case("a", "one_letter", "x", 128, 128, 1, 1.0, 4294967303, greedy=True),
     Case("a", "bf16_words", SIGN, 128, 128, 3, 1.5, 7, dtype="bfloat16"),
@@ -72,8 +88,94 @@ CASES = [
 ]
 FIXED = ["a red apple on a yellow background", "a panda on the grass", "a red circle on a blue background",
          'the letter "A" in red on a white background']
-CASES += [Case("nano", f"fixed_{k}_{seed}", prompt, 256, 256, 20, 1.5, seed, level="picture")
-          for k, prompt in enumerate(FIXED) for seed in (100, 101)]
+FIRST_CASES += [Case("nano", f"fixed_{k}_{seed}", prompt, 256, 256, 20, 1.5, seed, level="picture")
+                for k, prompt in enumerate(FIXED) for seed in (100, 101)]
+
+# Checkpoint a with rows of lm_head multiplied, then their column 0 set: rows first..last, both included.
+HEAD_EDITS = {
+    "eos": {"tensor": "lm_head.weight", "rows": [257, 257], "multiply": 0.25, "column0": 1.0},
+    "oob": {"tensor": "lm_head.weight", "rows": [258, 271], "multiply": 0.25, "column0": 1.5},
+}
+EACH_QUOTE = "a wall with 'A' “Bé” \"C d\" and 「店」"
+# 2,100 bytes in 300 tokens, cut to 2,048 glyph ids. Where the number of texts is even, upstream puts one id in front: 2,049.
+ORACLES = " oracle" * 300
+MORE_CASES = [
+    Case("a", "long_quote", f"'{ORACLES}' on a “scroll”", 128, 128, 1, 1.5, 21, level="stages"),
+    Case("a", "four_quotes", EACH_QUOTE, 128, 192, 2, 7.5, 22),
+    Case("a", "curly_256x448", "the dog's ‘bone’ and the cat’s ‘fish’ 🐟", 256, 448, 1, 1.5, 23, level="stages"),
+    Case("a", "wide_2048x128", "一条河 「川」", 2048, 128, 1, 1.0, 24, level="stages"),
+    Case("a", "wide_640x384", "it's raining “猫 🐱” and they're \"happy", 640, 384, 1, 7.5, 25, level="stages"),
+    Case("a", "eos_preview", ASTRONAUT, 256, 192, 1, 1.0, 15, level="tokens", head="eos"),
+    Case("a", "eos_large", ASTRONAUT, 256, 192, 1, 1.0, 28, level="tokens", head="eos"),
+    Case("a", "eos_in_time", ASTRONAUT, 256, 192, 1, 1.0, 104, level="tokens", head="eos"),   # after the last cell
+    Case("a", "oob_large", "watercolor mountains", 128, 128, 1, 1.0, 5, level="tokens", head="oob"),
+    Case("a", "oob_preview", "watercolor mountains", 128, 128, 1, 1.0, 3, level="tokens", head="oob"),
+    Case("a", "oob_greedy", "x", 128, 128, 1, 1.0, 1, greedy=True, level="tokens", head="oob"),
+
+    Case("b", "words_none", "a lighthouse by the sea", 128, 128, 2, 1.5, 31),
+    Case("b", "words_one", SIGN, 192, 128, 3, 7.5, 32),
+    Case("b", "each_quote", EACH_QUOTE, 128, 128, 2, 1.5, 33, greedy=True, level="stages"),
+    Case("b", "wide_640x384", "a cat “ねこ” at night", 640, 384, 1, 1.0, 34, level="stages"),
+    Case("b", "tall_256x448", "一只可爱的猫 🐈 'ok'", 256, 448, 2, 1.5, 35, level="stages"),
+    Case("b", "tall_128x2048", "a dog's tower", 128, 2048, 1, 1.0, 36, level="stages"),
+    Case("b", "unmatched", "never \"closed, nor “this 「nor that", 224, 160, 2, 7.5, 37, level="stages"),
+    Case("b", "one_letter", "猫", 128, 128, 1, 1.0, 38, level="stages"),
+    Case("b", "apostrophes", "it's the dog's bone, isn't it", 256, 128, 1, 1.5, 39, level="stages"),
+    Case("b", "bf16_words", SIGN, 128, 128, 3, 1.5, 40, dtype="bfloat16"),
+    Case("b", "bf16_none", "watercolor mountains", 192, 128, 2, 7.5, 41, dtype="bfloat16", level="stages"),
+    Case("b", "bf16_quotes", EACH_QUOTE, 128, 256, 2, 1.0, 42, dtype="bfloat16", level="stages"),
+    Case("b", "bf16_greedy", "poster 'A' 'B'", 128, 128, 1, 1.5, 43, greedy=True, dtype="bfloat16", level="stages"),
+
+    Case("c", "words_none", "a lighthouse by the sea", 128, 128, 3, 1.5, 51),
+    Case("c", "words_one", SIGN, 256, 128, 2, 7.5, 52),
+    Case("c", "words_two", "'left' and \"right\"", 192, 192, 2, 1.5, 53, level="stages"),
+    Case("c", "words_three", "“左” 'и' 「右」", 128, 128, 2, 1.0, 54, greedy=True, level="stages"),
+    Case("c", "each_quote", EACH_QUOTE, 128, 160, 2, 1.5, 55, level="stages"),
+    Case("c", "tall_256x448", "海报上写着“欢迎光临”。", 256, 448, 1, 7.5, 56, level="stages"),
+    Case("c", "wide_2048x128", "a long train", 2048, 128, 1, 1.0, 57, level="stages"),
+    Case("c", "wide_640x384", "🚀 over the \"🌍🌙\"", 640, 384, 1, 1.5, 58, level="stages"),
+    Case("c", "apostrophes", "it's a dog's day, they're happy", 128, 192, 2, 1.5, 59, level="stages"),
+    Case("c", "curly", "‘single’ quotes aren’t words", 160, 128, 2, 1.0, 60, level="stages"),
+    Case("c", "unmatched", "an \"opener, a “second, a 「third", 128, 128, 2, 7.5, 61, level="stages"),
+    Case("c", "one_letter", "?", 128, 128, 1, 1.5, 62, greedy=True, level="stages"),
+    Case("c", "long_quote", f"“{ORACLES}”", 128, 128, 1, 1.5, 63, level="stages"),
+    Case("c", "empty_quotes", "“” and '' on a door", 384, 256, 1, 1.5, 18446744073709551615, level="stages"),
+
+    Case("k", "words_none", "a lighthouse by the sea", 128, 128, 2, 1.5, 71),
+    Case("k", "words_one", SIGN, 128, 192, 3, 7.5, 72),
+    Case("k", "each_quote", EACH_QUOTE, 128, 128, 2, 1.0, 73, level="stages"),
+    Case("k", "wide_640x384", "a photo of mars", 640, 384, 1, 1.5, 74, level="stages"),
+    Case("k", "tall_256x448", "海报 「看板」 and \"sea\"", 256, 448, 1, 1.5, 75, level="stages"),
+    Case("k", "tall_128x2048", "a ladder “up”", 128, 2048, 1, 1.0, 76, level="stages"),
+    Case("k", "apostrophes", "we'll see the fox's den 🦊", 224, 128, 2, 7.5, 77, level="stages"),
+    Case("k", "one_letter", "é", 128, 128, 1, 1.5, 78, greedy=True, level="stages"),
+    Case("k", "bf16_words", SIGN, 128, 128, 3, 1.5, 79, dtype="bfloat16"),
+    Case("k", "bf16_wide", "watercolor mountains", 256, 128, 2, 1.0, 80, dtype="bfloat16", level="stages"),
+    Case("k", "bf16_quotes", EACH_QUOTE, 192, 160, 2, 7.5, 81, dtype="bfloat16", level="stages"),
+    Case("k", "bf16_greedy", "it's 'A'", 128, 128, 1, 1.5, 82, greedy=True, dtype="bfloat16", level="stages"),
+
+    Case("nano", "strawberry", "a strawberry on a white background", 128, 128, 1, 1.5, 91),
+    Case("nano", "each_quote", "the letters 'A' “B” \"C\" 「D」 on the grass", 128, 128, 2, 7.5, 91, level="stages"),
+    Case("nano", "tall_192x256", "it's a lion’s head ‘at’ sunset", 192, 256, 2, 1.5, 92, level="stages"),
+    Case("nano", "wide_384x128", "a \"green triangle", 384, 128, 2, 1.0, 91, level="stages"),
+    Case("nano", "wide_256x128", "a red circle", 256, 128, 2, 1.5, 91, greedy=True, level="stages"),
+    Case("nano", "cjk", "一只熊猫 🐼", 256, 256, 1, 1.5, 93, level="stages"),
+]
+MORE_CASES += [replace(case, rng="cuda", level="run") for case in (
+    Case("a", "cuda_words", SIGN, 128, 128, 3, 1.5, 101),
+    Case("a", "cuda_wide", "a dog's ‘day’", 640, 384, 1, 1.0, 102),
+    Case("a", "cuda_seed", "poster 'A'", 128, 256, 2, 7.5, 2**32 + 103),
+    Case("c", "cuda_words", SIGN, 128, 128, 3, 1.5, 104),
+    Case("c", "cuda_tall", "海报 「看板」", 256, 448, 1, 7.5, 105),
+    Case("c", "cuda_long_2048x128", "a long train", 2048, 128, 1, 1.0, 106),
+    Case("nano", "cuda_apple", "a red apple on the beach", 256, 256, 3, 1.5, 107),
+    Case("nano", "cuda_no_guidance", "a cat on a blue background", 256, 256, 2, 1.0, 108),
+    Case("nano", "cuda_128", "the letter 'A'", 128, 128, 2, 7.5, 109),
+    Case("nano", "cuda_wide", "a red circle", 256, 128, 2, 1.5, 112),
+)]
+MORE_CASES += [Case("nano", f"fixed_cuda_{k}_{seed}", prompt, 256, 256, 20, 1.5, seed, level="picture", rng="cuda")
+               for k, prompt in enumerate(FIXED) for seed in (100, 101)]
+CASES = FIRST_CASES + MORE_CASES
 
 # What is kept of each tap: a larger tensor than `whole` elements (None: no limit) is thinned to about `thinned` elements.
 # The first pattern that fits holds. Whole are the integers, and what the test of a later stage starts from.
@@ -99,12 +201,34 @@ KEEP = {
     "picture": [(r"ar\.generated|image", None, None)],
 }
 
+# The same for MORE_CASES, where less is kept, of integers too if no test starts from them: their hash says that all are equal.
+LESS_STAGES = [
+    (r"ar\.(in\.input_ids|in\.image_grid_thw|generated)|prior\.(d32_ids\.0|ids)", None, None),
+    (r"ar\.position_ids_(prefill|decode)|glyph\.call\d+\.(ids|mask)", 256, 128),
+    (r"sched\.(mu|sigmas|timesteps)|step\d+\.timestep|ar\.(argmax|top2)", None, None),
+    (r"glyph\.(prompt|negative)_embeds", 4096, 2048),       # all but the prompts of 2,048 bytes between quotes
+    (r"latents\.final_scaled", 4096, 512),                  # whole for pictures of 128x128
+    (r"step\d+\.latents", 2048, 512),                       # whole for pictures of 128x128 with 8 latent channels
+    (r"step\d+\.(cond\.out|uncond\.out)|latents\.init|vae\.decoded", 512, 512),
+    (r"step\d+\.noise_pred", 256, 256),
+    (r"ar\.logits", 1024, 1024),
+    (r"image", 3072, 3072),
+]
+LESS = {
+    "full": LESS_STAGES + [(pattern, 256, 256) for pattern, _, _ in INSIDE],
+    "stages": LESS_STAGES,
+    "run": [(r"ar\.(in\.input_ids|generated)", None, None),
+            (r"latents\.(init|final_scaled)|step\d+\.latents|vae\.decoded", 512, 512), (r"image", 3072, 3072)],
+    "picture": [(r"ar\.generated", None, None), (r"image", 8192, 8192)],
+    "tokens": [(r"ar\.(in\.input_ids|generated)", None, None)],
+}
 
-def choose(taps, level):
+
+def choose(taps, keep):
     """Returns the taps that are kept and the strides of those that are thinned out."""
     kept, strides = {}, {}
     for name, tensor in taps.items():
-        for pattern, whole, thinned in KEEP[level]:
+        for pattern, whole, thinned in keep:
             if re.fullmatch(pattern, name):
                 kept[name] = tensor
                 if whole is not None and tensor.numel() > whole:
@@ -132,12 +256,46 @@ def class_name(thing):
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
+@contextlib.contextmanager
+def edited_head(pipe, edit):
+    """Multiplies the rows of lm_head, then sets their column 0."""
+    head = pipe.vision_language_encoder.lm_head.weight
+    original = head.detach().clone()
+    with torch.no_grad():
+        first, last = edit["rows"]
+        head[first:last + 1] *= edit["multiply"]
+        head[first:last + 1, 0] = edit["column0"]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            head.copy_(original)
+
+
+def compute(case, pipe):
+    """Returns the taps and what the header says in addition."""
+    parameters = (case.prompt, case.width, case.height, case.steps, case.cfg, case.seed)
+    if not case.head:
+        with cuda_random() if case.rng == "cuda" else contextlib.nullcontext():
+            taps = record(pipe, *parameters, case.greedy, full=case.level == "full")
+        if case.dtype == "bfloat16" and case not in FIRST_CASES:
+            taps["ar.top2"], ids = taps["ar.logits"][0].float().sort(descending=True, stable=True)
+            taps["ar.top2"], taps["ar.argmax"] = taps["ar.top2"][:, :2], ids[:, 0]
+        return taps, {}
+    error = None
+    with edited_head(pipe, HEAD_EDITS[case.head]), Recorder(pipe, full=False, greedy=case.greedy) as recorder:
+        try:
+            run(pipe, *parameters)
+        except (RuntimeError, IndexError) as e:
+            error = f"{type(e).__name__}: {e}"
+    return recorder.taps, {"lm_head_edit": HEAD_EDITS[case.head], "upstream_error": error}
+
+
 def make(case, pipe, checkpoint_hash, path):
-    taps = record(pipe, case.prompt, case.width, case.height, case.steps, case.cfg, case.seed, case.greedy,
-                  full=case.level == "full")
-    kept, strides = choose(taps, case.level)
+    taps, more = compute(case, pipe)
+    kept, strides = choose(taps, (KEEP if case in FIRST_CASES else LESS)[case.level])
     golden_format.write(
-        path, kept, strides, case=asdict(case), checkpoint_sha256=checkpoint_hash,
+        path, kept, strides, case=case.parameters(), checkpoint_sha256=checkpoint_hash, **more,
         tokens="argmax of the raw logits: generate() called with do_sample=False" if case.greedy else "sampled by upstream",
         upstream={"pipeline": class_name(pipe), **{name: class_name(part) for name, part in pipe.components.items()}},
         made_by="weights_tools/reference/make_goldens.py")

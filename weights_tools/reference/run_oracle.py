@@ -254,12 +254,17 @@ class Recorder:
         self.after(self.pipe.vae, "decode", note_decode)
 
 
+def run(pipe, prompt, width, height, steps, cfg, seed, images=None, num_images=1):
+    with stable_sort():
+        return pipe(prompt=prompt, image=images, width=width, height=height, num_inference_steps=steps,
+                    guidance_scale=cfg, num_images_per_prompt=num_images, output_type="np",
+                    generator=torch.Generator("cpu").manual_seed(seed))
+
+
 def record(pipe, prompt, width, height, steps, cfg, seed, greedy=False, full=True, images=None, num_images=1):
     """Runs the pipeline once and returns the taps."""
-    with Recorder(pipe, full, greedy) as recorder, stable_sort():
-        result = pipe(prompt=prompt, image=images, width=width, height=height, num_inference_steps=steps,
-                      guidance_scale=cfg, num_images_per_prompt=num_images, output_type="np",
-                      generator=torch.Generator("cpu").manual_seed(seed))
+    with Recorder(pipe, full, greedy) as recorder:
+        result = run(pipe, prompt, width, height, steps, cfg, seed, images, num_images)
     recorder.put("image", (result.images * 255).round().astype(np.uint8))
     return recorder.taps
 

@@ -65,7 +65,7 @@ VARIANTS["c"] = dict(
             relative_attention_max_distance=64),
     dit=dict(patch_size=2, in_channels=8, out_channels=8, num_layers=2, attention_head_dim=16, num_attention_heads=3,
              text_embed_dim=40, time_embed_dim=56, condition_dim=32),
-    vae=dict(block_out_channels=[8, 8, 16, 16], layers_per_block=2, latent_channels=8, norm_num_groups=8,
+    vae=dict(block_out_channels=[8, 8, 8, 16], layers_per_block=2, latent_channels=8, norm_num_groups=8,
              mid_block_add_attention=True, use_quant_conv=True, use_post_quant_conv=True,
              scaling_factor=0.5, shift_factor=0.25),
     mean=[0.25, -0.5, 1.0, 0.125, -1.5, 0.75, -0.0625, 0.375], std=[1.5, 0.75, 2.0, 1.25, 3.0, 0.5, 1.0, 1.75],
