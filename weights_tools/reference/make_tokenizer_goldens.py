@@ -1,15 +1,21 @@
 #!/usr/bin/env python
 """Write tests/goldens/tokenizer/*.json: the token ids upstream gives for many texts.
 
-    python make_tokenizer_goldens.py
+    python make_tokenizer_goldens.py [--only glm4]
 
 text_{a,nano}.json    ids of GlmImageProcessor's tokenizer; `plain` (split_special_tokens=True) where it differs
 layout_{a,nano}.json  ids of GlmImageProcessor.apply_chat_template, called as GlmImagePipeline calls it
 bytes_{a,nano}.json   ids of ByT5Tokenizer
 glyphs_{a,nano}.json  GlmImagePipeline.get_glyph_texts, and the rows that _get_glyph_embeds gives its text encoder
 preview.json          [h-1][w-1] -> preview grid, for h and w from 1 to 64
+glm4.json             tiktoken's ids with GLM-4's vocabulary, in groups. A row: text, number of ids, FNV-1a (64 bits) over
+                      them as 4 bytes each, the low one first; both again where special tokens aren't parsed, if that
+                      differs. `repeated`: the text is row[0] times row[1]; those of a megabyte are by tokenizers,
+                      which is fast with them. `whole`: text, the ids themselves.
 unicode.json          what upstream's regular expressions and bytes.decode(errors="replace") make of odd characters
 """
+import argparse
+import array
 import hashlib
 import json
 import os
@@ -18,10 +24,13 @@ import random
 import types
 import unicodedata
 
+import tiktoken
 import tokenizers
 import torch
 from tokenizers import Regex, pre_tokenizers
 
+import fuzz_tokenizer
+import tiktoken_to_tokenizer_json as glm4
 from make_goldens import CHECKPOINTS, GOLDENS
 from run_oracle import load_pipeline, versions
 
@@ -251,7 +260,170 @@ def repair_rows():
     return [[case.hex(), case.decode(errors="replace")] for case in cases]
 
 
+# ------------------------------------------------------------------------------------------ GLM-4's vocabulary
+
+GLM4_SENTENCES = {
+    **{script: SCRIPTS[script] for script in ("latin", "greek", "cyrillic", "armenian", "georgian", "hebrew", "arabic",
+                                              "devanagari", "bengali", "tamil", "telugu", "thai", "khmer", "tibetan",
+                                              "mongolian", "cherokee")},
+    "hangul": "안녕하세요 세계, 고양이가 나무 탁자에 앉아 있다 '환영합니다'", "ethiopic": "ሰላም ልዑል። የኢትዮጵያ ቋንቋ ፩፪፫",
+    "kana": "ひらがなとカタカナのテキスト「かんばん」、コーヒー！", "han": SCRIPTS["chinese"] + SCRIPTS["traditional"],
+    "gurmukhi": "ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੁਨੀਆ", "lao": "ສະບາຍດີຊາວໂລກ ໑໒໓", "myanmar": "မင်္ဂလာပါ ကမ္ဘာလောက။",
+}
+SNIPPETS = CODE + [
+    "for (int i = 0; i < n; ++i) {\n    total += values[i];\n}", "if err != nil {\n\treturn nil, fmt.Errorf(\"x: %w\", err)\n}",
+    "fn main() -> Result<(), Box<dyn Error>> {\n    println!(\"{:?}\", x);\n    Ok(())\n}", "let {a, ...rest} = await f(`${x}`);",
+    "public static void main(String[] args) throws IOException {}", "SELECT id, name FROM users u JOIN t ON t.id=u.id LIMIT 10;",
+    "git commit -m 'fix' && git push --force-with-lease", "<div class=\"row\" id='x'><br/></div>", "a { color: #ff00AA; margin: 0 -1px }",
+    "\\begin{equation}\n  E = mc^2\n\\end{equation}", "% matlab\nx = A\\b';", "0xDEADBEEF 0b1010 1e-10 1_000_000 0o755", "#!/usr/bin/env bash\nset -euo pipefail",
+    "template <typename T, std::enable_if_t<true>* = nullptr>", "import numpy as np\nx = np.zeros((3, 4), dtype=np.float32)[::-1]",
+    "lambda x: x if x else None", "@decorator\nasync def f(*args, **kwargs) -> None:\n    \"\"\"Doc.\"\"\"\n    pass",
+    "{\n  \"name\": \"x\",\n  \"list\": [1, 2, {\"a\": null}]\n}", "key: value\nlist:\n  - a\n  - b: 'c'\n", "| a | b |\n|---|:-:|\n| 1 | 2 |",
+    "```python\nprint('hi')\n```", "regex: ^(?:[a-z]+\\d*|\\s)+$", "x := <-ch; go func() {}()", "$HOME/.config/*.{json,yaml}",
+    "std::unordered_map<std::string, std::vector<int64_t>> m;", "////////////////////////", "/* ---- */", "# ------------", "\t\t\t}\n\t\t}\n\t}\n}",
+    "    \n        \n            return;\n", "i++; --j; k += 1; l ^= m << 2; n >>= 3;", "a?.b ?? c !== d === e", "&mut *self.0", "<<<<<<< HEAD\n=======\n>>>>>>>",
+]
+
+
+def glm4_script(script, sentence, pieces):
+    """100 texts and more: words, pieces of the vocabulary and letters of the script's blocks."""
+    draw = random.Random("glm4 " + script)
+    letters = fuzz_tokenizer.letters(script)
+    own = set(letters)
+    known = [piece for piece in pieces if len(piece) < 12 and not own.isdisjoint(piece) and
+             all(c in own or not c.isalpha() for c in piece)]
+    words = sentence.split()
+    parts = known if len(known) > 40 else known + words + ["".join(draw.sample(word, min(3, len(word)))) for word in words]
+    texts = [sentence, sentence.upper(), unicodedata.normalize("NFD", sentence), sentence.replace(" ", "\n")]
+    while len(set(texts)) < 34:
+        texts.append("".join(draw.choice(words) + draw.choice([" ", "  ", "\n", ", ", "!", " 12 ", "'", "\""])
+                             for _ in range(draw.randint(1, 3))))
+    while len(set(texts)) < 70:
+        texts.append("".join(draw.choices(parts, k=draw.randint(1, 7))))
+    while len(set(texts)) < 102:
+        texts.append("".join(draw.choice(["", " ", "'", "\t"]) + "".join(draw.choices(letters, k=draw.randint(1, 6)))
+                             for _ in range(draw.randint(1, 3))))
+    return texts
+
+
+def glm4_emoji():
+    draw = random.Random("glm4 emoji")
+    people, tools, tones = "👩👨🧑👧👦", "🚀🎨💻🔬🍳🏫⚕✈🌾🚒🦰🦱", ["", "🏻", "🏼", "🏽", "🏾", "🏿"]
+    texts = list(EMOJI)
+    texts += [p + draw.choice(tones) + "\u200d" + t + draw.choice(["", "\ufe0f"]) for p in people for t in tools]
+    texts += ["\u200d".join(draw.choices(people, k=k)) for k in (2, 3, 4) for _ in range(4)]
+    texts += ["".join(chr(0x1F1E6 + draw.randrange(26)) for _ in range(k)) for k in (1, 2, 3, 4, 6, 10)]
+    texts += ["🏴" + "".join(chr(0xE0000 + ord(c)) for c in tag) + "\U000e007f" for tag in ("gbeng", "gbsct", "gbwls")]
+    texts += [digit + "\ufe0f\u20e3" for digit in "0123456789*#"]
+    texts += [chr(draw.randrange(0x1F300, 0x1F650)) + draw.choice(["\ufe0f", "\ufe0e", " ", "a", "1"]) for _ in range(40)]
+    texts += ["".join(draw.choice([*people, *tools, *tones, "\u200d", "\ufe0f", " ", "x", "❤️‍🔥", "🏳️‍⚧️", "🫡"])
+                      for _ in range(draw.randint(2, 14))) for _ in range(40)]
+    return texts
+
+
+def glm4_code():
+    draw = random.Random("glm4 code")
+    texts = SNIPPETS + [snippet.replace("\n", "\r\n") for snippet in SNIPPETS if "\n" in snippet]
+    texts += [("\n" + indent).join(["", *draw.choice(SNIPPETS).split("\n"), ""]) for indent in (" ", "  ", "\t", "    ", "\t\t") * 8]
+    return texts
+
+
+def glm4_spaces():
+    draw = random.Random("glm4 spaces")
+    kinds = [*fuzz_tokenizer.SPACES, "\r\n", "\0", "\u00ad"]
+    texts = SPACES + kinds + [f"a{s}b" for s in kinds] + [f"{s}{s}x" for s in kinds] + [f"x {s}\n{s} 猫{s}" for s in kinds]
+    return texts + ["".join(draw.choices(kinds + ["a", "1", "!"], k=draw.randint(2, 9))) for _ in range(60)]
+
+
+def glm4_numbers():
+    draw = random.Random("glm4 numbers")
+    zeros = [chr(c) for c in range(0x20000) if fuzz_tokenizer.assigned(c) and unicodedata.digit(chr(c), -1) == 0
+             and unicodedata.category(chr(c)) == "Nd"]
+    texts = [str(n) for n in (*range(1, 65), 100, 999, 1000, 1024, 2048, 123456789)] + [f"{h} {w}" for h, w in ((32, 32), (36, 24), (8, 8))]
+    texts += ["".join(chr(ord(zero) + draw.randrange(10)) for _ in range(draw.randint(1, 8))) for zero in zeros]
+    texts += ["".join(draw.choices("½¾²³①⑳ⅣⅫ㊿〇一二三⅔1٣", k=draw.randint(1, 7))) for _ in range(30)]
+    return texts + ["3.14", "-1,234.50", "1e9", "2024-01-02", "12:34:56", "1/2", "50%", "$9.99", "a1b22c333d4444", "IPv6 fe80::1"]
+
+
+def glm4_contractions():
+    draw = random.Random("glm4 contractions")
+    ends = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'RE", "'Ve", "'LL", "'ſ", "’s", "'x", "''", "'"]
+    words = ["it", "they", "don", "I", "we", "café", "猫", "1", "", " ", "\n", "O'Neill", "_", "Straße"]
+    return WORDS + ["".join(draw.choice(words) + draw.choice(ends) for _ in range(draw.randint(1, 4))) for _ in range(110)]
+
+
+RUNS = ["a", "A", "ab", "aab", "xyx", " ", "  ", "\n", "\r\n", "\t", " \n", "0", "01", "=", "-", "=-", "_", "*", "#", "/", ".", "。", "猫",
+        "é", "e\u0301", "\u0301", "😀", "👩\u200d", "\u3000", "\xa0", "ha", "the ", " the", "'s", "'", "\"", "<", "<sop>", "\0", "\ufffd",
+        "Привет ", "안녕", "สวัสดี", "1 2\n", "A photo of 12345 astronauts, it's “猫” <sop> \n"]
+MEGABYTE = ["a", "=", "猫", "\ufffd", "0", "'s", "word ", "\t x", RUNS[-1]]
+
+
+def glm4_rows():
+    ranks = glm4.read_ranks()
+    pieces = []
+    for token in ranks:
+        try:
+            pieces.append(token.decode())
+        except UnicodeDecodeError:
+            pass                            # part of a character
+    with open(os.path.join(os.path.dirname(glm4.VOCABULARY), "seed_prompts.json"), encoding="utf-8") as f:
+        prompts = json.load(f)
+    groups = {script: glm4_script(script, sentence, pieces) for script, sentence in GLM4_SENTENCES.items()}
+    groups |= {"code": glm4_code(), "emoji": glm4_emoji(), "spaces": glm4_spaces(), "numbers": glm4_numbers(),
+               "contractions": glm4_contractions(), "specials": SPECIALS + NULS, "prompts": PROMPTS + prompts, "orders": fuzz(112)}
+
+    everything = "\n".join(text for texts in groups.values() for text in texts)
+    encoding = glm4.tiktoken_encoding([s for s in glm4.special_ids(ranks) if s in everything])
+    large = tokenizers.Tokenizer.from_str(glm4.text())      # tiktoken takes minutes for one word of a megabyte
+
+    def encode(text, parse_special):
+        if len(text) > 50000:
+            large.encode_special_tokens = not parse_special
+            return large.encode(text, add_special_tokens=False).ids
+        return encoding.encode(text, allowed_special="all") if parse_special else encoding.encode_ordinary(text)
+
+    def numbers(text):
+        both = []
+        for ids in (encode(text, True), encode(text, False)):
+            both.append([len(ids), f"{fnv1a64(array.array('i', ids).tobytes()):016x}"])
+        return both[0] if both[0] == both[1] else both[0] + both[1]
+
+    def known(text):                        # by the oldest Unicode that a test runs on
+        return all(unicodedata.category(c) != "Cn" or c == "\U0010ffff" for c in text)
+
+    rows = {name: [[text, *numbers(text)] for text in dict.fromkeys(filter(known, texts))] for name, texts in groups.items()}
+    rows["repeated"] = [[unit, times, *numbers(unit * times)] for unit in RUNS for times in (3, 100, 1000)]
+    rows["repeated"] += [[unit, times, *numbers(unit * times)] for unit in MEGABYTE for times in [2**20 // len(unit.encode())]]
+    rows["whole"] = [[text, encoding.encode(text, allowed_special="all")] for text in PROMPTS + prompts]
+    return rows
+
+
+def fnv1a64(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def write_glm4():
+    rows = glm4_rows()
+    meta = {"made_by": "weights_tools/reference/make_tokenizer_goldens.py",
+            "made_from": {"glm4_tiktoken.model": sha256(glm4.VOCABULARY)},
+            "tokenizer.json": f"{fnv1a64(glm4.text().encode()):016x}",
+            "versions": {"tiktoken": tiktoken.__version__, "tokenizers": tokenizers.__version__, "python": platform.python_version(),
+                         "unicode": unicodedata.unidata_version}}
+    groups = ",\n".join(json.dumps(name) + ": [\n" + ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in part)
+                        + "\n]" for name, part in rows.items())
+    with open(os.path.join(OUT, "glm4.json"), "w", encoding="utf-8") as f:
+        f.write("{\"meta\": " + json.dumps(meta) + ",\n" + groups + "}\n")
+
+
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=["glm4"])
+    write_glm4()
+    if parser.parse_args().only:
+        return
     for name, folder in CHECKPOINTS.items():
         pipe = load_pipeline(folder, "float32")
         source = {"checkpoint": name, "tokenizer.json": sha256(f"{folder}/processor/tokenizer.json"),
