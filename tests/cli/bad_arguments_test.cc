@@ -48,12 +48,12 @@ TEST(BadArguments, Words) {
 
 TEST(BadArguments, Sizes) {
   const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, found \"";
-  const std::string limits = "size: expected multiples of 32 from 128 to 2048, found ";
+  const std::string limits = "size: expected 128 to 2048 pixels a side, found ";
   expect_usage({
       {{"--size", "0x0"}, limits + "0x0"},
       {{"--size", "100x100"}, limits + "100x100"},
-      {{"--size", "130x256"}, limits + "130x256"},
-      {{"--size", "256x130"}, limits + "256x130"},
+      {{"--size", "127x256"}, limits + "127x256"},
+      {{"--size", "256x2049"}, limits + "256x2049"},
       {{"--size", "96x256"}, limits + "96x256"},
       {{"--size", "2080x256"}, limits + "2080x256"},
       {{"--size", "256x2080"}, limits + "256x2080"},
@@ -90,6 +90,28 @@ TEST(BadArguments, Seeds) {
   for (const char* text : {"-2", "9223372036854775808", "lucky", "1.5", ""}) {
     expect_usage({{{"--seed", text}, expected + text + "\""}});
   }
+}
+
+TEST(BadArguments, SeveralPictures) {
+  const std::string count = "--batch-count: expected a whole number from 1 to 1024, found ";
+  const std::string list =
+      "--seeds: expected up to 1024 whole numbers from 0 with commas between, such as 1,2,3, found ";
+  expect_usage({
+      {{"-b", "0"}, count + "\"0\""},
+      {{"-b", "1025"}, count + "\"1025\""},
+      {{"-b", "two"}, count + "\"two\""},
+      {{"-b", "2", "-s", "9223372036854775807"}, "--seed: expected one that leaves room for 2 pictures"},
+      {{"--seeds", ""}, list + "\"\""},
+      {{"--seeds", "1,,2"}, list + "\"1,,2\""},
+      {{"--seeds", "1,2,"}, list + "\"1,2,\""},
+      {{"--seeds", "1,-2"}, list + "\"1,-2\""},
+      {{"--seeds", "1, 2"}, list + "\"1, 2\""},
+      {{"--seeds", "1,2", "-s", "3"}, "--seeds: expected alone, found with --seed or --batch-count"},
+      {{"--seeds", "1,2", "-b", "2"}, "--seeds: expected alone"},
+      {{"--seeds", "1,2", "-o", "one.png"}, "expected a file of its own for each of 2 pictures (%d or %s in the name)"},
+      {{"--seeds", "1,1", "-o", "%s.png"}, "found 1.png twice"},
+      {{"--rng", "dice"}, "--rng: expected cuda or cpu, found \"dice\""},
+  });
 }
 
 TEST(BadArguments, OtherValues) {
