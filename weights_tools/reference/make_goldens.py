@@ -139,7 +139,7 @@ MORE_CASES = [
     Case("c", "unmatched", "an \"opener, a “second, a 「third", 128, 128, 2, 7.5, 61, level="stages"),
     Case("c", "one_letter", "?", 128, 128, 1, 1.5, 62, greedy=True, level="stages"),
     Case("c", "long_quote", f"“{ORACLES}”", 128, 128, 1, 1.5, 63, level="stages"),
-    Case("c", "empty_quotes", "“” and '' on a door", 384, 256, 1, 1.5, 18446744073709551615, level="stages"),
+    Case("c", "empty_quotes", "“” and '' on a door", 384, 256, 1, 1.5, 2**63 - 1, level="stages"),
 
     Case("k", "words_none", "a lighthouse by the sea", 128, 128, 2, 1.5, 71),
     Case("k", "words_one", SIGN, 128, 192, 3, 7.5, 72),
