@@ -5,6 +5,8 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,31 +17,16 @@
 
 namespace glm {
 
-inline const std::vector<std::string>& float32_cases() {
-  static const std::vector<std::string> cases = {"a/apostrophe",         "a/cjk",
-                                                 "a/empty_quotes",       "a/one_letter",
-                                                 "a/square_256",         "a/tall_128x2048",
-                                                 "a/wide_512x320",       "a/words_none",
-                                                 "a/words_one",          "a/words_three",
-                                                 "a/words_two",          "nano/apple",
-                                                 "nano/letter_a",        "nano/letters_two",
-                                                 "nano/cat_no_guidance", "nano/panda_greedy",
-                                                 "nano/tall_128x512",    "nano/wide_256x192",
-                                                 "nano/wide_512x320"};
-  return cases;
-}
+// The goldens of pipeline runs that `wanted` takes, as "checkpoint/case" in order. cases_test.cc counts them.
+std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted);
 
-// Of those, the ones that hold the whole latents after each step.
-inline const std::vector<std::string>& whole_latents_cases() {
-  static const std::vector<std::string> cases = {"a/empty_quotes", "a/one_letter",  "a/words_none",
-                                                 "a/words_one",    "a/words_three", "nano/letters_two"};
-  return cases;
-}
+// fp32 runs with every stage's tensors; the ones of those that hold the whole of these tensors.
+std::vector<std::string> float32_cases(const std::vector<std::string>& whole = {});
+std::vector<std::string> bfloat16_cases();
 
-inline const std::vector<std::string>& bfloat16_cases() {
-  static const std::vector<std::string> cases = {"a/bf16_wide", "a/bf16_words", "nano/bf16_letters", "nano/bf16_star"};
-  return cases;
-}
+// Changes tensors of a safetensors file in place.
+void rewrite_tensors(const std::filesystem::path& file,
+                     const std::function<void(std::map<std::string, at::Tensor>&)>& change);
 
 inline std::string case_name(const testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;

@@ -108,16 +108,9 @@ fs::path damaged(const TemporaryFolder& folder, const std::string& component, co
                  const std::function<void(at::Tensor&)>& change) {
   const fs::path copy = folder / "checkpoint";
   fs::copy(kCheckpointA, copy, fs::copy_options::recursive);
-  for (const auto& entry : fs::directory_iterator(copy / component)) {
-    if (entry.path().extension() != ".safetensors") continue;
-    std::map<std::string, at::Tensor> tensors;
-    {
-      const SafetensorsFile file(entry.path());
-      for (const auto& item : file.tensors()) tensors[item.first] = file.tensor(item.first).clone();
-    }
-    change(tensors.at(name));
-    write_safetensors(entry.path(), tensors, {});
-  }
+  const char* file = component == "transformer" || component == "vae" ? "diffusion_pytorch_model" : "model";
+  rewrite_tensors(copy / component / (std::string(file) + ".safetensors"),
+                  [&](auto& tensors) { change(tensors.at(name)); });
   return copy;
 }
 

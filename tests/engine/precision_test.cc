@@ -13,6 +13,16 @@ namespace {
 class Bfloat16 : public StageTest {
  protected:
   Bfloat16() : StageTest("bfloat16") {}
+
+  // The same likeliest id wherever upstream's two largest logits are more than two bf16 steps apart.
+  void compare_argmax(const at::Tensor& logits) const {                             // [1, n, V]
+    const at::Tensor top2 = golden.tensor("ar.top2");                               // fp32 [n, 2]
+    const at::Tensor step = at::exp2(at::floor(at::log2(top2.abs().amax(1))) - 7);  // bf16 has 8 bits of precision
+    const at::Tensor clear = (top2.select(1, 0) - top2.select(1, 1)) > 2 * step;
+    const at::Tensor differs = logits[0].argmax(-1) != golden.tensor("ar.argmax");
+    ASSERT_GT(clear.sum().item<int64_t>(), 0);
+    EXPECT_EQ(at::logical_and(clear, differs).sum().item<int64_t>(), 0) << "of " << clear.sum().item<int64_t>();
+  }
 };
 
 TEST_P(Bfloat16, LogitsPointWhereUpstreamsDo) {
@@ -28,6 +38,7 @@ TEST_P(Bfloat16, LogitsPointWhereUpstreamsDo) {
   }
   const at::Tensor ours = at::stack(logits, 1);
   ASSERT_EQ(ours.scalar_type(), at::kBFloat16);
+  if (golden.has("ar.top2")) compare_argmax(ours);
   EXPECT_GE(cosine(golden.same_elements("ar.logits", ours), golden.kept("ar.logits")), tolerance::kBf16Cosine);
 }
 
@@ -45,6 +56,7 @@ TEST_P(Bfloat16, NoisePredictionsAndPictureAreClose) {
   for (int64_t k = 0; k < *request.steps; ++k) {
     for (const char* what : {"cond.out", "uncond.out", "noise_pred"}) {
       const std::string name = "step" + std::to_string(k) + "." + what;
+      if (request.guidance <= 1.0 && name.ends_with("uncond.out")) continue;  // there is no such branch
       EXPECT_GE(cosine(golden.same_elements(name, dump.tensor(name)), golden.kept(name)), tolerance::kBf16Cosine)
           << name;
     }

@@ -7,6 +7,7 @@
 #include "engine/rope.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
+#include "tests/support/temporary_folder.h"
 
 namespace glm {
 namespace {
@@ -79,6 +80,64 @@ TEST(PriorGrid, IllegalIdsAreAnErrorThatNamesTheCount) {
     EXPECT_NE(std::string(e.what()).find("2 of 6"), std::string::npos) << e.what();
   }
 }
+
+// Checkpoint a with a head that ends early (eos) or writes ids that are no image tokens (oob), as the golden's
+// lm_head_edit says: upstream's tokens with --allow-early-stop, a full grid of image tokens without.
+class OtherHead : public testing::TestWithParam<std::string> {
+ protected:
+  OtherHead() : golden(GetParam() + ".safetensors") {
+    const nlohmann::json& edit = golden.header().at("lm_head_edit");
+    std::filesystem::copy(golden.checkpoint(), checkpoint, std::filesystem::copy_options::recursive);
+    rewrite_tensors(checkpoint / "vision_language_encoder/model.safetensors", [&](auto& tensors) {
+      at::Tensor rows =
+          tensors.at(edit.at("tensor")).slice(0, edit.at("rows")[0], edit.at("rows")[1].template get<int64_t>() + 1);
+      rows.mul_(edit.at("multiply").template get<double>())
+          .select(1, 0)
+          .fill_(edit.at("column0").template get<double>());
+    });
+  }
+
+  c10::InferenceMode inference;
+  Golden golden;
+  TemporaryFolder folder;
+  std::filesystem::path checkpoint = folder / "checkpoint";
+};
+
+TEST_P(OtherHead, UpstreamsWayGivesUpstreamsTokensAndOursFillsTheGrid) {
+  const Model model(checkpoint, "float32");
+  const GenerationConfig& g = model.config.generation;
+  const Grid target{golden.parameters().at("height").get<int64_t>() / 32,
+                    golden.parameters().at("width").get<int64_t>() / 32};
+  const Grid preview = preview_grid(target);
+  PriorRequest request{.ids = golden.tensor("ar.in.input_ids"),
+                       .preview = preview,
+                       .target = target,
+                       .sampling = {.temperature = g.temperature,
+                                    .top_p = g.top_p,
+                                    .top_k = g.top_k,
+                                    .greedy = golden.parameters().at("greedy")},
+                       .allow_early_stop = true,
+                       .rng = golden.request().rng,
+                       .seed = golden.parameters().at("seed")};
+  const auto ignore = [](int64_t, int64_t) {};
+  const at::Tensor free = generate_tokens(model.prior, model.config, request, ignore, {});
+  EXPECT_TRUE(golden.bytes_equal("ar.generated", free));
+  if (golden.header().at("upstream_error").is_null()) {
+    EXPECT_NO_THROW(large_grid(free, preview, target, g.codebook));
+  } else {  // upstream crashed on these
+    EXPECT_THROW(large_grid(free, preview, target, g.codebook), Error);
+  }
+  request.allow_early_stop = false;
+  const at::Tensor masked = generate_tokens(model.prior, model.config, request, ignore, {});
+  const int64_t cells = preview.height * preview.width + target.height * target.width;
+  ASSERT_EQ(masked.size(1), cells + 1);
+  EXPECT_LT(masked.slice(1, 0, cells).max().item<int64_t>(), g.codebook);
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, OtherHead, testing::ValuesIn(golden_cases([](const Golden& golden) {
+                           return golden.parameters().contains("head");
+                         })),
+                         case_name);
 
 // Upstream stops nano's prior early at 384x256: its plain way is an error here, ours fills the grid.
 TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {

@@ -12,8 +12,9 @@ namespace {
 using LatentStage = StageTest;
 
 TEST_P(LatentStage, InitialLatentsAreBitEqual) {
-  EXPECT_TRUE(golden.bytes_equal("latents.init",
-                                 CpuRandom(golden.parameters().at("seed")).normal(latent_shape(), model.dtype)));
+  EXPECT_TRUE(golden.bytes_equal(
+      "latents.init",
+      RandomNumbers::of(golden.request().rng, golden.parameters().at("seed")).normal(latent_shape(), model.dtype)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Upstream, LatentStage, testing::ValuesIn(float32_cases()), case_name);

@@ -1,0 +1,45 @@
+#include "tests/engine/cases.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace glm {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted) {
+  std::vector<std::string> cases;
+  for (const char* checkpoint : {"a", "b", "c", "k", "nano"}) {
+    for (const auto& entry : fs::directory_iterator(fs::path(GLM_SOURCE_DIR) / "tests/goldens" / checkpoint)) {
+      const std::string name = std::string(checkpoint) + "/" + entry.path().stem().string();
+      if (wanted(Golden(name + ".safetensors"))) cases.push_back(name);
+    }
+  }
+  std::sort(cases.begin(), cases.end());
+  return cases;
+}
+
+std::vector<std::string> float32_cases(const std::vector<std::string>& whole) {
+  return golden_cases([&](const Golden& golden) {
+    return golden.parameters().at("dtype") == "float32" && golden.has("step0.noise_pred") &&
+           std::all_of(whole.begin(), whole.end(), [&](const std::string& name) { return golden.whole(name); });
+  });
+}
+
+std::vector<std::string> bfloat16_cases() {
+  return golden_cases([](const Golden& golden) { return golden.parameters().at("dtype") == "bfloat16"; });
+}
+
+void rewrite_tensors(const fs::path& file, const std::function<void(std::map<std::string, at::Tensor>&)>& change) {
+  std::map<std::string, at::Tensor> tensors;
+  {
+    const SafetensorsFile stored(file);
+    for (const auto& item : stored.tensors()) tensors[item.first] = stored.tensor(item.first).clone();
+  }
+  change(tensors);
+  write_safetensors(file, tensors, {});
+}
+
+}  // namespace glm

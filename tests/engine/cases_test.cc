@@ -1,0 +1,47 @@
+// Are there as many goldens as were promised, and as different?
+#include "tests/engine/cases.h"
+
+#include <set>
+
+namespace glm {
+namespace {
+
+class GoldenCases : public testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenCases, AreTwelveOfSixSizesAndMore) {
+  std::set<std::pair<int64_t, int64_t>> sizes;
+  std::set<double> guidance;
+  int64_t cases = 0;
+  int64_t in_float32 = 0;
+  golden_cases([&](const Golden& golden) {
+    const nlohmann::json& p = golden.parameters();
+    if (p.at("checkpoint") != GetParam() || !golden.has("step0.noise_pred")) return false;
+    sizes.emplace(p.at("width"), p.at("height"));
+    guidance.insert(p.at("cfg").get<double>());
+    in_float32 += p.at("dtype") == "float32" ? 1 : 0;
+    ++cases;
+    return false;
+  });
+  EXPECT_GE(cases, 12);
+  EXPECT_GE(in_float32, 8);
+  EXPECT_GE(sizes.size(), 6);
+  EXPECT_GE(guidance.size(), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"),
+                         [](const auto& checkpoint) { return checkpoint.param; });
+
+TEST(GoldenCasesTogether, CoverTheSizesThatWereAskedFor) {
+  std::set<std::pair<int64_t, int64_t>> sizes;
+  golden_cases([&](const Golden& golden) {
+    sizes.emplace(golden.parameters().at("width"), golden.parameters().at("height"));
+    return false;
+  });
+  for (const auto& size : std::vector<std::pair<int64_t, int64_t>>{
+           {128, 128}, {128, 2048}, {2048, 128}, {256, 448}, {640, 384}, {512, 320}}) {
+    EXPECT_TRUE(sizes.contains(size)) << size.first << "x" << size.second;
+  }
+}
+
+}  // namespace
+}  // namespace glm
