@@ -45,7 +45,7 @@ def red_tests():
     red = []
     for program in ("engine_tests", "kernels_tests", "tokenizer_tests"):
         result = run(os.path.join(BUILD, program), f"--gtest_filter={FAST}", env={**os.environ, "OMP_NUM_THREADS": "1"})
-        red += re.findall(r"^\[  FAILED  \] ([^ ,]+)", result.stdout.split("Global test environment tear-down")[-1], re.M)
+        red += re.findall(r"^\[  FAILED  \] (\w[\w/]*\.\w[\w/]*)", result.stdout, re.M)
         if result.returncode < 0:
             red.append(f"{program} crashed at " + (re.findall(r"\[ RUN      \] (.*)", result.stdout) or ["its start"])[-1])
     return list(dict.fromkeys(red))
