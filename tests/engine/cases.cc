@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/rope.h"
+
 namespace glm {
 
 namespace fs = std::filesystem;
@@ -40,6 +42,19 @@ void rewrite_tensors(const fs::path& file, const std::function<void(std::map<std
   }
   change(tensors);
   write_safetensors(file, tensors, {});
+}
+
+at::Tensor StageTest::forced_logits(const Tap& tap) const {
+  const at::Tensor ids = golden.tensor("ar.in.input_ids");
+  const at::Tensor tokens = golden.tensor("ar.generated");
+  const at::Tensor grids = grid_positions(ids.size(1), {preview_grid(grid()), grid()});
+  DecodeState state = model.prior.start(1, at::cat({prompt_positions(ids.size(1)), grids}, -1));
+  std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, tap)};
+  for (int64_t i = 0; i + 1 < tokens.size(1); ++i) {
+    state.token.copy_(tokens.select(1, i));
+    logits.push_back(model.prior.step(state));
+  }
+  return at::stack(logits, 1);
 }
 
 }  // namespace glm

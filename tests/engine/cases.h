@@ -55,6 +55,9 @@ class StageTest : public testing::TestWithParam<std::string> {
             },
             Tap::Level::full};
   }
+  // Logits of every step, fed with upstream's ids and tokens: [1, n, V].
+  at::Tensor forced_logits(const Tap& tap) const;
+
   // Each golden tensor whose name starts with `prefix` and that was tapped. Returns how many there were.
   int compare_seen(const std::string& prefix, tolerance::Bound bound) const {
     int compared = 0;

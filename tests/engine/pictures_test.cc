@@ -120,6 +120,10 @@ struct Damage {
   const char* said;  // the stage
 };
 
+void PrintTo(const Damage& damage, std::ostream* out) {
+  *out << damage.component << " " << damage.tensor;
+}
+
 class NotFinite : public testing::TestWithParam<Damage> {};
 
 TEST_P(NotFinite, EndsTheRunWithTheStagesName) {

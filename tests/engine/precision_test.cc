@@ -2,7 +2,6 @@
 // picture.
 #include <ATen/ATen.h>
 
-#include "engine/rope.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"
@@ -26,17 +25,7 @@ class Bfloat16 : public StageTest {
 };
 
 TEST_P(Bfloat16, LogitsPointWhereUpstreamsDo) {
-  const at::Tensor ids = golden.tensor("ar.in.input_ids");
-  const at::Tensor tokens = golden.tensor("ar.generated");
-  const at::Tensor positions =
-      at::cat({prompt_positions(ids.size(1)), grid_positions(ids.size(1), {preview_grid(grid()), grid()})}, -1);
-  DecodeState state = model.prior.start(1, positions);
-  std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, {})};
-  for (int64_t i = 0; i + 1 < tokens.size(1); ++i) {
-    state.token.copy_(tokens.select(1, i));
-    logits.push_back(model.prior.step(state));
-  }
-  const at::Tensor ours = at::stack(logits, 1);
+  const at::Tensor ours = forced_logits({});
   ASSERT_EQ(ours.scalar_type(), at::kBFloat16);
   if (golden.has("ar.top2")) compare_argmax(ours);
   EXPECT_GE(cosine(golden.same_elements("ar.logits", ours), golden.kept("ar.logits")), tolerance::kBf16Cosine);

@@ -108,6 +108,10 @@ struct Damage {
   std::function<void(json&)> apply;
 };
 
+void PrintTo(const Damage& damage, std::ostream* out) {
+  *out << damage.says;
+}
+
 class DamagedTokenizer : public testing::TestWithParam<Damage> {};
 
 TEST_P(DamagedTokenizer, IsRefusedWithTheReason) {
