@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 
 namespace glm {
 
@@ -78,6 +81,15 @@ Outcome run_program(const Arguments& arguments, const Surroundings& around) {
   return outcome;
 }
 
+bool Terminal::available() {
+  int master = -1;
+  int slave = -1;
+  if (::openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return false;
+  ::close(master);
+  ::close(slave);
+  return true;
+}
+
 Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
   Arguments all = {GLM_BINARY_DIR "/glm-image"};
   all.insert(all.end(), arguments.begin(), arguments.end());
@@ -86,6 +98,7 @@ Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
   size.ws_row = 24;
   size.ws_col = kind.columns;
   process_ = ::forkpty(&terminal_, nullptr, nullptr, &size);
+  if (process_ < 0) throw std::runtime_error(std::string("no pseudo terminal: ") + std::strerror(errno));
   if (process_ == 0) {
     ::setenv("TERM", kind.term.c_str(), 1);
     if (kind.ignores_interrupts) std::signal(SIGINT, SIG_IGN);

@@ -40,6 +40,7 @@ class Terminal {
     std::string term = "xterm";
     bool ignores_interrupts = false;  // as nohup and a script's background jobs do
   };
+  static bool available();  // does this machine have pseudo terminals? A bare chroot hasn't
   explicit Terminal(const Arguments& arguments) : Terminal(arguments, Kind()) {}
   Terminal(const Arguments& arguments, const Kind& kind);
   ~Terminal();

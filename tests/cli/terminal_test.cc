@@ -31,7 +31,18 @@ std::vector<std::string> lines(const std::string& seen) {
   return all;
 }
 
-TEST(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
+// Tests that need a terminal say so where there is none, instead of passing.
+class OnTerminal : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Terminal::available()) GTEST_SKIP() << "this machine has no pseudo terminals";
+  }
+};
+
+using Bar = OnTerminal;
+using Interrupted = OnTerminal;
+
+TEST_F(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
   const TemporaryFolder folder;
   Terminal terminal(small_picture(folder / "a.png", {"--size", "256x256", "--steps", "40"}));
   EXPECT_EQ(terminal.finish(), 0);
@@ -48,7 +59,7 @@ TEST(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
   EXPECT_EQ(shown.back().find((folder / "a.png").string()), 0U) << "the bar is still there: " << shown.back();
 }
 
-TEST(Bar, IsNeverWiderThanTheTerminal) {
+TEST_F(Bar, IsNeverWiderThanTheTerminal) {
   const TemporaryFolder folder;
   for (const unsigned short columns : {80, 30, 8}) {
     Terminal::Kind kind;
@@ -62,7 +73,7 @@ TEST(Bar, IsNeverWiderThanTheTerminal) {
   }
 }
 
-TEST(Bar, IsNotThereWhenUnwantedOrInTheWay) {
+TEST_F(Bar, IsNotThereWhenUnwantedOrInTheWay) {
   const TemporaryFolder folder;
   Terminal quiet(small_picture(folder / "a.png", {"-q"}));
   EXPECT_EQ(quiet.finish(), 0);
@@ -87,7 +98,7 @@ void PrintTo(const Stop& stop, std::ostream* out) {
   *out << stop.stage;
 }
 
-class Interrupt : public testing::TestWithParam<Stop> {};
+class Interrupt : public OnTerminal, public testing::WithParamInterface<Stop> {};
 
 TEST_P(Interrupt, StopsAndLeavesNoFile) {
   const TemporaryFolder folder;
@@ -109,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Stop{"terminated", "steps [", SIGTERM, {"--size", "256x256", "--steps", "1000"}}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(Interrupted, TwiceQuitsAtOnce) {
+TEST_F(Interrupted, TwiceQuitsAtOnce) {
   const TemporaryFolder folder;
   // The decoder is one long unit of work, so the first signal can't have stopped the program yet.
   write_safetensors(folder / "latents", {{"latents.final_scaled", at::zeros({1, 16, 192, 192})}}, {});
@@ -124,7 +135,7 @@ TEST(Interrupted, TwiceQuitsAtOnce) {
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"latents"});
 }
 
-TEST(Interrupted, NotWhenTheSignalIsIgnoredByTheShell) {
+TEST_F(Interrupted, NotWhenTheSignalIsIgnoredByTheShell) {
   const TemporaryFolder folder;
   Terminal::Kind kind;
   kind.ignores_interrupts = true;
