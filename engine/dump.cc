@@ -19,10 +19,11 @@ Tap Dump::tap() {
 void Dump::write(const std::string& json) const {
   if (file_.empty()) return;
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, values] : kept_) {
+  for (const auto& entry : kept_) {
+    const std::vector<at::Tensor>& values = entry.second;
     const bool same =
         std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });
-    tensors.emplace(name, same ? values[0] : at::cat(values));
+    tensors.emplace(entry.first, same ? values[0] : at::cat(values));
   }
   write_safetensors(file_, tensors, {{"json", json}});
 }
