@@ -40,6 +40,18 @@ TEST_P(Pictures, EachEqualsTheOneDrawnAlone) {
 INSTANTIATE_TEST_SUITE_P(Dtypes, Pictures, testing::Values("float32", "bfloat16"),
                          [](const auto& dtype) { return std::string(dtype.param); });
 
+TEST(PictureThreads, TheirNumberChangesNothing) {
+  Request request = small({7});
+  request.width = request.height = 256;  // nano's: large enough to be shared among threads
+  std::vector<std::vector<uint8_t>> drawn;
+  for (const int threads : {1, 2, 3}) {
+    const Pipeline pipeline(fs::path(GLM_SOURCE_DIR) / "models/nano", {.dtype = "auto", .threads = threads});
+    drawn.push_back(pipeline.generate(request, {}).pictures[0].image.rgb);
+  }
+  EXPECT_TRUE(drawn[0] == drawn[1]);
+  EXPECT_TRUE(drawn[0] == drawn[2]);
+}
+
 TEST(PicturesDump, StacksWhatDiffersAndComesBackByInjection) {
   const TemporaryFolder folder;
   const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .threads = 1});
