@@ -30,6 +30,11 @@ std::vector<std::string> float32_cases(const std::vector<std::string>& whole) {
   });
 }
 
+std::vector<std::string> picture_cases() {
+  return golden_cases(
+      [](const Golden& golden) { return golden.parameters().at("dtype") == "float32" && golden.has("step0.latents"); });
+}
+
 std::vector<std::string> bfloat16_cases() {
   return golden_cases([](const Golden& golden) { return golden.parameters().at("dtype") == "bfloat16"; });
 }

@@ -23,6 +23,8 @@ std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& 
 // fp32 runs with every stage's tensors; the ones of those that hold the whole of these tensors.
 std::vector<std::string> float32_cases(const std::vector<std::string>& whole = {});
 std::vector<std::string> bfloat16_cases();
+// fp32 runs that hold what comes out of the stages; with the cases of the card's stream, which hold no more.
+std::vector<std::string> picture_cases();
 
 // Changes tensors of a safetensors file in place.
 void rewrite_tensors(const std::filesystem::path& file,

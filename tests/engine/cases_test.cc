@@ -31,6 +31,12 @@ TEST_P(GoldenCases, AreTwelveOfSixSizesAndMore) {
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"),
                          [](const auto& checkpoint) { return checkpoint.param; });
 
+TEST(GoldenCasesTogether, TenRunWithTheCardsStream) {
+  std::vector<std::string> cuda = picture_cases();
+  std::erase_if(cuda, [](const std::string& name) { return Golden(name + ".safetensors").request().rng != Rng::cuda; });
+  EXPECT_GE(cuda.size(), 10);
+}
+
 TEST(GoldenCasesTogether, CoverTheSizesThatWereAskedFor) {
   std::set<std::pair<int64_t, int64_t>> sizes;
   golden_cases([&](const Golden& golden) {

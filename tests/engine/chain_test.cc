@@ -36,7 +36,7 @@ TEST_P(WholePicture, EveryStageIsUpstreams) {
   EXPECT_TRUE(at::equal(dump.tensor("image"), image));
 }
 
-INSTANTIATE_TEST_SUITE_P(Upstream, WholePicture, testing::ValuesIn(float32_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, WholePicture, testing::ValuesIn(picture_cases()), case_name);
 
 }  // namespace
 }  // namespace glm

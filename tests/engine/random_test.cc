@@ -17,7 +17,7 @@ TEST_P(LatentStage, InitialLatentsAreBitEqual) {
       RandomNumbers::of(golden.request().rng, golden.parameters().at("seed")).normal(latent_shape(), model.dtype)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Upstream, LatentStage, testing::ValuesIn(float32_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, LatentStage, testing::ValuesIn(picture_cases()), case_name);
 
 class RandomStream : public testing::TestWithParam<std::string> {
  protected:
