@@ -98,9 +98,9 @@ void add_picture_options(CLI::App& c, GenerateOptions& o) {
               o.seed = whole_number("--seed", text, -1, std::numeric_limits<int64_t>::max());
             });
   add_value(c, "-b,--batch-count", "N",
-            "Pictures with the seeds N, N+1, …, each the same as alone; 1 to 1024 (default: 1)",
+            "Pictures with the seeds N, N+1, ... each the same as alone; 1 to 1024 (default: 1)",
             [&o](const std::string& text) { o.count = whole_number("--batch-count", text, 1, 1024); });
-  add_value(c, "--seeds", "N,N,…", "A picture for each of these seeds, instead of --seed and --batch-count",
+  add_value(c, "--seeds", "N,N,...", "A picture for each of these seeds, instead of --seed and --batch-count",
             [&o](const std::string& text) { o.seeds = seed_list("--seeds", text); });
   add_value(c, "--rng", "STREAM",
             "Random numbers of torch on a GPU of 132 multiprocessors (cuda, default) or on a CPU (cpu), on any device",
