@@ -26,6 +26,8 @@ MUTATIONS = [
     ("glyph projector: tanh GELU", D, "FeedForward::Activation::gelu_erf", "FeedForward::Activation::gelu_tanh"),
     ("feed-forward: erf GELU", D, "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh", "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_erf"),
     ("no norm of q and k", D, "at::layer_norm(qkv.slice(1, 0, 2), {head_dim_}, {}, {}, kEps)", "qkv.slice(1, 0, 2).clone()"),
+    ("layer norm: eps 1e-6", D, "constexpr double kEps = 1e-5;", "constexpr double kEps = 1e-6;"),
+    ("group norm: eps 1e-5", V, "constexpr double kEps = 1e-6;", "constexpr double kEps = 1e-5;"),
     ("timestep t instead of t - 1", RUN, "{.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0", "{.timestep = schedule.timesteps[static_cast<size_t>(k)] - 0.0"),
     ("target size (width, height)", D, "{0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}",
      "{0.0, 0.0, static_cast<double>(step.width), static_cast<double>(step.height)}"),

@@ -7,5 +7,6 @@ for variant in a b c k; do
   "$python" make_tiny.py --variant $variant --seed 0 --out ../../tests/checkpoints/$variant
 done
 "$python" make_random_goldens.py
+"$python" make_faint_goldens.py
 "$python" make_tokenizer_goldens.py
 "$python" make_goldens.py "$@"

@@ -1,0 +1,56 @@
+// Blocks on inputs of about a thousandth: there the epsilons of the norms decide, which no picture shows.
+#include <ATen/ATen.h>
+
+#include "engine/rope.h"
+#include "engine/weights.h"
+#include "tests/engine/cases.h"
+
+namespace glm {
+namespace {
+
+class FaintInputs : public testing::Test {
+ protected:
+  Weights open(const char* component) const { return {checkpoint / component, at::kFloat}; }
+
+  c10::InferenceMode inference;
+  Golden golden{"faint.safetensors"};
+  std::filesystem::path checkpoint = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+  ModelConfig config{checkpoint};
+};
+
+TEST_F(FaintInputs, DitBlockIsUpstreams) {
+  const DitBlock block(open("transformer") / "transformer_blocks.0", config.dit);
+  const at::Tensor text = golden.tensor("dit.text")[0];
+  const at::Tensor image = golden.tensor("dit.image")[0];
+  const RotaryTable rotary = patch_rotary_table(config.dit.head_dim, 3, 4);
+  const int64_t t = text.size(0);
+  const int64_t end = t + image.size(0);
+  const Layout layout{.segments = {{0, t, end - t, 0, &rotary}}, .groups = {{0, t, 1}, {t, end, 0}}};
+  const at::Tensor out = block.forward(at::cat({text, image}), golden.tensor("dit.temb"), layout);
+  EXPECT_TRUE(golden.matches("dit.text_out", out.slice(0, 0, t).unsqueeze(0), tolerance::kStage));
+  EXPECT_TRUE(golden.matches("dit.image_out", out.slice(0, t).unsqueeze(0), tolerance::kStage));
+}
+
+TEST_F(FaintInputs, PriorLayerIsUpstreams) {
+  const Weights w = open("vision_language_encoder");
+  const PriorLayer layer(w / "model.language_model.layers.0", config.prior);
+  const at::Tensor x = golden.tensor("prior.x");
+  DecodeState state = PriorTransformer(w, config.prior).start(1, prompt_positions(x.size(1)));
+  EXPECT_TRUE(golden.matches("prior.out", layer.forward(x, state, 0), tolerance::kStage));
+}
+
+TEST_F(FaintInputs, GlyphBlockIsUpstreams) {
+  const GlyphBlock block(open("text_encoder") / "encoder.block.0", config.glyph);
+  const at::Tensor x = golden.tensor("t5.x");
+  const at::Tensor bias = at::zeros({1, config.glyph.heads, x.size(1), x.size(1)});
+  EXPECT_TRUE(golden.matches("t5.out", block.forward(x, bias), tolerance::kStage));
+}
+
+TEST_F(FaintInputs, ResnetIsUpstreams) {
+  const int64_t channels = config.vae.channels.back();
+  const Resnet resnet(open("vae") / "decoder.mid_block.resnets.0", {channels, channels, config.vae.groups});
+  EXPECT_TRUE(golden.matches("vae.out", resnet.forward(golden.tensor("vae.x")), tolerance::kStage));
+}
+
+}  // namespace
+}  // namespace glm
