@@ -62,8 +62,8 @@ Settings settle(const Request& r, const PictureDefaults& d) {
   return s;
 }
 
-// Below this many weights a token takes so little that a second thread costs more than it brings, on a busy machine a
-// hundred times more (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
+// Below this many weights a token takes so little that a second thread brings nothing, and on a busy machine costs much
+// (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
 constexpr int64_t kWeightsWorthThreads = 50'000'000;
 
 bool worth_threads(const PriorConfig& c) {
