@@ -287,7 +287,7 @@ class PictureRun {
     if (const int64_t k = injected_.last_step(); k >= 0) {
       if (k >= settings_.steps) {
         refuse("can't inject step" + std::to_string(k) + ".latents",
-               "a step below the " + std::to_string(settings_.steps) + " asked for", "one beyond");
+               "one of the " + std::to_string(settings_.steps) + " steps asked for", "a later one");
       }
       return {*injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat), k + 1};
     }

@@ -182,7 +182,7 @@ TEST_F(Generate, ADumpHasTheNamesOfEveryStage) {
   }
   const nlohmann::json facts = about(shallow);
   EXPECT_EQ(facts["prompt"], "a cat");
-  EXPECT_EQ(facts["seed"], 7);
+  EXPECT_EQ(facts["seeds"], std::vector<uint64_t>{7});
   for (const char* stage : {"tokens", "glyphs", "steps", "pixels"}) EXPECT_TRUE(facts["seconds"].contains(stage));
 }
 

@@ -29,6 +29,7 @@ TEST_P(Pictures, EachEqualsTheOneDrawnAlone) {
   const Pipeline pipeline(kCheckpointA, {.dtype = GetParam(), .threads = 1});
   const Result together = pipeline.generate(small({7, 8, 41}), {});
   ASSERT_EQ(together.pictures.size(), 3);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(together.pictures[i].seed, (std::vector<uint64_t>{7, 8, 41})[i]);
   for (const Picture& picture : together.pictures) {
     const Result alone = pipeline.generate(small({picture.seed}), {});
     EXPECT_EQ(alone.pictures[0].seed, picture.seed);

@@ -46,6 +46,13 @@ TEST_P(PriorStage, LargeGridAndItsUpsamplingAreUpstreams) {
 
 INSTANTIATE_TEST_SUITE_P(Upstream, PriorStage, testing::ValuesIn(float32_cases()), case_name);
 
+TEST(PriorGrid, UpsamplingRepeatsEachCellOnBothAxes) {
+  const at::Tensor ids = at::arange(6, at::kLong).unsqueeze(0);  // 2 rows of 3
+  const at::Tensor expected =
+      at::tensor({0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 3, 3, 4, 4, 5, 5}, at::kLong);
+  EXPECT_TRUE(at::equal(upsample_ids(ids, {2, 3}), expected.unsqueeze(0)));
+}
+
 TEST(PriorGrid, AShortGridIsAnErrorThatNamesTheCounts) {
   const at::Tensor tokens = at::zeros({1, 20}, at::kLong);
   try {

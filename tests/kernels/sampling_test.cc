@@ -49,8 +49,9 @@ TEST(Sampling, TheRaceGoesToTheSmallestExponential) {
 
 // The nucleus is upstream's: an illegal id keeps its place in it and only loses its probability.
 TEST(Sampling, IllegalIdsAreMaskedAfterTheNucleus) {
-  const at::Tensor logits = row({1, 0, -10, 1.5});  // id 3 is illegal and in the nucleus with id 0; id 1 falls out
-  const SamplingOptions options{.temperature = 1, .top_p = 0.6, .top_k = 0, .greedy = false};
+  // Masses 0.33, 0.12, 0, 0.55: the nucleus of 0.8 is ids 3 and 0. Without id 3 it would be ids 0 and 1.
+  const at::Tensor logits = row({1, 0, -10, 1.5});
+  const SamplingOptions options{.temperature = 1, .top_p = 0.8, .top_k = 0, .greedy = false};
   EXPECT_EQ(sample(logits, row({1, 1e-9, 1e-9, 1}), 3, options).item<int64_t>(), 0)
       << "ids 1 and 2 are not in upstream's nucleus";
   EXPECT_EQ(sample(logits, ones(4), 4, options).item<int64_t>(), 3) << "all are legal here";
