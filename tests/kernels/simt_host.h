@@ -142,7 +142,9 @@ inline float bits_to_float(uint32_t bits) {
 inline uint32_t float_to_bits(float value) {
   return std::bit_cast<uint32_t>(value);
 }
-inline float round_bf16(float value) { return host::bf16_to_float(host::round_to_bf16(value)); }
+inline float round_bf16(float value) {
+  return host::bf16_to_float(host::round_to_bf16(value));
+}
 inline float exponent(float x) {
   return std::exp(x);
 }
@@ -161,7 +163,9 @@ void store16(void* to, const Words4& v, const host::Where& where = host::Where::
 inline Words4 load16_shared_by_blocks(const void* from, const host::Where& where = host::Where::current()) {
   return load16(from, where);
 }
-inline float load_shared_by_blocks(const float* from) { return *from; }
+inline float load_shared_by_blocks(const float* from) {
+  return *from;
+}
 
 inline void fence() {}
 inline uint32_t count_up(uint32_t* counter, uint32_t last) {

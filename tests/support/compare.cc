@@ -34,6 +34,16 @@ testing::AssertionResult near(const at::Tensor& actual, const at::Tensor& expect
                                      << (apart > allowed).sum().item<int64_t>() << " elements are too far";
 }
 
+testing::AssertionResult equal_as_bf16(const at::Tensor& actual, const at::Tensor& expected) {
+  const auto largest = expected.abs().max().item<double>();
+  if (auto result = near(actual, expected, largest, tolerance::kBf16Step); !result) return result;
+  const auto differ = (actual != expected).sum().item<int64_t>();
+  if (differ <= 1 || static_cast<double>(differ) <= tolerance::kRoundedOtherwise * expected.numel()) {
+    return testing::AssertionSuccess();
+  }
+  return testing::AssertionFailure() << differ << " of " << expected.numel() << " elements differ by a rounding";
+}
+
 double cosine(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor x = a.to(at::kDouble).flatten();
   const at::Tensor y = b.to(at::kDouble).flatten();

@@ -13,6 +13,10 @@ namespace glm {
 testing::AssertionResult near(const at::Tensor& actual, const at::Tensor& expected, double largest,
                               tolerance::Bound bound);
 
+// Is bf16 `actual` `expected` but for roundings that fell the other way? None more than tolerance::kBf16Step of the
+// largest, and one, or tolerance::kRoundedOtherwise of the elements, at most.
+testing::AssertionResult equal_as_bf16(const at::Tensor& actual, const at::Tensor& expected);
+
 // The cosine of the angle between both, in double. NaN when either holds a non-finite number or only zeros.
 double cosine(const at::Tensor& a, const at::Tensor& b);
 

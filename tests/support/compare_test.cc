@@ -63,12 +63,27 @@ TEST(Comparator, PsnrOfPictures) {
   EXPECT_GT(psnr(black, at::full({2, 2}, 2, at::kByte)), tolerance::kBf16Psnr);
 }
 
+TEST(Comparator, RoundedBf16MayDifferRarelyAndByAStep) {
+  const at::Tensor expected = at::linspace(-1, 1, 1000).to(at::kBFloat16);
+  const at::Tensor actual = expected.clone();
+  EXPECT_TRUE(equal_as_bf16(actual, expected));
+  actual.slice(0, 0, 10).add_(0x1p-7);
+  EXPECT_TRUE(equal_as_bf16(actual, expected));
+  actual.slice(0, 0, 12).add_(0x1p-7);
+  EXPECT_FALSE(equal_as_bf16(actual, expected)) << "two steps";
+  actual.copy_(expected).slice(0, 0, 12).add_(0x1p-7);
+  EXPECT_FALSE(equal_as_bf16(actual, expected)) << "12 of 1000";
+  EXPECT_FALSE(equal_as_bf16(expected.to(at::kFloat), expected));
+}
+
 TEST(Tolerances, AreTheOnesThatWerePromised) {
   EXPECT_EQ(tolerance::kStage.of_largest, 1e-5);
   EXPECT_EQ(tolerance::kChained.of_largest, 2e-4);
   EXPECT_EQ(tolerance::kPictureLevels, 1);
   EXPECT_EQ(tolerance::kBf16Cosine, 0.9995);
   EXPECT_EQ(tolerance::kBf16Psnr, 40.0);
+  EXPECT_EQ(tolerance::kBf16Step.of_largest, 0x1p-7);
+  EXPECT_EQ(tolerance::kRoundedOtherwise, 0.01);
 }
 
 }  // namespace

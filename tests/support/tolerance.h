@@ -16,4 +16,9 @@ constexpr int kPictureLevels = 1;  // of 255, fp32, the whole way
 constexpr double kBf16Cosine = 0.9995;  // logits and noise predictions, with upstream's tokens and noise
 constexpr double kBf16Psnr = 40.0;      // dB, the picture
 
+// bf16 results of kernels, each operation rounded as ATen rounds it: an fp32 sum in another order is another last bit,
+// which now and then turns a rounding to bf16. A step of the largest value is 2^-7 of it or less.
+constexpr Bound kBf16Step{0x1p-7};
+constexpr double kRoundedOtherwise = 0.01;  // the share of elements that may differ at all
+
 }  // namespace glm::tolerance
