@@ -25,5 +25,5 @@ target_link_options(glm_torch INTERFACE "LINKER:--allow-shlib-undefined")
 target_link_libraries(glm_torch INTERFACE glm_imported_torch_cpu glm_imported_c10)
 
 # Where the programs look at run time: beside themselves, then this LibTorch.
-list(PREPEND CMAKE_BUILD_RPATH "${GLM_TORCH_ROOT}/lib")
+list(PREPEND CMAKE_BUILD_RPATH "$ORIGIN" "${GLM_TORCH_ROOT}/lib")
 list(APPEND CMAKE_INSTALL_RPATH "$ORIGIN/../lib" "${GLM_TORCH_ROOT}/lib")

@@ -1,0 +1,315 @@
+// Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
+// tensor-core tile. A block works on 128 positions of one key/value head and batch row; the last of them to finish adds
+// the parts. Before that it finishes the projection: the sums' parts, the bias, the rotation, the new position in the
+// cache. Upstream: GlmImageTextAttention
+#pragma once
+
+#include "kernels/cuda/bf16.cuh"
+
+namespace glm::cuda {
+
+constexpr int kAttentionWarps = 8;
+constexpr int kAttentionThreads = 32 * kAttentionWarps;
+
+struct AttentionShared {
+  bf16 q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
+  bf16 kv[2][kHeadDim];               // the new position's key and value
+  bf16 p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
+  float largest[kAttentionWarps][kGroupHeads];
+  float sum[kAttentionWarps][kGroupHeads];
+  uint32_t last;
+};
+constexpr int kAttentionSharedBytes = sizeof(AttentionShared);
+static_assert(kChunk == 16 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
+
+GLM_DEVICE uint32_t load_pair(const bf16* from) {
+  return *reinterpret_cast<const uint32_t*>(from);
+}
+
+// Query heads of the group, and for the chunk that holds it the new position's key and value: parts added, bias, bf16.
+GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
+  const int heads = p.kv_heads * kGroupHeads;
+  const int width = (heads + 2 * p.kv_heads) * kHeadDim;
+  const int count = (kGroupHeads + (newest ? 2 : 0)) * kHeadDim;
+  for (int i = 4 * simt::thread(); i < count; i += 4 * kAttentionThreads) {
+    const int head = i / kHeadDim;
+    const int from_head =
+        head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
+    const int column = from_head * kHeadDim + i % kHeadDim;
+    float sum[4] = {0, 0, 0, 0};
+    for (int part = 0; part < p.qkv_splits; ++part) {
+      const simt::Words4 v = simt::load16(p.qkv + (static_cast<int64_t>(part) * p.batch + row) * width + column);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sum[k] += simt::bits_to_float(v.word[k]);
+    }
+    bf16* to = head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) to[k] = to_bf16(sum[k] + (p.bias != nullptr ? of_bf16(p.bias[column + k]) : 0.0f));
+  }
+}
+
+// Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded
+GLM_DEVICE void rotate_pair(bf16* head, int i, int half, const bf16* cosines, const bf16* sines) {
+  const float a = of_bf16(head[i]);
+  const float b = of_bf16(head[i + half]);
+  head[i] = to_bf16(simt::round_bf16(a * of_bf16(cosines[i])) + simt::round_bf16(-b * of_bf16(sines[i])));
+  head[i + half] =
+      to_bf16(simt::round_bf16(b * of_bf16(cosines[i + half])) + simt::round_bf16(a * of_bf16(sines[i + half])));
+}
+
+// A warp's 16 positions against the 16 heads. scores: two tiles of 8 positions. Lane 4 g + t takes dimensions 8 t … of
+// every 32, of the key at position g of a tile; the query's words are taken in the same order.
+struct Keys {
+  uint32_t word[2][16];
+};
+
+GLM_DEVICE void read_key(const bf16* key, uint32_t (&word)[16]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const simt::Words4 v = simt::load16(key + 32 * i + simt::thread() % 4 * 8);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) word[4 * i + j] = v.word[j];
+  }
+}
+
+GLM_DEVICE void read_keys(const bf16* keys, int first, int there, Keys& k) {
+  const int lane = simt::thread() % 32;
+#pragma unroll
+  for (int tile = 0; tile < 2; ++tile) {
+    const int position = first + 8 * tile + lane / 4;
+#pragma unroll
+    for (int i = 0; i < 16; ++i) k.word[tile][i] = 0;
+    if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word[tile]);
+  }
+}
+
+// A warp's 16 dimensions of the chunk's values: lane 4 g + t takes dimensions 2 g, 2 g + 1 of the positions 2 t, 2 t +
+// 1, 2 t + 8, 2 t + 9 of every 16.
+struct Values {
+  uint32_t pair[kChunk / 16][4];
+};
+
+GLM_DEVICE void read_values(const bf16* values, int first, int there, Values& v) {
+  const int lane = simt::thread() % 32;
+  const int column = simt::thread() / 32 * 16 + lane / 4 * 2;
+#pragma unroll
+  for (int step = 0; step < kChunk / 16; ++step) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int position = first + 16 * step + 2 * (lane % 4) + i % 2 + i / 2 * 8;
+      v.pair[step][i] = 0;
+      if (position < there) v.pair[step][i] = load_pair(values + static_cast<int64_t>(position) * kHeadDim + column);
+    }
+  }
+}
+
+GLM_DEVICE void score(const AttentionShared& s, const Keys& k, float (&scores)[2][4]) {
+  const int lane = simt::thread() % 32;
+#pragma unroll
+  for (int step = 0; step < kHeadDim / 16; ++step) {
+    const int dim = step / 2 * 32 + lane % 4 * 8 + step % 2 * 4;
+    const bf16* upper = &s.q[lane / 4][dim];
+    const bf16* lower = &s.q[lane / 4 + 8][dim];
+    const uint32_t a[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 2), load_pair(lower + 2)};
+#pragma unroll
+    for (int tile = 0; tile < 2; ++tile) {
+      simt::mma(scores[tile], a, k.word[tile][2 * step], k.word[tile][2 * step + 1]);
+    }
+  }
+}
+
+GLM_DEVICE float largest_of_quad(float x) {
+  const float y = simt::shuffle_xor(x, 1);
+  const float pair = x > y ? x : y;
+  const float z = simt::shuffle_xor(pair, 2);
+  return pair > z ? pair : z;
+}
+GLM_DEVICE float sum_of_quad(float x) {
+  const float pair = x + simt::shuffle_xor(x, 1);
+  return pair + simt::shuffle_xor(pair, 2);
+}
+
+constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
+
+// The parts of a head group, in order of the chunks, into the output.
+GLM_DEVICE void combine(const AttentionParams& p, int row, int kv_head, int chunks) {
+  const int head = simt::thread() / 16;
+  const int dim = simt::thread() % 16 * 8;
+  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
+  const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head;
+  float most = kNothing;
+  for (int c = 0; c < chunks; ++c) {
+    const float own = simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads);
+    most = own > most ? own : most;
+  }
+  float total = 0;
+  float out[8] = {};
+  for (int c = 0; c < chunks; ++c) {
+    const float scale = simt::exponent(simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads) - most);
+    total += scale * simt::load_shared_by_blocks(largest + (c * 2 + 1) * kGroupHeads);
+    const float* from = p.partial + ((group * p.chunks + c) * kGroupHeads + head) * kHeadDim + dim;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const simt::Words4 v = simt::load16_shared_by_blocks(from + 4 * half);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) out[4 * half + k] += scale * simt::bits_to_float(v.word[k]);
+    }
+  }
+  simt::Words4 packed;
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    packed.word[k] = simt::pack_bf16(simt::divide(out[2 * k], total), simt::divide(out[2 * k + 1], total));
+  }
+  simt::store16(p.out + static_cast<int64_t>(row) * p.out_stride + (kv_head * kGroupHeads + head) * kHeadDim + dim,
+                packed);
+}
+
+// Block (chunk, key/value head, batch row).
+GLM_DEVICE void attention(const AttentionParams& p) {
+  AttentionShared& s = *reinterpret_cast<AttentionShared*>(simt::shared());
+  const int warp = simt::thread() / 32;
+  const int lane = simt::thread() % 32;
+  const auto [chunk, kv_head, row] = simt::block();
+  simt::let_next_kernel_begin();
+  simt::wait_for_previous_kernel();
+
+  const int there = p.lengths[row];  // before the new one
+  const int chunks = there / kChunk + 1;
+  if (chunk >= chunks) return;
+  const bool newest = chunk == chunks - 1;
+  const int first = chunk * kChunk;
+  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
+  bf16* const keys = p.keys + group * p.capacity * kHeadDim;
+  bf16* const values = p.values + group * p.capacity * kHeadDim;
+  Keys k;
+  read_keys(keys, first + 16 * warp, there, k);
+  Values v;
+  read_values(values, first, there, v);
+
+  finish_projection(p, row, kv_head, newest, s);
+  simt::sync();
+  const int half = p.rotary / 2;
+  const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary;
+  for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kAttentionThreads) {
+    bf16* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
+    rotate_pair(head, i % half, half, p.cosines + turn, p.sines + turn);
+  }
+  simt::sync();
+  if (newest) {
+    const int offset = there - first;
+    if (simt::thread() < 2 * kHeadDim / 8) {
+      const int which = simt::thread() / (kHeadDim / 8);
+      const int dim = simt::thread() % (kHeadDim / 8) * 8;
+      bf16* const to = (which == 0 ? keys : values) + static_cast<int64_t>(there) * kHeadDim + dim;
+      simt::store16(to, simt::load16(&s.kv[which][dim]));
+    }
+    if (offset / 16 == warp && offset % 8 == lane / 4) {
+      uint32_t own[16];
+      read_key(s.kv[0], own);
+#pragma unroll
+      for (int i = 0; i < 16; ++i) {
+        k.word[0][i] = offset % 16 < 8 ? own[i] : k.word[0][i];
+        k.word[1][i] = offset % 16 < 8 ? k.word[1][i] : own[i];
+      }
+    }
+#pragma unroll
+    for (int step = 0; step < kChunk / 16; ++step) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (16 * step + 2 * (lane % 4) + i % 2 + i / 2 * 8 == offset) {
+          v.pair[step][i] = load_pair(&s.kv[1][warp * 16 + lane / 4 * 2]);
+        }
+      }
+    }
+  }
+
+  float scores[2][4] = {};
+  score(s, k, scores);
+  float largest[2] = {kNothing, kNothing};  // of heads g and g + 8
+#pragma unroll
+  for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int position = first + 16 * warp + 8 * tile + 2 * (lane % 4) + i % 2;
+      scores[tile][i] = position <= there ? scores[tile][i] * p.scale : kNothing;
+      largest[i / 2] = scores[tile][i] > largest[i / 2] ? scores[tile][i] : largest[i / 2];
+    }
+  }
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    largest[h] = largest_of_quad(largest[h]);
+    if (lane % 4 == 0) s.largest[warp][lane / 4 + 8 * h] = largest[h];
+  }
+  simt::sync();
+  float sum[2] = {0, 0};
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    for (int w = 0; w < kAttentionWarps; ++w) {
+      const float other = s.largest[w][lane / 4 + 8 * h];
+      largest[h] = other > largest[h] ? other : largest[h];
+    }
+  }
+#pragma unroll
+  for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      float weight[2];
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float own = scores[tile][2 * h + i];
+        weight[i] = own == kNothing ? 0.0f : simt::exponent(own - largest[h]);
+        sum[h] += weight[i];
+      }
+      *reinterpret_cast<uint32_t*>(&s.p[lane / 4 + 8 * h][16 * warp + 8 * tile + 2 * (lane % 4)]) =
+          simt::pack_bf16(weight[0], weight[1]);
+    }
+  }
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    sum[h] = sum_of_quad(sum[h]);
+    if (lane % 4 == 0) s.sum[warp][lane / 4 + 8 * h] = sum[h];
+  }
+  simt::sync();
+
+  // Columns of the two products are dimensions 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
+  float out[2][4] = {};
+#pragma unroll
+  for (int step = 0; step < kChunk / 16; ++step) {
+    const bf16* upper = &s.p[lane / 4][16 * step + 2 * (lane % 4)];
+    const bf16* lower = &s.p[lane / 4 + 8][16 * step + 2 * (lane % 4)];
+    const uint32_t a[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 8), load_pair(lower + 8)};
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const uint32_t select = c == 0 ? 0x5410u : 0x7632u;
+      simt::mma(out[c], a, simt::permute_bytes(v.pair[step][0], v.pair[step][1], select),
+                simt::permute_bytes(v.pair[step][2], v.pair[step][3], select));
+    }
+  }
+  float* const part = p.partial + (group * p.chunks + chunk) * kGroupHeads * kHeadDim;
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    simt::store16(part + (lane / 4 + 8 * h) * kHeadDim + 16 * warp + 4 * (lane % 4),
+                  {{simt::float_to_bits(out[0][2 * h]), simt::float_to_bits(out[1][2 * h]),
+                    simt::float_to_bits(out[0][2 * h + 1]), simt::float_to_bits(out[1][2 * h + 1])}});
+  }
+  if (simt::thread() < kGroupHeads) {
+    float most = kNothing;
+    float total = 0;
+    for (int w = 0; w < kAttentionWarps; ++w) {
+      most = s.largest[w][simt::thread()] > most ? s.largest[w][simt::thread()] : most;
+      total += s.sum[w][simt::thread()];
+    }
+    float* const to = p.partial_max + (group * p.chunks + chunk) * 2 * kGroupHeads + simt::thread();
+    to[0] = most;
+    to[kGroupHeads] = total;
+  }
+  simt::fence();
+  simt::sync();
+  if (simt::thread() == 0) s.last = simt::count_up(p.arrived + group, static_cast<uint32_t>(chunks - 1));
+  simt::sync();
+  if (s.last != static_cast<uint32_t>(chunks - 1)) return;
+  simt::fence();
+  combine(p, row, kv_head, chunks);
+}
+
+}  // namespace glm::cuda

@@ -1,0 +1,55 @@
+// Sums over a block, in an order of their own: the same bits every time.
+#pragma once
+
+#include <stdint.h>
+
+namespace glm::cuda {
+
+constexpr int kSumSlots = 32;  // warps of the largest block
+
+// Every thread gets the sum of all. `slots`: kSumSlots of shared memory; a barrier stands at the beginning, so that
+// calls may follow each other. T: float, uint32_t or uint64_t.
+template <typename T>
+GLM_DEVICE T block_sum(T value, T* slots) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) value += simt::shuffle_xor(value, mask);
+  simt::sync();
+  if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
+  simt::sync();
+  T sum = 0;
+  for (int w = 0; w < simt::threads() / 32; ++w) sum += slots[w];
+  return sum;
+}
+
+// Likewise the largest.
+template <typename T>
+GLM_DEVICE T block_largest(T value, T* slots) {
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) {
+    const T other = simt::shuffle_xor(value, mask);
+    value = other > value ? other : value;
+  }
+  simt::sync();
+  if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
+  simt::sync();
+  T most = slots[0];
+  for (int w = 1; w < simt::threads() / 32; ++w) most = slots[w] > most ? slots[w] : most;
+  return most;
+}
+
+// How much the threads before this one have together. T: uint32_t
+GLM_DEVICE uint32_t sum_before(uint32_t value, uint32_t* slots) {
+  uint32_t running = value;
+#pragma unroll
+  for (int delta = 1; delta < 32; delta *= 2) {
+    const uint32_t below = simt::shuffle_up(running, delta);
+    if (simt::thread() % 32 >= delta) running += below;
+  }
+  simt::sync();
+  if (simt::thread() % 32 == 31) slots[simt::thread() / 32] = running;
+  simt::sync();
+  for (int w = 0; w < simt::thread() / 32; ++w) running += slots[w];
+  return running - value;
+}
+
+}  // namespace glm::cuda

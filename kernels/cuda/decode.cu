@@ -1,0 +1,38 @@
+// The kernels between the products of a token's step.
+#include "kernels/cuda/simt_device.h"
+// clang-format off: the machine's names come first
+#include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/sampling.cuh"
+// clang-format on
+
+namespace glm::cuda {
+namespace {
+
+__global__ void __launch_bounds__(kAttentionThreads) attention_kernel(const __grid_constant__ AttentionParams p) {
+  attention(p);
+}
+__global__ void __launch_bounds__(kNormThreads) norm_kernel(const __grid_constant__ NormParams p) {
+  norm(p);
+}
+__global__ void __launch_bounds__(kSampleThreads) sample_kernel(const __grid_constant__ SampleParams p) {
+  sample(p);
+}
+
+}  // namespace
+
+cudaError_t launch_attention(const AttentionParams& p, const Launch& l) {
+  const dim3 grid(static_cast<unsigned>(p.chunks), static_cast<unsigned>(p.kv_heads), static_cast<unsigned>(p.batch));
+  return launch(attention_kernel, p, {grid, kAttentionThreads, kAttentionSharedBytes}, l);
+}
+
+cudaError_t launch_norm(const NormParams& p, const Launch& l) {
+  return launch(norm_kernel, p, {dim3(static_cast<unsigned>(p.batch)), kNormThreads, norm_shared_bytes(p.dim)}, l);
+}
+
+cudaError_t launch_sample(const SampleParams& p, const Launch& l) {
+  return launch(sample_kernel, p, {dim3(static_cast<unsigned>(p.batch)), kSampleThreads, kSampleSharedBytes}, l);
+}
+
+}  // namespace glm::cuda

@@ -1,0 +1,61 @@
+// What the shared library of our CUDA kernels offers: it is loaded when a GPU is asked for, and knows nothing of
+// LibTorch. Functions return null, or what went wrong in a text that stays until the thread's next call.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/cuda/parameters.h"
+
+namespace glm::cuda {
+
+enum class Kernel : int { linear, attention, norm, sample };
+constexpr int kKernels = 4;
+
+// One launch. A token's step is an array of them.
+struct Call {
+  Kernel kernel;
+  union {
+    LinearParams linear;
+    AttentionParams attention;
+    NormParams norm;
+    SampleParams sample;
+  };
+};
+
+struct Library {
+  const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
+
+  // Queues the calls on a cudaStream_t of the current device. overlap: a kernel may begin before the one before it has
+  // ended (Hopper and newer); the first call waits for all that was queued.
+  const char* (*run)(const Call* calls, int count, bool overlap, void* stream);
+
+  // The calls as one graph; `replay` queues it.
+  const char* (*record)(const Call* calls, int count, bool overlap, void** graph);
+  const char* (*replay)(void* graph, int times, void* stream);
+  void (*discard)(void* graph);
+
+  // Kernels queued so far in this process, replayed ones too, by Kernel. Tests ask whether ours ran.
+  uint64_t (*launches)(Kernel kernel);
+};
+
+// How many parts of the inner size fill `multiprocessors` best: a weight of few tiles would leave some idle in the last
+// round. The order of sums depends on it.
+constexpr int choose_splits(int rows, int inner, int multiprocessors) {
+  int best = 1;
+  double best_share = 0;
+  for (int splits = 1; splits <= 8 && inner / kBlockInner >= 8 * splits; splits *= 2) {
+    const int units = rows / kTileRows * splits;
+    const int rounds = (units + multiprocessors - 1) / multiprocessors;
+    const double share = static_cast<double>(units) / rounds / multiprocessors;
+    if (share > best_share + 0.03) {  // a split costs memory traffic of its own
+      best = splits;
+      best_share = share;
+    }
+  }
+  return best;
+}
+
+// The library's only exported name, extern "C": const Library* glm_cuda_library().
+constexpr const char* kLibraryEntry = "glm_cuda_library";
+
+}  // namespace glm::cuda

@@ -1,0 +1,11 @@
+#include "kernels/cuda/simt_device.h"
+// clang-format off: the machine's names come first
+#include "kernels/cuda/linear_launch.cuh"
+
+namespace glm::cuda {
+
+cudaError_t launch_linear_int8(const LinearParams& p, const Launch& l) {
+  return launch_linear<Int8Format>(p, l);
+}
+
+}  // namespace glm::cuda

@@ -1,0 +1,23 @@
+// The kernels of one weight format. Include after simt_device.h.
+#pragma once
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/linear.cuh"
+
+namespace glm::cuda {
+
+template <typename F, int kColumns>
+__global__ void __launch_bounds__(kLinearThreads, 2) linear_kernel(const __grid_constant__ LinearParams p) {
+  linear<F, kColumns>(p);
+}
+
+template <typename F>
+cudaError_t launch_linear(const LinearParams& p, const Launch& l) {
+  const int units = p.weight.rows / kTileRows * p.splits;
+  const Shape shape{.grid = dim3(static_cast<unsigned>(units < l.multiprocessors ? units : l.multiprocessors)),
+                    .threads = kLinearThreads,
+                    .shared_bytes = kLinearSharedBytes};
+  return launch(p.batch <= 8 ? linear_kernel<F, 1> : linear_kernel<F, 2>, p, shape, l);
+}
+
+}  // namespace glm::cuda

@@ -1,0 +1,97 @@
+// What the decode kernels are told: plain structs, no type of LibTorch or CUDA. All pointers are device memory.
+#pragma once
+
+#include <stdint.h>
+
+namespace glm::cuda {
+
+using bf16 = uint16_t;  // its bits
+
+constexpr int kMaxBatch = 16;
+constexpr int kTileRows = 16;     // of a packed weight: the rows of one tensor-core product
+constexpr int kBlockInner = 64;   // of a packed weight: what a lane loads at a time holds this many columns of two rows
+constexpr int kGroupInner = 128;  // int4: columns that share a scale and a zero
+constexpr int kHeadDim = 128;
+constexpr int kGroupHeads = 16;  // query heads that share a key/value head
+constexpr int kChunk = 128;      // positions of a block of attention
+constexpr int kMaxVocab = 17 * 1024;
+
+enum class Format : int { bf16, fp8, int8, int4 };
+
+// A weight [rows, inner], packed as kernels/cuda/weight_format.h says.
+struct PackedWeight {
+  const void* tiles;
+  const float* row_scales;       // [rows] in packed order, of fp8 and int8; else null
+  const uint32_t* group_scales;  // of int4: [rows / 16, inner / 128, 8, 2], bf16 scale low, bf16 zero high; else null
+  int rows;                      // a multiple of 16
+  int inner;                     // a multiple of 64: padded with zeros
+  Format format;
+};
+
+// y = W x for each row of the batch.
+struct LinearParams {
+  PackedWeight weight;
+  const bf16* x;    // [batch, x_stride], zeros from the true inner size to weight.inner
+  int x_stride;     // a multiple of 8, >= weight.inner
+  int batch;        // 1 .. 16
+  int splits;       // parts of the inner size that blocks work on apart; 1 with `activated`
+  float* sums;      // [splits, batch, rows], or null:
+  bf16* activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
+  int activated_stride;
+};
+
+// One layer's attention of one new token per batch row.
+struct AttentionParams {
+  const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * 128]
+  int qkv_splits;
+  const bf16* bias;     // [(heads + 2 kv_heads) * 128], or null
+  const bf16* cosines;  // [batch, capacity, rotary]
+  const bf16* sines;
+  bf16* keys;          // [batch, kv_heads, capacity, 128]: the new position is written
+  bf16* values;        // likewise
+  const int* lengths;  // [batch] positions that are there before this one
+  float* partial;      // [batch, kv_heads, chunks, 16, 128]
+  float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: largest score, sum
+  uint32_t* arrived;   // [batch, kv_heads] zeros, and zeros again afterwards
+  bf16* out;           // [batch, out_stride]
+  int out_stride;
+  int batch, kv_heads, capacity, rotary, chunks;
+  float scale;
+};
+
+// residual += norm(y, post) and x = norm(residual, pre); or, with `tokens`, residual = embedding[token].
+struct NormParams {
+  const float* y;  // [splits, batch, dim]
+  int splits;
+  const bf16* post_weight;  // [dim]
+  const int* tokens;        // [batch]: this call starts a token; y and post_weight are not used
+  const bf16* embedding;    // [., dim]
+  bf16* residual;           // [batch, dim]
+  const bf16* pre_weight;   // [dim]
+  bf16* x;                  // [batch, x_stride]
+  int x_stride, batch, dim;
+  float eps;
+};
+
+struct SampleParams {
+  const float* logits;  // [splits, batch, vocab]
+  int splits, batch, vocab;
+  int codebook;  // ids below it are image tokens
+  float temperature;
+  float dropped_mass;  // 1 - top_p; negative: no top-p
+  int top_k;           // 0: off
+  int greedy;
+  int mask;                   // ids >= codebook can't be drawn before a row's last token
+  const uint64_t* seeds;      // [batch]
+  const float* exponentials;  // [batch, vocab] of this token, or null: drawn here, as --rng cuda draws them
+  const int* totals;          // [batch] tokens that a row writes
+  int* counts;                // [batch] tokens that it has written
+  int* lengths;               // [batch] positions in the cache
+  int* tokens;                // [batch] the latest
+  int* written;               // [batch, written_stride] all of them
+  int written_stride;
+  int* not_finite;  // [batch] set to 1 where a logit is NaN or infinite
+  int advance;      // lengths grow by one: not for the first token, whose logits are the prompt's
+};
+
+}  // namespace glm::cuda
