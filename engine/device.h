@@ -1,0 +1,42 @@
+// Where tensors live. Nothing here or elsewhere in engine/ is linked with CUDA: LibTorch's CUDA library is loaded when
+// a GPU is asked for, and from then on ATen's functions take tensors on it.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace glm {
+
+struct CudaDevice {
+  int index = 0;
+  std::string name;
+  int64_t memory = 0;  // bytes
+  int major = 0;       // of the compute capability
+  int minor = 0;
+  int multiprocessors = 0;
+  int driver = 0;  // the newest CUDA that the driver knows: 1000 * major + 10 * minor
+};
+
+// What the driver tells; none without a driver. Throws nothing.
+std::vector<CudaDevice> cuda_devices();
+
+// Why this GPU can't be used, or nothing. Loads LibTorch's CUDA library.
+std::string problem_of(const CudaDevice& device);
+
+// "cpu", "cuda" (the first GPU), "cuda:N", or "auto": the first GPU when it can be used, else the CPU. A GPU computes
+// with IEEE fp32 (no TF32), fp32 sums of bf16 products and deterministic convolutions from then on. `note`: says why
+// "auto" passed over a GPU. Throws Error(usage) for another name, Error(device) for a GPU that can't be used.
+//
+// LibTorch asks once in a process whether CUDA is there: open the GPU before anything is computed on the CPU.
+at::Device open_device(const std::string& name, std::string* note = nullptr);
+
+// Waits until all that was handed to the device is done. Nothing on the CPU.
+void synchronize(at::Device device);
+
+// Gives the memory that LibTorch keeps for later tensors of a GPU back to its driver. Nothing on the CPU; throws nothing.
+void release_cached_memory(at::Device device);
+
+}  // namespace glm
