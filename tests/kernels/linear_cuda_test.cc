@@ -10,7 +10,7 @@
 #include <string>
 
 #include "tests/kernels/device_memory.h"
-#include "tests/kernels/packed_weight.h"
+#include "tests/kernels/weight_table.h"
 #include "tests/support/compare.h"
 
 namespace glm {

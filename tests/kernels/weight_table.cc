@@ -1,4 +1,4 @@
-#include "tests/kernels/packed_weight.h"
+#include "tests/kernels/weight_table.h"
 
 #include <ATen/ATen.h>
 
