@@ -15,11 +15,11 @@ constexpr double kEps = 1e-5;  // of every layer norm here: a literal in upstrea
 enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScaleMlp, kGateMlp, kChunks };
 
 // Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n,
-// dim]
+// dim]. The frequencies come from the CPU: their last bits are visible angles at timestep 999.
 at::Tensor sinusoid(const at::Tensor& values, int64_t dim) {
   const int64_t half = dim / 2;
   const at::Tensor frequencies = at::exp(-std::log(10000.0) * at::arange(0, half, at::kFloat) / half);
-  const at::Tensor angles = values.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
+  const at::Tensor angles = values.to(at::kFloat).unsqueeze(1) * frequencies.to(values.device()).unsqueeze(0);
   return at::cat({angles.cos(), angles.sin()}, -1);
 }
 
@@ -86,7 +86,7 @@ at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning
 
 Dit::Dit(const Weights& w, const DitConfig& c)
     : config_(c),
-      dtype_(w.dtype()),
+      options_(at::TensorOptions(w.dtype()).device(w.device())),
       image_projector_(w / "image_projector.proj", c.in_channels * c.patch * c.patch, c.dim(), Linear::Bias::yes),
       glyph_projector_(w / "glyph_projector", {c.text_dim, c.dim(), c.dim()}, FeedForward::Activation::gelu_erf),
       prior_embedding_(w / "prior_token_embedding", c.codebook, c.dim()),
@@ -103,8 +103,10 @@ Dit::Dit(const Weights& w, const DitConfig& c)
 
 DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const {
   // Dropping zeroes the embedding, not the projection: the projector's biases remain, the same for every row.
-  const at::Tensor tokens = drop ? at::zeros({1, config_.dim()}, dtype_) : prior_embedding_.forward(ids.squeeze(0));
-  DitBranch branch{.text = glyph_projector_.forward(glyphs.squeeze(0)), .prior = prior_projector_.forward(tokens)};
+  const at::Tensor tokens =
+      drop ? at::zeros({1, config_.dim()}, options_) : prior_embedding_.forward(ids.to(options_.device()).squeeze(0));
+  DitBranch branch{.text = glyph_projector_.forward(glyphs.to(options_.device()).squeeze(0)),
+                   .prior = prior_projector_.forward(tokens)};
   tap.full("glyph_hidden", branch.text.unsqueeze(0));
   tap.full("prior_hidden", branch.prior.expand({ids.size(1), -1}).unsqueeze(0));
   return branch;
@@ -114,9 +116,9 @@ at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>&
                         const std::vector<Tap>& taps) const {
   const int64_t height = latents.size(2) / config_.patch;
   const int64_t width = latents.size(3) / config_.patch;
-  const RotaryTable rotary = patch_rotary_table(config_.head_dim, height, width);
+  const RotaryTable rotary = patch_rotary_table(config_.head_dim, height, width, options_.device());
   const Layout layout = lay_out(branches, height * width, rotary);
-  const at::Tensor image = image_projector_.forward(patchify(latents));  // [N, D]
+  const at::Tensor image = image_projector_.forward(patchify(latents.to(options_.device())));  // [N, D]
   const at::Tensor temb = conditioning(step);
 
   std::vector<at::Tensor> parts;
@@ -155,11 +157,13 @@ at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const L
 
 // Upstream: GlmImageCombinedTimestepSizeEmbeddings, with the crop at (0, 0)
 at::Tensor Dit::conditioning(const Step& step) const {
-  const at::Tensor time = sinusoid(at::tensor({step.timestep}, at::kFloat), config_.time_dim).to(dtype_);
+  const at::TensorOptions wide = options_.dtype(at::kFloat);
+  const at::ScalarType dtype = options_.dtype().toScalarType();
+  const at::Tensor time = sinusoid(at::tensor({step.timestep}, wide), config_.time_dim).to(dtype);
   // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
   const at::Tensor sizes =
-      at::tensor({0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}, at::kFloat).to(dtype_);
-  const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype_);
+      at::tensor({0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}, wide).to(dtype);
+  const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype);
   return at::silu(time_second_.forward(at::silu(time_first_.forward(time))) +
                   size_second_.forward(at::silu(size_first_.forward(size))));
 }

@@ -68,8 +68,8 @@ class Dit {
  public:
   Dit(const Weights& w, const DitConfig& c);
 
-  // glyphs: [1, T, E]; ids: i64 [1, N]; drop: the tokens count as unknown (the branch without the prompt).
-  // Taps: glyph_hidden, prior_hidden.
+  // glyphs: [1, T, E]; ids: i64 [1, N], both from any device; drop: the tokens count as unknown (the branch without the
+  // prompt). Taps: glyph_hidden, prior_hidden.
   DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
 
   struct Step {
@@ -77,8 +77,8 @@ class Dit {
     int64_t height;   // of the picture, pixels
     int64_t width;
   };
-  // The velocity of `latents` [1, C, h, w] for each branch, all in one pass. Taps, one for each branch: temb,
-  // image_hidden, block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
+  // The velocity of `latents` [1, C, h, w], from any device, for each branch, all in one pass. Taps, one for each
+  // branch: temb, image_hidden, block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
   at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
                      const std::vector<Tap>& taps) const;
 
@@ -92,7 +92,7 @@ class Dit {
                          const std::vector<Tap>& taps) const;
 
   DitConfig config_;
-  at::ScalarType dtype_;
+  at::TensorOptions options_;  // the weights' type and device
   Linear image_projector_;
   FeedForward glyph_projector_;
   Embedding prior_embedding_;

@@ -11,7 +11,7 @@ namespace glm {
 Tap Dump::tap() {
   if (file_.empty()) return {};
   const auto keep = [this](const std::string& name, const at::Tensor& value) {
-    kept_[name].push_back(value.contiguous().clone());
+    kept_[name].push_back(value.to(at::kCPU, value.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous());
   };
   return {keep, level_};
 }

@@ -60,6 +60,7 @@ at::Tensor GlyphBlock::feed_forward(const at::Tensor& x) const {
 
 GlyphEncoder::GlyphEncoder(const Weights& w, const GlyphConfig& c)
     : config_(c),
+      device_(w.device()),
       embed_(embedding_scope(w), c.vocab, c.dim),
       relative_bias_(w / "encoder.block.0.layer.0.SelfAttention.relative_attention_bias", c.buckets, c.heads),
       norm_(w / "encoder.final_layer_norm", c.dim, c.norm_eps) {
@@ -81,16 +82,17 @@ at::Tensor GlyphEncoder::forward(const std::vector<std::vector<int64_t>>& texts,
   tap.stage("ids", ids);
   tap.stage("mask", mask);
 
-  at::Tensor x = embed_.forward(ids);  // [n, T, E]
-  const at::Tensor visible = mask.to(at::kBool).view({rows, 1, 1, -1});
+  at::Tensor x = embed_.forward(ids.to(device_));  // [n, T, E]
+  const at::Tensor visible = mask.to(at::kBool).view({rows, 1, 1, -1}).to(device_);
   const at::Tensor bias =
-      at::where(visible, position_bias(ids.size(1)), at::scalar_tensor(lowest(x.scalar_type()), x.scalar_type()));
+      at::where(visible, position_bias(ids.size(1)), at::scalar_tensor(lowest(x.scalar_type()), x.options()));
   for (const GlyphBlock& block : blocks_) x = block.forward(x, bias);
   x = norm_.forward(x);
   tap.full("hidden", x);
-  return x.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1)).unsqueeze(0);
+  return x.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1).to(device_)).unsqueeze(0);
 }
 
+// The buckets are found on the CPU: at their edges a last bit of the logarithm decides.
 // Upstream: T5Attention._relative_position_bucket (bidirectional) and compute_bias
 at::Tensor GlyphEncoder::position_bias(int64_t length) const {
   const int64_t half = config_.buckets / 2;
@@ -103,7 +105,8 @@ at::Tensor GlyphEncoder::position_bias(int64_t length) const {
                std::log(static_cast<double>(config_.max_distance) / static_cast<double>(exact)) * (half - exact))
                   .to(at::kLong);
   const at::Tensor distance = at::where(n < exact, n, logarithmic.clamp_max(half - 1));
-  return relative_bias_.forward((delta > 0).to(at::kLong) * half + distance).permute({2, 0, 1}).unsqueeze(0);
+  const at::Tensor buckets = (delta > 0).to(at::kLong) * half + distance;  // [T, T]
+  return relative_bias_.forward(buckets.to(device_)).permute({2, 0, 1}).unsqueeze(0);
 }
 
 }  // namespace glm

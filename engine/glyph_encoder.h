@@ -41,6 +41,7 @@ class GlyphEncoder {
   at::Tensor position_bias(int64_t length) const;  // [1, H, T, T]
 
   GlyphConfig config_;
+  at::Device device_;
   Embedding embed_;
   Embedding relative_bias_;
   std::vector<GlyphBlock> blocks_;

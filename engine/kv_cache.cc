@@ -4,8 +4,8 @@
 
 namespace glm {
 
-KvCache::KvCache(const PriorConfig& c, int64_t batch, int64_t capacity, at::ScalarType dtype)
-    : data_(at::empty({c.layers, 2, batch, c.kv_heads, capacity, c.head_dim}, dtype)) {}
+KvCache::KvCache(const PriorConfig& c, int64_t batch, int64_t capacity, const at::TensorOptions& options)
+    : data_(at::empty({c.layers, 2, batch, c.kv_heads, capacity, c.head_dim}, options)) {}
 
 void KvCache::write(int64_t layer, int64_t begin, const at::Tensor& k, const at::Tensor& v) {
   const int64_t end = begin + k.size(1);

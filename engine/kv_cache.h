@@ -9,7 +9,7 @@ namespace glm {
 
 class KvCache {
  public:
-  KvCache(const PriorConfig& c, int64_t batch, int64_t capacity, at::ScalarType dtype);
+  KvCache(const PriorConfig& c, int64_t batch, int64_t capacity, const at::TensorOptions& options);
 
   // Writes k, v [B, n, Hkv, head] of positions begin .. begin+n-1 of a layer.
   void write(int64_t layer, int64_t begin, const at::Tensor& k, const at::Tensor& v);

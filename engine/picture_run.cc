@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/device.h"
 #include "engine/dump.h"
 #include "engine/finite.h"
 #include "engine/flow_schedule.h"
@@ -150,6 +151,7 @@ class PictureRun {
     units_ = 0;
     const auto begin = Clock::now();
     call();
+    synchronize(m_.device);
     result_.times.push_back({stage, std::chrono::duration<double>(Clock::now() - begin).count(), units_});
   }
 
@@ -197,8 +199,9 @@ class PictureRun {
     if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) {
       ids = *injected;
     } else {
-      const PromptLayout layout =
+      PromptLayout layout =
           layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
+      if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
       ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
       if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
         throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
@@ -289,13 +292,13 @@ class PictureRun {
         refuse("can't inject step" + std::to_string(k) + ".latents",
                "one of the " + std::to_string(settings_.steps) + " steps asked for", "a later one");
       }
-      return {*injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat), k + 1};
+      return {injected_.values("step" + std::to_string(k) + ".latents", shape, at::kFloat)->to(m_.device), k + 1};
     }
     const auto injected = injected_.values("latents.init", shape, m_.dtype);
     // Drawn in the model's dtype from a stream of its own, as upstream does.
     const at::Tensor latents = injected ? *injected : RandomNumbers::of(request_.rng, seed()).normal(shape, m_.dtype);
     tap_.stage("latents.init", latents);
-    return {latents, 0};
+    return {latents.to(m_.device), 0};
   }
 
   // Upstream: both branches to fp32, then noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
@@ -317,7 +320,7 @@ class PictureRun {
     watch.see(pixels);
     watch.check("picture's pixels");
     const at::Tensor bytes =  // u8 [1, H, W, 3], what was asked of what was rendered
-        pixels_to_bytes(pixels).slice(1, 0, settings_.height).slice(2, 0, settings_.width).contiguous();
+        pixels_to_bytes(pixels).slice(1, 0, settings_.height).slice(2, 0, settings_.width).cpu().contiguous();
     tap_.stage("image", bytes);
     const auto* data = bytes.const_data_ptr<uint8_t>();
     result_.pictures.push_back({seed(), {settings_.width, settings_.height, {data, data + bytes.numel()}}});

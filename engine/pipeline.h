@@ -27,7 +27,10 @@ struct Model;
 
 struct LoadOptions {
   std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the checkpoint was made for
-  int threads = 0;             // 0: as many as this machine has for the process
+  // "cpu", "cuda", "cuda:N", or "auto": the first GPU when there is one that can be used, else the CPU. The first
+  // Pipeline of a process that draws on a GPU has to be made before any that draws on the CPU.
+  std::string device = "auto";
+  int threads = 0;  // 0: as many as this machine has for the process
 };
 
 struct Request {
@@ -76,21 +79,23 @@ struct Result {
 
 class Pipeline {
  public:
-  // Loads a checkpoint in the public layout. Error(model) when something is missing or broken.
+  // Loads a checkpoint in the public layout. Error(model) when something is missing or broken, Error(device) for a GPU
+  // that can't be used, Error(memory) when it doesn't fit.
   Pipeline(const std::filesystem::path& checkpoint, const LoadOptions& options);
   ~Pipeline();
   Pipeline(Pipeline&&) noexcept;
   Pipeline& operator=(Pipeline&&) noexcept;
 
   const PictureDefaults& defaults() const;
-  const std::vector<std::string>& warnings() const;  // about the checkpoint
+  const std::vector<std::string>& warnings() const;  // about the checkpoint and the device
 
   // Error(usage) for a request that can't be met, Error(cancelled), Error(io) for the dump.
   Result generate(const Request& request, const Callbacks& callbacks) const;
 
  private:
-  std::unique_ptr<const Model> model_;
   int threads_;
+  std::vector<std::string> warnings_;
+  std::unique_ptr<const Model> model_;
 };
 
 }  // namespace glm

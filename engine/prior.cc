@@ -37,7 +37,7 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
   DecodeState state = transformer.start(1, at::cat({prompt, grids}, -1));
   RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
   FiniteWatch watch;
-  at::Tensor generated = at::empty({1, cells + 1}, at::kLong);
+  at::Tensor generated = at::empty({1, cells + 1}, state.token.options());
   std::vector<at::Tensor> all_logits;
   int64_t n = 0;
   at::Tensor logits = transformer.prefill(request.ids, state, tap / "prefill");
@@ -46,7 +46,8 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
     if (tap.wants_full()) all_logits.push_back(logits);
     // Only image tokens until the grids are full; the last token, normally the end, is free.
     const int64_t legal = n < cells && !request.allow_early_stop ? c.generation.codebook : c.prior.vision_vocab;
-    const at::Tensor exponential = request.sampling.greedy ? at::Tensor() : random.exponential(logits.sizes());
+    const at::Tensor exponential =
+        request.sampling.greedy ? at::Tensor() : random.exponential(logits.sizes()).to(logits.device());
     state.token.copy_(sample(logits, exponential, legal, request.sampling));
     generated.select(1, n).copy_(state.token);
     ++n;
@@ -57,7 +58,7 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
   watch.check("prior's logits");
   tap.stage("position_ids_decode", grids.slice(-1, 0, n - 1));
   if (tap.wants_full()) tap.full("logits", at::stack(all_logits, 1));
-  return generated.slice(1, 0, n);
+  return generated.slice(1, 0, n).cpu();
 }
 
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook) {

@@ -29,8 +29,8 @@ struct PriorRequest {
 using StepDone = std::function<void(int64_t done, int64_t total)>;
 
 // Throws Error(model) when logits are not finite.
-// i64 [1, n], n = preview + target + 1; fewer only with allow_early_stop. Throws Error(usage) for a prompt that runs
-// past the model's positions. Taps: position_ids_prefill, position_ids_decode, prefill.*, logits.
+// i64 [1, n] on the CPU, n = preview + target + 1; fewer only with allow_early_stop. Throws Error(usage) for a prompt
+// that runs past the model's positions. Taps: position_ids_prefill, position_ids_decode, prefill.*, logits.
 at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
                            const StepDone& done, const Tap& tap);
 

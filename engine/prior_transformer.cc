@@ -55,6 +55,7 @@ at::Tensor PriorLayer::mlp(const at::Tensor& x) const {
 PriorTransformer::PriorTransformer(const Weights& w, const PriorConfig& c)
     : config_(c),
       dtype_(w.dtype()),
+      device_(w.device()),
       embed_(w / "model.language_model.embed_tokens", c.vocab, c.dim),
       norm_(w / "model.language_model.norm", c.dim, c.norm_eps),
       head_(w / "lm_head", c.dim, c.vision_vocab, Linear::Bias::no) {
@@ -62,13 +63,13 @@ PriorTransformer::PriorTransformer(const Weights& w, const PriorConfig& c)
 }
 
 DecodeState PriorTransformer::start(int64_t batch, const at::Tensor& positions) const {
-  return {.cache = KvCache(config_, batch, positions.size(-1), dtype_),
-          .rotary = mrope_table(config_, positions, dtype_),
-          .token = at::zeros({batch}, at::kLong)};
+  return {.cache = KvCache(config_, batch, positions.size(-1), at::TensorOptions(dtype_).device(device_)),
+          .rotary = mrope_table(config_, positions.to(device_), dtype_),
+          .token = at::zeros({batch}, at::TensorOptions(at::kLong).device(device_))};
 }
 
 at::Tensor PriorTransformer::prefill(const at::Tensor& ids, DecodeState& state, const Tap& tap) const {
-  return forward(ids, state, tap);
+  return forward(ids.to(device_), state, tap);
 }
 
 at::Tensor PriorTransformer::step(DecodeState& state) const {

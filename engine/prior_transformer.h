@@ -53,10 +53,10 @@ class PriorTransformer {
  public:
   PriorTransformer(const Weights& w, const PriorConfig& c);
 
-  // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids.
+  // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids, from any device.
   DecodeState start(int64_t batch, const at::Tensor& positions) const;
 
-  // Feeds the prompt, the same for all rows. Logits of the last position.
+  // Feeds the prompt, the same for all rows, from any device. Logits of the last position.
   at::Tensor prefill(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
 
   // Feeds state.token. Logits of the next one.
@@ -67,6 +67,7 @@ class PriorTransformer {
 
   PriorConfig config_;
   at::ScalarType dtype_;
+  at::Device device_;
   Embedding embed_;
   std::vector<PriorLayer> layers_;
   RmsNorm norm_;

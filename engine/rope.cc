@@ -9,7 +9,8 @@ namespace {
 
 constexpr double kPatchTheta = 10000.0;  // upstream's class has it as a literal, no config key
 
-// 1 / theta^(2i / dim), i < dim / 2, fp32 as upstream computes it.
+// 1 / theta^(2i / dim), i < dim / 2, fp32 as upstream computes it. On the CPU: a last bit of a frequency, which a GPU
+// may round otherwise, is a visible angle at a large position.
 at::Tensor inverse_frequencies(double theta, int64_t dim) {
   return 1.0 / at::pow(theta, at::arange(0, dim, 2, at::kFloat) / dim);
 }
@@ -37,7 +38,7 @@ at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids) {
 }
 
 RotaryTable mrope_table(const PriorConfig& c, const at::Tensor& positions, at::ScalarType dtype) {
-  const at::Tensor frequencies = inverse_frequencies(c.rope_theta, c.rotary_dim());
+  const at::Tensor frequencies = inverse_frequencies(c.rope_theta, c.rotary_dim()).to(positions.device());
   // Upstream: cat([m[i % 3] for i, m in enumerate(freq.split(mrope_section))]): each axis turns its own frequencies.
   std::vector<at::Tensor> angles;
   int64_t first = 0;
@@ -49,10 +50,10 @@ RotaryTable mrope_table(const PriorConfig& c, const at::Tensor& positions, at::S
   return table_of(at::cat(angles, -1), dtype);
 }
 
-RotaryTable patch_rotary_table(int64_t head_dim, int64_t rows, int64_t columns) {
-  const at::Tensor frequencies = inverse_frequencies(kPatchTheta, head_dim / 2);
-  const at::Tensor by_row = at::outer(at::arange(rows, at::kFloat), frequencies).unsqueeze(1);
-  const at::Tensor by_column = at::outer(at::arange(columns, at::kFloat), frequencies).unsqueeze(0);
+RotaryTable patch_rotary_table(int64_t head_dim, int64_t rows, int64_t columns, at::Device device) {
+  const at::Tensor frequencies = inverse_frequencies(kPatchTheta, head_dim / 2).to(device);
+  const at::Tensor by_row = at::outer(at::arange(rows, frequencies.options()), frequencies).unsqueeze(1);
+  const at::Tensor by_column = at::outer(at::arange(columns, frequencies.options()), frequencies).unsqueeze(0);
   const at::Tensor angles = at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1);
   return table_of(angles.flatten(0, 1), at::kFloat);
 }

@@ -20,10 +20,11 @@ at::Tensor prompt_positions(int64_t length);
 // Upstream: GlmImageModel.get_rope_index, the decode positions
 at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids);
 
-// cos and sin for `positions` i64 [3, 1, L], rounded to `dtype`. Upstream: GlmImageTextRotaryEmbedding
+// cos and sin for `positions` i64 [3, 1, L], rounded to `dtype`, on their device. Upstream: GlmImageTextRotaryEmbedding
 RotaryTable mrope_table(const PriorConfig& c, const at::Tensor& positions, at::ScalarType dtype);  // [L, R]
 
 // Row and column angles of a patch grid, fp32, row-major. Upstream: GlmImageRotaryPosEmbed
-RotaryTable patch_rotary_table(int64_t head_dim, int64_t rows, int64_t columns);  // [rows * columns, head]
+RotaryTable patch_rotary_table(int64_t head_dim, int64_t rows, int64_t columns,
+                               at::Device device);  // [rows * columns, head]
 
 }  // namespace glm

@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kEps = 1e-6;  // a literal in upstream's classes
 
-at::Tensor channel_values(const std::vector<double>& values, at::ScalarType dtype) {
-  return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(dtype);
+at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
+  return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(w.device(), w.dtype());
 }
 
 }  // namespace
@@ -61,8 +61,8 @@ at::Tensor PixelAttention::forward(const at::Tensor& x) const {
 }
 
 VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
-    : mean_(channel_values(c.latents_mean, w.dtype())),
-      std_(channel_values(c.latents_std, w.dtype())),
+    : mean_(channel_values(c.latents_mean, w)),
+      std_(channel_values(c.latents_std, w)),
       conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
       mid_first_(w / "decoder.mid_block.resnets.0", {c.channels.back(), c.channels.back(), c.groups}),
       mid_second_(w / "decoder.mid_block.resnets.1", {c.channels.back(), c.channels.back(), c.groups}),
@@ -86,11 +86,12 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
 }
 
 at::Tensor VaeDecoder::scale(const at::Tensor& latents) const {
-  return latents.to(mean_.scalar_type()) * std_ + mean_;
+  return latents.to(mean_.device(), mean_.scalar_type()) * std_ + mean_;
 }
 
 at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
-  at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(scaled) : scaled);
+  const at::Tensor latents = scaled.to(mean_.device());
+  at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(latents) : latents);
   x = mid_first_.forward(x);
   if (mid_attention_) x = mid_attention_->forward(x);
   x = mid_second_.forward(x);

@@ -73,9 +73,9 @@ class VaeDecoder {
   // w: the component's root; the encoder's weights are left for it.
   VaeDecoder(const Weights& w, const VaeConfig& c);
 
-  // Latents of the diffusion to the decoder's scale and dtype: x * std + mean.
+  // Latents of the diffusion, from any device, to the decoder's scale and dtype: x * std + mean.
   at::Tensor scale(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]
-  // Scaled latents to pixels, about -1 .. 1.
+  // Scaled latents, from any device, to pixels, about -1 .. 1.
   at::Tensor decode(const at::Tensor& scaled) const;  // [P, C, h, w] -> [P, 3, H, W]
 
  private:

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "engine/random_weights.h"
 #include "engine/safetensors.h"
 
 namespace glm {
@@ -19,6 +20,9 @@ using nlohmann::json;
 struct Weights::Store {
   fs::path folder;
   at::ScalarType dtype{};
+  at::Device device = at::kCPU;
+  std::shared_ptr<Uploader> uploader;  // of files, when the device isn't the CPU
+  bool random = false;                 // there are no files
   std::vector<SafetensorsFile> files;
   std::map<std::string, size_t> file_of;  // tensor name -> index into files
   std::set<std::string> claimed;
@@ -74,9 +78,12 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path&
 
 }  // namespace
 
-Weights::Weights(const fs::path& folder, at::ScalarType dtype) : store_(std::make_shared<Store>()) {
+Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader)
+    : store_(std::make_shared<Store>()) {
   store_->folder = folder;
   store_->dtype = dtype;
+  if (uploader != nullptr) store_->device = uploader->device();
+  store_->uploader = std::move(uploader);
   for (const char* stem : {"model", "diffusion_pytorch_model"}) {  // transformers' and diffusers' names
     const fs::path single = folder / (std::string(stem) + ".safetensors");
     const fs::path index = folder / (std::string(stem) + ".safetensors.index.json");
@@ -97,12 +104,21 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype) : store_(std::mak
 Weights::Weights(std::shared_ptr<Store> store, std::string scope)
     : store_(std::move(store)), scope_(std::move(scope)) {}
 
+Weights Weights::random(at::ScalarType dtype, at::Device device) {
+  auto store = std::make_shared<Store>();
+  store->dtype = dtype;
+  store->device = device;
+  store->random = true;
+  return {std::move(store), ""};
+}
+
 Weights Weights::operator/(const std::string& name) const {
   return {store_, scope_ + name + "."};
 }
 
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
   const std::string full = scope_ + name;
+  if (store_->random) return random_weight(full, shape, at::TensorOptions(store_->dtype).device(store_->device));
   const auto found = store_->file_of.find(full);
   if (found == store_->file_of.end()) {
     throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full +
@@ -119,15 +135,20 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
     throw Error(ErrorCode::model, where + "expected F32, BF16 or F16, found " + dtype_name(info.dtype));
   }
   store_->claimed.insert(full);
-  return file.tensor(full).to(store_->dtype);
+  const at::Tensor stored = file.tensor(full);
+  return (store_->uploader != nullptr ? store_->uploader->upload(stored) : stored).to(store_->dtype);
 }
 
 bool Weights::has(const std::string& name) const {
-  return store_->file_of.contains(scope_ + name);
+  return store_->random || store_->file_of.contains(scope_ + name);
 }
 
 at::ScalarType Weights::dtype() const {
   return store_->dtype;
+}
+
+at::Device Weights::device() const {
+  return store_->device;
 }
 
 void Weights::leave(const std::string& name) const {

@@ -3,13 +3,35 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
+#include "engine/device.h"
 #include "engine/rope.h"
 
 namespace glm {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// A GPU has to be opened before anything is computed on the CPU.
+class DeviceOpener : public testing::Environment {
+ public:
+  void SetUp() override { open_device(test_device_name()); }
+};
+const testing::Environment* const kDeviceOpener = testing::AddGlobalTestEnvironment(new DeviceOpener);
+
+}  // namespace
+
+std::string test_device_name() {
+  const char* name = std::getenv("GLM_TEST_DEVICE");
+  return name != nullptr ? name : "cpu";
+}
+
+at::Device test_device() {
+  return open_device(test_device_name());
+}
 
 std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted) {
   std::vector<std::string> cases;
@@ -59,7 +81,7 @@ at::Tensor StageTest::forced_logits(const Tap& tap) const {
     state.token.copy_(tokens.select(1, i));
     logits.push_back(model.prior.step(state));
   }
-  return at::stack(logits, 1);
+  return at::stack(logits, 1).cpu();
 }
 
 }  // namespace glm

@@ -17,6 +17,11 @@
 
 namespace glm {
 
+// What the tests compute on: GLM_TEST_DEVICE, or the CPU. Tensors of tests are on the CPU; components take them from
+// there, and what is compared comes back.
+std::string test_device_name();
+at::Device test_device();
+
 // The goldens of pipeline runs that `wanted` takes, as "checkpoint/case" in order. cases_test.cc counts them.
 std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted);
 
@@ -40,7 +45,7 @@ inline std::string case_name(const testing::TestParamInfo<std::string>& info) {
 class StageTest : public testing::TestWithParam<std::string> {
  protected:
   explicit StageTest(const std::string& dtype = "float32")
-      : golden(GetParam() + ".safetensors"), model(golden.checkpoint(), dtype) {}
+      : golden(GetParam() + ".safetensors"), model(golden.checkpoint(), dtype, test_device()) {}
 
   Grid grid() const {
     return {golden.parameters().at("height").get<int64_t>() / 32, golden.parameters().at("width").get<int64_t>() / 32};
@@ -53,11 +58,11 @@ class StageTest : public testing::TestWithParam<std::string> {
   // A tap that keeps everything in `seen`.
   Tap tap() {
     return {[this](const std::string& name, const at::Tensor& value) {
-              seen.insert_or_assign(name, value.contiguous().clone());
+              seen.insert_or_assign(name, value.cpu().contiguous().clone());
             },
             Tap::Level::full};
   }
-  // Logits of every step, fed with upstream's ids and tokens: [1, n, V].
+  // Logits of every step, fed with upstream's ids and tokens: [1, n, V], on the CPU.
   at::Tensor forced_logits(const Tap& tap) const;
 
   // Each golden tensor whose name starts with `prefix` and that was tapped. Returns how many there were.

@@ -14,7 +14,7 @@ TEST_P(WholePicture, EveryStageIsUpstreams) {
   const TemporaryFolder folder;
   Request request = golden.request();
   request.dump = folder / "dump.safetensors";
-  const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
   const Result result = pipeline.generate(request, {});
 
   const SafetensorsFile dump(request.dump);

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "engine/rope.h"
+#include "engine/upload.h"
 #include "engine/weights.h"
 #include "tests/engine/cases.h"
 
@@ -10,9 +11,13 @@ namespace {
 
 class FaintInputs : public testing::Test {
  protected:
-  Weights open(const char* component) const { return {checkpoint / component, at::kFloat}; }
+  Weights open(const char* component) const {
+    return {checkpoint / component, at::kFloat, device.is_cpu() ? nullptr : std::make_shared<Uploader>(device)};
+  }
+  at::Tensor input(const char* name) const { return golden.tensor(name).to(device); }
 
   c10::InferenceMode inference;
+  at::Device device = test_device();
   Golden golden{"faint.safetensors"};
   std::filesystem::path checkpoint = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
   ModelConfig config{checkpoint};
@@ -20,13 +25,13 @@ class FaintInputs : public testing::Test {
 
 TEST_F(FaintInputs, DitBlockIsUpstreams) {
   const DitBlock block(open("transformer") / "transformer_blocks.0", config.dit);
-  const at::Tensor text = golden.tensor("dit.text")[0];
-  const at::Tensor image = golden.tensor("dit.image")[0];
-  const RotaryTable rotary = patch_rotary_table(config.dit.head_dim, 3, 4);
+  const at::Tensor text = input("dit.text")[0];
+  const at::Tensor image = input("dit.image")[0];
+  const RotaryTable rotary = patch_rotary_table(config.dit.head_dim, 3, 4, device);
   const int64_t t = text.size(0);
   const int64_t end = t + image.size(0);
   const Layout layout{.segments = {{0, t, end - t, 0, &rotary}}, .groups = {{0, t, 1}, {t, end, 0}}};
-  const at::Tensor out = block.forward(at::cat({text, image}), golden.tensor("dit.temb"), layout);
+  const at::Tensor out = block.forward(at::cat({text, image}), input("dit.temb"), layout);
   EXPECT_TRUE(golden.matches("dit.text_out", out.slice(0, 0, t).unsqueeze(0), tolerance::kStage));
   EXPECT_TRUE(golden.matches("dit.image_out", out.slice(0, t).unsqueeze(0), tolerance::kStage));
 }
@@ -34,22 +39,22 @@ TEST_F(FaintInputs, DitBlockIsUpstreams) {
 TEST_F(FaintInputs, PriorLayerIsUpstreams) {
   const Weights w = open("vision_language_encoder");
   const PriorLayer layer(w / "model.language_model.layers.0", config.prior);
-  const at::Tensor x = golden.tensor("prior.x");
+  const at::Tensor x = input("prior.x");
   DecodeState state = PriorTransformer(w, config.prior).start(1, prompt_positions(x.size(1)));
   EXPECT_TRUE(golden.matches("prior.out", layer.forward(x, state, 0), tolerance::kStage));
 }
 
 TEST_F(FaintInputs, GlyphBlockIsUpstreams) {
   const GlyphBlock block(open("text_encoder") / "encoder.block.0", config.glyph);
-  const at::Tensor x = golden.tensor("t5.x");
-  const at::Tensor bias = at::zeros({1, config.glyph.heads, x.size(1), x.size(1)});
+  const at::Tensor x = input("t5.x");
+  const at::Tensor bias = at::zeros({1, config.glyph.heads, x.size(1), x.size(1)}, x.options());
   EXPECT_TRUE(golden.matches("t5.out", block.forward(x, bias), tolerance::kStage));
 }
 
 TEST_F(FaintInputs, ResnetIsUpstreams) {
   const int64_t channels = config.vae.channels.back();
   const Resnet resnet(open("vae") / "decoder.mid_block.resnets.0", {channels, channels, config.vae.groups});
-  EXPECT_TRUE(golden.matches("vae.out", resnet.forward(golden.tensor("vae.x")), tolerance::kStage));
+  EXPECT_TRUE(golden.matches("vae.out", resnet.forward(input("vae.x")), tolerance::kStage));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ TEST_P(FixedSeed, TokensAndPictureAreHeld) {
   const Golden golden(GetParam() + ".safetensors");
   const TemporaryFolder folder;
   Request request = golden.request();
-  const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
   EXPECT_EQ(*request.width, pipeline.defaults().width);
   EXPECT_EQ(*request.height, pipeline.defaults().height);
   EXPECT_EQ(*request.steps, pipeline.defaults().steps);

@@ -26,7 +26,7 @@ Request small(std::vector<uint64_t> seeds) {
 class Pictures : public testing::TestWithParam<const char*> {};
 
 TEST_P(Pictures, EachEqualsTheOneDrawnAlone) {
-  const Pipeline pipeline(kCheckpointA, {.dtype = GetParam(), .threads = 1});
+  const Pipeline pipeline(kCheckpointA, {.dtype = GetParam(), .device = test_device_name(), .threads = 1});
   const Result together = pipeline.generate(small({7, 8, 41}), {});
   ASSERT_EQ(together.pictures.size(), 3);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(together.pictures[i].seed, (std::vector<uint64_t>{7, 8, 41})[i]);
@@ -46,7 +46,8 @@ TEST(PictureThreads, TheirNumberChangesNothing) {
   request.width = request.height = 256;  // nano's: large enough to be shared among threads
   std::vector<std::vector<uint8_t>> drawn;
   for (const int threads : {1, 2, 3}) {
-    const Pipeline pipeline(fs::path(GLM_SOURCE_DIR) / "models/nano", {.dtype = "auto", .threads = threads});
+    const Pipeline pipeline(fs::path(GLM_SOURCE_DIR) / "models/nano",
+                            {.dtype = "auto", .device = test_device_name(), .threads = threads});
     drawn.push_back(pipeline.generate(request, {}).pictures[0].image.rgb);
   }
   EXPECT_TRUE(drawn[0] == drawn[1]);
@@ -55,7 +56,7 @@ TEST(PictureThreads, TheirNumberChangesNothing) {
 
 TEST(PicturesDump, StacksWhatDiffersAndComesBackByInjection) {
   const TemporaryFolder folder;
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   Request request = small({3, 4});
   request.dump = folder / "dump.safetensors";
   const Result first = pipeline.generate(request, {});
@@ -79,7 +80,7 @@ class AnySize : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 // The left upper part of the picture at the next multiples of 32.
 TEST_P(AnySize, IsTheRenderedPictureCropped) {
   const auto [width, height] = GetParam();
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   Request request = small({5});
   request.steps = 1;
   request.width = width;
@@ -102,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& size) { return std::to_string(size.param.first) + "x" + std::to_string(size.param.second); });
 
 TEST(PictureRequest, NamesWhatCannotBeMet) {
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   const auto refusal = [&](const std::function<void(Request&)>& change, std::vector<std::string> said) {
     Request request = small({1});
     change(request);
@@ -143,7 +144,7 @@ TEST_P(NotFinite, EndsTheRunWithTheStagesName) {
   const TemporaryFolder folder;
   const auto [component, tensor, said] = GetParam();
   const fs::path checkpoint = damaged(folder, component, tensor, [](at::Tensor& t) { t.flatten()[0] = std::nan(""); });
-  const Pipeline pipeline(checkpoint, {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   EXPECT_TRUE(refused(ErrorCode::model, {said, "not finite"}, [&] { pipeline.generate(small({1}), {}); }));
 }
 
@@ -162,14 +163,14 @@ TEST(CollapsedGrid, IsWarnedOf) {
     t.slice(0, 1).zero_();
     t.slice(0, 0, 1).fill_(0).select(1, 0).fill_(100);
   });
-  const Pipeline pipeline(checkpoint, {.dtype = "float32", .threads = 1});
+  const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   Request request = small({1});
   request.greedy = true;
   request.width = request.height = 256;
   const Result result = pipeline.generate(request, {});
   ASSERT_EQ(result.warnings.size(), 1);
   EXPECT_NE(result.warnings[0].find("seed 1 is made of 1 different tokens"), std::string::npos) << result.warnings[0];
-  const Pipeline whole(kCheckpointA, {.dtype = "float32", .threads = 1});
+  const Pipeline whole(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   EXPECT_TRUE(whole.generate(small({1}), {}).warnings.empty());
 }
 

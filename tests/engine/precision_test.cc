@@ -37,7 +37,7 @@ TEST_P(Bfloat16, NoisePredictionsAndPictureAreClose) {
   Request request = golden.request();
   request.inject = folder / "tokens.safetensors";
   request.dump = folder / "dump.safetensors";
-  const Pipeline pipeline(golden.checkpoint(), {.dtype = "bfloat16", .threads = 1});
+  const Pipeline pipeline(golden.checkpoint(), {.dtype = "bfloat16", .device = test_device_name(), .threads = 1});
   pipeline.generate(request, {});
 
   const SafetensorsFile dump(request.dump);

@@ -100,7 +100,7 @@ class OtherHead : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(OtherHead, UpstreamsWayGivesUpstreamsTokensAndOursFillsTheGrid) {
-  const Model model(checkpoint, "float32");
+  const Model model(checkpoint, "float32", test_device());
   const GenerationConfig& g = model.config.generation;
   const Grid target{golden.parameters().at("height").get<int64_t>() / 32,
                     golden.parameters().at("width").get<int64_t>() / 32};
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Upstream, OtherHead, testing::ValuesIn(golden_cases([](
 // Upstream stops nano's prior early at 384x256: its plain way is an error here, ours fills the grid.
 TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {
   const c10::InferenceMode inference;
-  const Model model(std::filesystem::path(GLM_SOURCE_DIR) / "models/nano", "float32");
+  const Model model(std::filesystem::path(GLM_SOURCE_DIR) / "models/nano", "float32", test_device());
   const Grid target{8, 12};
   const PromptLayout layout =
       layout_prompt(model.text_tokenizer, model.layout_tokens, "a red apple on a yellow background", target, false);

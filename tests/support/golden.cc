@@ -57,7 +57,8 @@ at::Tensor Golden::kept(const std::string& name) const {
 
 at::Tensor Golden::same_elements(const std::string& name, const at::Tensor& actual) const {
   const auto stride = about(name).at("stride").get<int64_t>();
-  return stride == 1 ? actual : actual.flatten().slice(0, 0, std::nullopt, stride);
+  const at::Tensor own = actual.cpu();
+  return stride == 1 ? own : own.flatten().slice(0, 0, std::nullopt, stride);
 }
 
 testing::AssertionResult Golden::matches(const std::string& name, const at::Tensor& actual,
@@ -82,7 +83,7 @@ testing::AssertionResult Golden::bytes_equal(const std::string& name, const at::
 }
 
 std::string fnv1a64(const at::Tensor& tensor) {
-  const at::Tensor bytes = tensor.contiguous();
+  const at::Tensor bytes = tensor.cpu().contiguous();
   const auto* data = static_cast<const unsigned char*>(bytes.const_data_ptr());
   uint64_t hash = 0xcbf29ce484222325U;
   for (size_t i = 0; i < bytes.nbytes(); ++i) hash = (hash ^ data[i]) * 0x100000001b3U;

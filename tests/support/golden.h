@@ -30,7 +30,8 @@ class Golden {
   std::vector<std::string> names() const;
   at::Tensor tensor(const std::string& name) const;  // must be whole
   at::Tensor kept(const std::string& name) const;    // the elements that were kept, 1-D, or the whole tensor
-  at::Tensor same_elements(const std::string& name, const at::Tensor& actual) const;  // of `actual`, as kept() has
+  at::Tensor same_elements(const std::string& name,
+                           const at::Tensor& actual) const;  // of `actual`, as kept() has, on the CPU
 
   // Compares a whole tensor of ours with what was kept of upstream's, shape and dtype with the whole's.
   testing::AssertionResult matches(const std::string& name, const at::Tensor& actual, tolerance::Bound bound) const;
