@@ -43,17 +43,23 @@ void catch_interrupts() {
   std::signal(SIGPIPE, SIG_IGN);  // a reader of ours who leaves must not cost the picture
 }
 
-// The model that comes with the program: beside the installed program, else in the source tree it was built from.
-fs::path default_model() {
+// A folder that comes with the program: beside the installed program, else in the source tree it was built from.
+fs::path own_model(const std::string& name) {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  const fs::path installed = program.parent_path().parent_path() / "share/glm-image/models/nano";
-  const fs::path source = fs::path(GLM_SOURCE_DIR) / "models/nano";
+  const fs::path installed = program.parent_path().parent_path() / "share/glm-image/models" / name;
+  const fs::path source = fs::path(GLM_SOURCE_DIR) / "models" / name;
   for (const fs::path& folder : {installed, source}) {
     if (fs::exists(folder / "model_index.json", ignored)) return folder;
   }
-  throw Error(ErrorCode::model, "no model given, and none found in " + installed.string() + " or " + source.string() +
-                                    "; give a checkpoint's folder with -m");
+  throw Error(ErrorCode::model, "the model " + name + " comes with the program, and isn't in " + installed.string() +
+                                    " or " + source.string() + "; give a checkpoint's folder with -m");
+}
+
+// -m's text as the engine takes it.
+fs::path model_of(const std::string& text) {
+  if (text.empty()) return own_model("nano");
+  return text == "random:public" ? fs::path("random:" + own_model("public").string()) : fs::path(text);
 }
 
 std::string read_prompt(const std::string& argument) {
@@ -114,8 +120,13 @@ void add_picture_options(CLI::App& c, GenerateOptions& o) {
 }
 
 void add_run_options(CLI::App& c, GenerateOptions& o) {
-  add_value(c, "-m,--model", "FOLDER", "A GLM-Image checkpoint (default: the small one that comes with the program)",
+  add_value(c, "-m,--model", "FOLDER",
+            "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws noise "
+            "with random weights of its shapes, random:public of the public model's",
             [&o](const std::string& text) { o.model = path_name("--model", text); });
+  add_value(c, "--device", "DEVICE",
+            "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU when it can be used, else the CPU",
+            [&o](const std::string& text) { o.device = text; });
   add_value(c, "--dtype", "TYPE", "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
             [&o](const std::string& text) {
               o.dtype = one_of("--dtype", text, {"auto", "float32", "bfloat16"});
@@ -234,8 +245,7 @@ void run_generate(const GenerateOptions& o) {
   if (!o.dump.empty()) check_place(o.dump);
 
   catch_interrupts();
-  const Pipeline pipeline(o.model.empty() ? default_model() : fs::path(o.model),
-                          {.dtype = o.dtype, .threads = o.threads});
+  const Pipeline pipeline(model_of(o.model), {.dtype = o.dtype, .device = o.device, .threads = o.threads});
   if (!o.quiet) {
     for (const std::string& warning : pipeline.warnings()) std::cerr << "glm-image: warning: " << warning << "\n";
   }

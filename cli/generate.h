@@ -12,6 +12,7 @@ namespace glm::cli {
 struct GenerateOptions {
   std::string prompt;
   std::string model;  // "": the one that comes with the program
+  std::string device = "auto";
   std::optional<int64_t> width;
   std::optional<int64_t> height;
   std::optional<int64_t> steps;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/devices.h"
 #include "cli/generate.h"
 
 namespace {
@@ -38,10 +39,12 @@ int exit_status(glm::ErrorCode code) {
 }
 
 // What is wrong with the arguments, in this program's words; CLI11's don't say what to do.
-std::string usage_message(const CLI::App& app, const CLI::App& generate, const CLI::ParseError& error) {
-  const std::vector<std::string> left = (generate.parsed() ? generate : app).remaining();
+std::string usage_message(const CLI::App& app, const CLI::App& generate, const CLI::App& devices,
+                          const CLI::ParseError& error) {
+  const std::vector<std::string> left = (generate.parsed() ? generate : devices.parsed() ? devices : app).remaining();
   const std::string first = left.empty() ? "" : left.front();
   if (first.size() > 1 && first[0] == '-') return "unknown option " + first;
+  if (devices.parsed()) return "expected nothing after devices, found \"" + first + "\"";
   if (!generate.parsed()) {
     const std::string found = first.empty() ? "none" : "\"" + first + "\"";
     return "expected a command such as generate, found " + found + "; to draw: glm-image generate \"a red apple\"";
@@ -69,15 +72,20 @@ int run(int argc, char** argv) {
       "glm-image generate --help lists what it takes.");
   glm::cli::GenerateOptions options;
   const CLI::App* generate = glm::cli::add_generate(app, options);
+  const CLI::App* devices = glm::cli::add_devices(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
     return app.exit(e);  // help and version
   } catch (const CLI::ParseError& e) {
-    throw glm::Error(glm::ErrorCode::usage, usage_message(app, *generate, e) + "\nSee glm-image " +
+    throw glm::Error(glm::ErrorCode::usage, usage_message(app, *generate, *devices, e) + "\nSee glm-image " +
                                                 (generate->parsed() ? "generate --help" : "--help"));
   }
-  glm::cli::run_generate(options);
+  if (devices->parsed()) {
+    glm::cli::run_devices();
+  } else {
+    glm::cli::run_generate(options);
+  }
   return 0;
 }
 

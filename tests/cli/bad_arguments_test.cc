@@ -119,6 +119,9 @@ TEST(BadArguments, OtherValues) {
       {{"--dtype", "float16"}, "--dtype: expected auto, float32 or bfloat16, found \"float16\""},
       {{"--dtype", "x"}, "--dtype: expected auto"},
       {{"--dtype", ""}, "--dtype: expected auto"},
+      {{"--device", "nonsense"}, "device: expected auto, cpu, cuda or cuda:N, found \"nonsense\""},
+      {{"--device", "cuda:x"}, "device: expected auto, cpu, cuda or cuda:N, found \"cuda:x\""},
+      {{"--device", ""}, "device: expected auto"},
       {{"--threads", "-1"}, "--threads: expected a whole number from 0 to 1024, found \"-1\""},
       {{"--threads", "99999"}, "--threads: expected a whole number from 0 to 1024, found \"99999\""},
       {{"--dump-level", "deep"}, "--dump-level: expected stages or full, found \"deep\""},
@@ -141,6 +144,7 @@ TEST(BadArguments, NoPromptOrNoCommand) {
   EXPECT_NE(said({"draw"}).find("expected a command such as generate, found \"draw\""), std::string::npos);
   EXPECT_NE(said({"a cat", "--steps", "2"}).find("expected a command such as generate, found \"a cat\""),
             std::string::npos);
+  EXPECT_NE(said({"devices", "cpu"}).find("expected nothing after devices, found \"cpu\""), std::string::npos);
   EXPECT_NE(said({"--frobnicate"}).find("unknown option --frobnicate"), std::string::npos);
 }
 

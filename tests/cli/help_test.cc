@@ -20,10 +20,10 @@ TEST(Help, OfGenerateNamesEveryOption) {
   const Outcome outcome = run_program({"generate", "--help"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* option :
-       {"Usage: glm-image generate ", "PROMPT", "-m,--model FOLDER", "--size WIDTHxHEIGHT", "--steps N",
-        "--cfg-scale X", "-s,--seed N", "--greedy", "--dtype TYPE", "--threads N", "-o,--output FILE", "--dump FILE",
-        "--dump-level LEVEL", "--inject FILE", "--parse-special", "--allow-early-stop", "-q,--quiet"}) {
+  for (const char* option : {"Usage: glm-image generate ", "PROMPT", "-m,--model FOLDER", "--size WIDTHxHEIGHT",
+                             "--steps N", "--cfg-scale X", "-s,--seed N", "--greedy", "--device DEVICE", "--dtype TYPE",
+                             "--threads N", "-o,--output FILE", "--dump FILE", "--dump-level LEVEL", "--inject FILE",
+                             "--parse-special", "--allow-early-stop", "-q,--quiet"}) {
     EXPECT_NE(outcome.out.find(option), std::string::npos) << option << "\n" << outcome.out;
   }
 }

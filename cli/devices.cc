@@ -1,0 +1,62 @@
+#include "cli/devices.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "engine/devices.h"
+
+namespace glm::cli {
+namespace {
+
+using Row = std::array<std::string, 4>;
+
+std::string memory_text(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
+  return text;
+}
+
+Row row_of(const DeviceInfo& d) {
+  const std::string cores = std::to_string(d.cores);
+  if (d.capability == 0) return {d.name, d.product, memory_text(d.memory), cores + " cores"};
+  return {d.name, d.product, memory_text(d.memory),
+          cores + " multiprocessors, capability " + std::to_string(d.capability / 10) + "." +
+              std::to_string(d.capability % 10) + ", driver for CUDA " + std::to_string(d.driver / 1000) + "." +
+              std::to_string(d.driver % 1000 / 10)};
+}
+
+}  // namespace
+
+CLI::App* add_devices(CLI::App& app) {
+  return app.add_subcommand("devices", "List what this machine has to compute on");
+}
+
+void run_devices() {
+  const std::vector<DeviceInfo> all = devices();
+  std::vector<Row> rows = {{"DEVICE", "NAME", "MEMORY", "COMPUTES WITH"}};
+  for (const DeviceInfo& device : all) rows.push_back(row_of(device));
+  std::array<size_t, 4> widths{};
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    std::cout << line << "\n";
+  }
+  for (const DeviceInfo& device : all) {
+    if (!device.problem.empty()) std::cout << device.name << " can't be used: " << device.problem << "\n";
+  }
+  for (const DeviceInfo& device : all) {
+    if (device.automatic) std::cout << "--device auto takes " << device.name << "\n";
+  }
+}
+
+}  // namespace glm::cli
