@@ -36,7 +36,8 @@ at::Device open_device(const std::string& name, std::string* note = nullptr);
 // Waits until all that was handed to the device is done. Nothing on the CPU.
 void synchronize(at::Device device);
 
-// Gives the memory that LibTorch keeps for later tensors of a GPU back to its driver. Nothing on the CPU; throws nothing.
+// Gives the memory that LibTorch keeps for later tensors of a GPU back to its driver. Nothing on the CPU. Throws
+// nothing.
 void release_cached_memory(at::Device device);
 
 }  // namespace glm
