@@ -79,7 +79,9 @@ GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s
   for (int k = 0; k < kIds; ++k) {
     ids.mass[k] = 0;
     if (first + k < end && ids.key(k) >= kept_from) {
-      ids.mass[k] = static_cast<uint32_t>(weight_of(p, ids.key(k), largest) * 2147483648.0f);
+      const float weight = weight_of(p, ids.key(k), largest);
+      // Without top-p an id only has to be there: less than 2^-31 of an illegal one's can be all that a legal one has.
+      ids.mass[k] = p.dropped_mass < 0 ? (weight > 0 ? 1 : 0) : static_cast<uint32_t>(weight * 2147483648.0f);
     }
     all += ids.mass[k];
   }
