@@ -21,4 +21,10 @@ constexpr double kBf16Psnr = 40.0;      // dB, the picture
 constexpr Bound kBf16Step{0x1p-7};
 constexpr double kRoundedOtherwise = 0.01;  // the share of elements that may differ at all
 
+// A sampled token may be another than ATen's where an id's probability, added to all that is less likely, is this close
+// to the nucleus' edge in double, or the race's first two are a few of fp32's last bits apart; few tokens are.
+constexpr double kNucleusEdge = 1e-5;
+constexpr double kRaceTie = 1e-6;
+constexpr double kNearTies = 0.02;
+
 }  // namespace glm::tolerance
