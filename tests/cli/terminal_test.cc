@@ -127,8 +127,10 @@ TEST_F(Interrupted, TwiceQuitsAtOnce) {
   Terminal terminal(
       small_picture(folder / "a.png", {"--size", "1536x1536", "--inject", (folder / "latents").string()}));
   ASSERT_TRUE(terminal.wait_for("pixels [")) << terminal.seen();
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(50));  // the bar is drawn just before the program asks for signals
   terminal.send(SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   terminal.send(SIGINT);
   EXPECT_EQ(terminal.finish(), 128 + SIGINT) << terminal.seen();
   EXPECT_EQ(terminal.seen().find("interrupted"), std::string::npos) << "it stopped by itself: " << terminal.seen();
