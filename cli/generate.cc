@@ -131,6 +131,19 @@ void add_run_options(CLI::App& c, GenerateOptions& o) {
             [&o](const std::string& text) {
               o.dtype = one_of("--dtype", text, {"auto", "float32", "bfloat16"});
             });
+  add_value(
+      c, "--precision", "prior=FORMAT",
+      "Weights of the prior on a GPU: prior=bf16 (default), prior=fp8, prior=int8 or prior=int4",
+      [&o](const std::string& text) {
+        const std::string part = "prior=";
+        o.prior_precision =
+            one_of("--precision", text, {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}).substr(part.size());
+      });
+  add_value(c, "--kernels", "WHEN",
+            "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
+            [&o](const std::string& text) {
+              o.kernels = one_of("--kernels", text, {"auto", "off", "force"});
+            });
   add_value(c, "--threads", "N", "CPU threads; 0, the default, takes what the machine has",
             [&o](const std::string& text) { o.threads = static_cast<int>(whole_number("--threads", text, 0, 1024)); });
   add_value(c, "-o,--output", "FILE",
@@ -245,7 +258,11 @@ void run_generate(const GenerateOptions& o) {
   if (!o.dump.empty()) check_place(o.dump);
 
   catch_interrupts();
-  const Pipeline pipeline(model_of(o.model), {.dtype = o.dtype, .device = o.device, .threads = o.threads});
+  const Pipeline pipeline(model_of(o.model), {.dtype = o.dtype,
+                                              .device = o.device,
+                                              .prior_precision = o.prior_precision,
+                                              .kernels = o.kernels,
+                                              .threads = o.threads});
   if (!o.quiet) {
     for (const std::string& warning : pipeline.warnings()) std::cerr << "glm-image: warning: " << warning << "\n";
   }

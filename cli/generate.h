@@ -13,6 +13,8 @@ struct GenerateOptions {
   std::string prompt;
   std::string model;  // "": the one that comes with the program
   std::string device = "auto";
+  std::string prior_precision = "bf16";
+  std::string kernels = "auto";
   std::optional<int64_t> width;
   std::optional<int64_t> height;
   std::optional<int64_t> steps;

@@ -2,9 +2,13 @@
 
 #include <ATen/ATen.h>
 
-#include "base/error.h"
-
 namespace glm {
+
+Error not_finite(const std::string& what) {
+  return {ErrorCode::model, "the " + what +
+                                " are not finite: expected numbers, found NaN or infinity; is the "
+                                "checkpoint damaged? Download it again, or try --dtype float32"};
+}
 
 void FiniteWatch::see(const at::Tensor& values) {
   const at::Tensor now = at::isfinite(values).all();
@@ -13,9 +17,7 @@ void FiniteWatch::see(const at::Tensor& values) {
 
 void FiniteWatch::check(const std::string& what) const {
   if (!finite_.defined() || finite_.item<bool>()) return;
-  throw Error(ErrorCode::model, "the " + what +
-                                    " are not finite: expected numbers, found NaN or infinity; is the "
-                                    "checkpoint damaged? Download it again, or try --dtype float32");
+  throw not_finite(what);
 }
 
 }  // namespace glm

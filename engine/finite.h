@@ -5,7 +5,11 @@
 
 #include <string>
 
+#include "base/error.h"
+
 namespace glm {
+
+Error not_finite(const std::string& what);  // model
 
 class FiniteWatch {
  public:

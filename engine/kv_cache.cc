@@ -13,6 +13,10 @@ void KvCache::write(int64_t layer, int64_t begin, const at::Tensor& k, const at:
   data_[layer][1].slice(2, begin, end).copy_(v.transpose(1, 2));
 }
 
+void KvCache::copy_row(int64_t row, const KvCache& from, int64_t length) {
+  data_.select(2, row).slice(3, 0, length).copy_(from.data_.select(2, 0).slice(3, 0, length));
+}
+
 at::Tensor KvCache::keys(int64_t layer, int64_t length) const {
   return data_[layer][0].slice(2, 0, length).transpose(1, 2);
 }

@@ -6,23 +6,32 @@
 
 namespace glm {
 
-Linear::Linear(const Weights& w, int64_t in, int64_t out, Bias bias) : weight_(w.tensor("weight", {out, in})) {
+Linear::Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::optional<Packing> packing) {
+  keep(w.tensor("weight", {out, in}), packing);
   if (bias == Bias::yes) bias_ = w.tensor("bias", {out});
 }
 
-Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias) {
+Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing) {
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const Part& part : parts) {
     weights.push_back(part.scope.tensor("weight", {part.out, in}));
     if (bias == Bias::yes) biases.push_back(part.scope.tensor("bias", {part.out}));
   }
-  weight_ = at::cat(weights);
+  keep(at::cat(weights), packing);
   if (bias == Bias::yes) bias_ = at::cat(biases);
 }
 
+void Linear::keep(const at::Tensor& weight, std::optional<Packing> packing) {
+  if (packing) {
+    packed_.emplace(weight, packing->format, packing->rows);
+  } else {
+    weight_ = weight;
+  }
+}
+
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_);
+  return at::linear(x, packed_ ? packed_->dense() : weight_, bias_);
 }
 
 RmsNorm::RmsNorm(const Weights& w, int64_t dim, double eps) : weight_(w.tensor("weight", {dim})), eps_(eps) {}

@@ -3,10 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/weights.h"
+#include "kernels/packed_weight.h"
 
 namespace glm {
 
@@ -14,20 +16,32 @@ namespace glm {
 class Linear {
  public:
   enum class Bias { no, yes };
-  Linear(const Weights& w, int64_t in, int64_t out, Bias bias);
+  // Rearranged for the decode kernels, and quantised when asked. Without: as the checkpoint has it.
+  struct Packing {
+    cuda::Format format;
+    PackedWeight::Rows rows = PackedWeight::Rows::plain;
+  };
+  Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::optional<Packing> packing = {});
 
   // Several layers of one input as one: their outputs stand side by side, in order. Each part is a scope and its width.
   struct Part {
     Weights scope;
     int64_t out = 0;
   };
-  Linear(const std::vector<Part>& parts, int64_t in, Bias bias);
+  Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing = {});
 
   at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
 
+  // For the decode kernels; of a packed layer alone.
+  cuda::PackedWeight packed() const { return packed_->parameters(); }
+  const at::Tensor& bias() const { return bias_; }
+
  private:
-  at::Tensor weight_;  // [out, in]
-  at::Tensor bias_;    // [out] or undefined
+  void keep(const at::Tensor& weight, std::optional<Packing> packing);
+
+  at::Tensor weight_;  // [out, in], or undefined:
+  std::optional<PackedWeight> packed_;
+  at::Tensor bias_;  // [out] or undefined
 };
 
 // Upstream: GlmImageRMSNorm, T5LayerNorm
@@ -35,6 +49,7 @@ class RmsNorm {
  public:
   RmsNorm(const Weights& w, int64_t dim, double eps);
   at::Tensor forward(const at::Tensor& x) const;  // [..., D] -> [..., D]
+  const at::Tensor& weight() const { return weight_; }
 
  private:
   at::Tensor weight_;  // [D]
@@ -46,6 +61,7 @@ class Embedding {
  public:
   Embedding(const Weights& w, int64_t rows, int64_t dim);
   at::Tensor forward(const at::Tensor& ids) const;  // i64 [...] -> [..., D]
+  const at::Tensor& weight() const { return weight_; }
 
  private:
   at::Tensor weight_;  // [rows, D]

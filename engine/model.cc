@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/token_decoder.h"
 #include "engine/upload.h"
 #include "engine/weights.h"
+#include "kernels/cuda/loader.h"
 
 namespace glm {
 
@@ -25,24 +27,76 @@ at::ScalarType compute_dtype(const std::string& asked, const std::string& checkp
   throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
 }
 
+cuda::Format format_of(const std::string& precision) {
+  if (precision == "bf16") return cuda::Format::bf16;
+  if (precision == "fp8") return cuda::Format::fp8;
+  if (precision == "int8") return cuda::Format::int8;
+  if (precision == "int4") return cuda::Format::int4;
+  throw Error(ErrorCode::usage, "precision of the prior: expected bf16, fp8, int8 or int4, found " + precision);
+}
+
+// Why our kernels can't decode this model, or nothing.
+std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
+  if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
+  if (!TokenDecoder::fits(c))
+    return "they are made for 16 query heads a key/value head of 128, and this model has others";
+  const cuda::Loaded& loaded = cuda::load_library();
+  return loaded.library == nullptr ? loaded.why_not : "";
+}
+
+// warnings: gets a line where kernels that should be used can't be.
+PriorKernels choose_kernels(const ModelConfig& c, at::ScalarType dtype, at::Device device, const ModelOptions& options,
+                            std::vector<std::string>* warnings) {
+  const cuda::Format format = format_of(options.prior_precision);
+  const std::string& asked = options.kernels;
+  if (asked != "auto" && asked != "off" && asked != "force") {
+    throw Error(ErrorCode::usage, "kernels: expected auto, off or force, found " + asked);
+  }
+  const bool quantised = format != cuda::Format::bf16;
+  if (device.is_cpu()) {
+    if (quantised || asked == "force") {
+      throw Error(ErrorCode::device,
+                  (quantised ? "precision " + options.prior_precision : "our CUDA kernels") +
+                      ": expected a GPU, found --device cpu; leave it out, or see glm-image devices");
+    }
+    return {};
+  }
+  if (quantised && dtype != at::kBFloat16) {
+    throw Error(ErrorCode::usage, "precision " + options.prior_precision +
+                                      ": expected --dtype bfloat16 beside it, found float32; leave one of them out");
+  }
+  const std::string problem = problem_of_kernels(c.prior, dtype);
+  if (asked == "force" && !problem.empty()) {
+    throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
+  }
+  const bool decode = asked != "off" && problem.empty();
+  if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenDecoder::fits(c.prior)) {
+    warnings->push_back("tokens are written by ATen, some times slower than by our CUDA kernels: " + problem);
+  }
+  if (!decode && !quantised) return {};
+  return {.packing = format, .decode = decode};
+}
+
 }  // namespace
 
 // Where a model comes from and goes to.
 struct Model::Loader {
-  Loader(const fs::path& checkpoint, const std::string& dtype_name, at::Device to)
+  Loader(const fs::path& checkpoint, const std::string& dtype_name, at::Device to, const ModelOptions& options)
       : random(checkpoint.string().starts_with(kRandom)),
         folder(random ? fs::path(checkpoint.string().substr(kRandom.size())) : checkpoint),
         config(folder),
         dtype(compute_dtype(dtype_name, config.dtype)),
         device(to),
+        kernels(choose_kernels(config, dtype, device, options, &warnings)),
         uploader(device.is_cpu() || random ? nullptr : std::make_shared<Uploader>(device)) {}
 
   // left: what of the component's weights another part of the program loads.
-  template <typename Component, typename Config>
-  Component load(const char* name, const Config& part, const std::vector<std::string>& left) const {
+  template <typename Component, typename Config, typename... More>
+  Component load(const char* name, const Config& part, const std::vector<std::string>& left,
+                 const More&... more) const {
     const Weights w = random ? Weights::random(dtype, device) : Weights(folder / name, dtype, uploader);
     for (const std::string& other : left) w.leave(other);
-    Component component(w, part);
+    Component component(w, part, more...);
     w.check_all_claimed();
     return component;
   }
@@ -52,11 +106,13 @@ struct Model::Loader {
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
+  std::vector<std::string> warnings;
+  PriorKernels kernels;
   std::shared_ptr<Uploader> uploader;  // of files to a GPU
 };
 
-Model::Model(const fs::path& checkpoint, const std::string& dtype_name, at::Device to)
-    : Model(Loader(checkpoint, dtype_name, to)) {}
+Model::Model(const fs::path& checkpoint, const std::string& dtype_name, at::Device to, const ModelOptions& options)
+    : Model(Loader(checkpoint, dtype_name, to, options)) {}
 
 Model::Model(const Loader& from)
     : folder(from.folder),
@@ -64,11 +120,13 @@ Model::Model(const Loader& from)
       config(from.config),
       dtype(from.dtype),
       device(from.device),
+      warnings(from.warnings),
       text_tokenizer(folder / "processor" / "tokenizer.json"),
       layout_tokens(read_layout_tokens(folder / "processor" / "tokenizer_config.json")),
       byte_tokenizer(folder / "tokenizer" / "tokenizer_config.json"),
       // Left for picture to picture: the vision tower with its codebook, and the VAE's encoder.
-      prior(from.load<PriorTransformer>("vision_language_encoder", config.prior, {"model.visual", "model.vqmodel"})),
+      prior(from.load<PriorTransformer>("vision_language_encoder", config.prior, {"model.visual", "model.vqmodel"},
+                                        from.kernels)),
       glyph_encoder(from.load<GlyphEncoder>("text_encoder", config.glyph, {})),
       dit(from.load<Dit>("transformer", config.dit, {})),
       vae(from.load<VaeDecoder>("vae", config.vae, {"encoder", "quant_conv"})) {

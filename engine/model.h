@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "engine/config.h"
 #include "engine/dit.h"
@@ -15,17 +16,25 @@
 
 namespace glm {
 
+// How a GPU's part of the prior is computed.
+struct ModelOptions {
+  std::string prior_precision = "bf16";  // of its weights on a GPU: bf16, fp8, int8 or int4
+  std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
+};
+
 struct Model {
   // checkpoint: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json files imply.
   // dtype: "auto", "float32" or "bfloat16"; all components compute in it, on `device`. Throws Error(model),
   // Error(usage).
-  Model(const std::filesystem::path& checkpoint, const std::string& dtype, at::Device device = at::kCPU);
+  Model(const std::filesystem::path& checkpoint, const std::string& dtype, at::Device device = at::kCPU,
+        const ModelOptions& options = {});
 
   std::filesystem::path folder;
   bool random_weights;  // then the tokenizer may be another model's, with another id for the image's beginning
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
+  std::vector<std::string> warnings;  // about the kernels
   TextTokenizer text_tokenizer;
   LayoutTokens layout_tokens;
   ByteTokenizer byte_tokenizer;

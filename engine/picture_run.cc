@@ -95,7 +95,10 @@ class PictureRun {
       std::vector<at::Tensor> ids;
       const int threads = at::get_num_threads();
       if (!worth_threads(m_.config.prior)) at::set_num_threads(1);
-      timed(Stage::prior, [&] { for_each([&] { ids.push_back(prior_ids()); }); });
+      timed(Stage::prior, [&] {
+        const std::vector<at::Tensor> generated = generated_tokens();
+        for_each([&] { ids.push_back(prior_ids(generated)); });
+      });
       at::set_num_threads(threads);
       std::vector<std::vector<DitBranch>> both;
       timed(Stage::glyphs, [&] { both = branches(ids); });
@@ -155,7 +158,8 @@ class PictureRun {
     result_.times.push_back({stage, std::chrono::duration<double>(Clock::now() - begin).count(), units_});
   }
 
-  at::Tensor prior_ids() {  // -> i64 [1, N], one for each decoder patch
+  // generated: of each picture, unless what comes after them is injected.
+  at::Tensor prior_ids(const std::vector<at::Tensor>& generated) {  // -> i64 [1, N], one for each decoder patch
     const Grid grid = settings_.grid();
     const Grid preview = preview_grid(grid);
     const int64_t codebook = m_.config.generation.codebook;
@@ -163,9 +167,8 @@ class PictureRun {
     if (auto injected = injected_.ids("prior.ids", {1, 4 * grid.height * grid.width}, codebook)) {
       ids = *injected;
     } else {
-      const at::Tensor generated = generated_tokens(grid, preview);
-      tap_.stage("ar.generated", generated);
-      const at::Tensor large = large_grid(generated, preview, grid, codebook);
+      tap_.stage("ar.generated", generated[picture_]);
+      const at::Tensor large = large_grid(generated[picture_], preview, grid, codebook);
       tap_.stage("prior.d32_ids.0", large);
       warn_of_collapse(large);
       ids = upsample_ids(large, grid);
@@ -183,47 +186,66 @@ class PictureRun {
                                " are drawn; it may be empty: try another seed or prompt");
   }
 
-  at::Tensor generated_tokens(Grid grid, Grid preview) {  // -> i64 [1, n]
-    if (auto injected = injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab)) {
-      const int64_t first = preview.height * preview.width;
-      const int64_t cells = first + grid.height * grid.width;
-      const int64_t codebook = m_.config.generation.codebook;
-      if (injected->size(1) < cells || injected->slice(1, first, cells).max().item<int64_t>() >= codebook) {
-        throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
-                                          " image tokens with ids below " + std::to_string(codebook) +
-                                          ", found fewer or others; inject a dump of the same size");
-      }
-      return *injected;
+  // Of each picture i64 [1, n]: injected, or written together.
+  std::vector<at::Tensor> generated_tokens() {
+    std::vector<at::Tensor> generated;
+    if (injected_.has("prior.ids")) return generated;
+    if (injected_.has("ar.generated")) {
+      for_each([&] { generated.push_back(injected_tokens()); });
+      return generated;
     }
-    at::Tensor ids;  // [1, L]
-    if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) {
-      ids = *injected;
-    } else {
-      PromptLayout layout =
-          layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
-      if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
-      ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
-      if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
-        throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
-                                          ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +
-                                          "), found " + std::to_string(ids.max().item<int64_t>()));
-      }
+    std::vector<PriorRequest> requests;
+    for_each([&] { requests.push_back(prior_request()); });
+    return generate_tokens(
+        m_.prior, m_.config, requests, [&](int64_t n, int64_t total) { done(Stage::prior, n, total, /*each=*/false); },
+        tap_ / "ar");
+  }
+
+  at::Tensor injected_tokens() const {  // -> i64 [1, n]
+    const Grid grid = settings_.grid();
+    const Grid preview = preview_grid(grid);
+    const at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
+    const int64_t first = preview.height * preview.width;
+    const int64_t cells = first + grid.height * grid.width;
+    const int64_t codebook = m_.config.generation.codebook;
+    if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
+      throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
+                                        " image tokens with ids below " + std::to_string(codebook) +
+                                        ", found fewer or others; inject a dump of the same size");
     }
+    return injected;
+  }
+
+  at::Tensor prompt_ids(Grid grid) const {  // -> i64 [1, L]
+    if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) return *injected;
+    PromptLayout layout =
+        layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
+    if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
+    const at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
+    if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
+      throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
+                                        ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +
+                                        "), found " + std::to_string(ids.max().item<int64_t>()));
+    }
+    return ids;
+  }
+
+  PriorRequest prior_request() const {
+    const Grid grid = settings_.grid();
+    const Grid preview = preview_grid(grid);
+    const at::Tensor ids = prompt_ids(grid);
     tap_.stage("ar.in.input_ids", ids);
     tap_.stage("ar.in.image_grid_thw",
                at::tensor({int64_t{1}, grid.height, grid.width, int64_t{1}, preview.height, preview.width}, at::kLong)
                    .view({2, 3}));
     const GenerationConfig& g = m_.config.generation;
-    const PriorRequest prior{
-        .ids = ids,
-        .preview = preview,
-        .target = grid,
-        .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
-        .allow_early_stop = request_.allow_early_stop,
-        .rng = request_.rng,
-        .seed = seed()};
-    return generate_tokens(
-        m_.prior, m_.config, prior, [&](int64_t n, int64_t total) { done(Stage::prior, n, total); }, tap_ / "ar");
+    return {.ids = ids,
+            .preview = preview,
+            .target = grid,
+            .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
+            .allow_early_stop = request_.allow_early_stop,
+            .rng = request_.rng,
+            .seed = seed()};
   }
 
   // Of each picture the branch with the prompt, and for guidance the one without. Quoted text is encoded once for all.

@@ -103,8 +103,11 @@ Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
   if (!note.empty()) warnings_.push_back(note);
   model_ = guarded(device, [&] {
     at::set_num_threads(threads_);
-    return std::make_unique<const Model>(checkpoint, options.dtype, device);
+    return std::make_unique<const Model>(
+        checkpoint, options.dtype, device,
+        ModelOptions{.prior_precision = options.prior_precision, .kernels = options.kernels});
   });
+  warnings_.insert(warnings_.end(), model_->warnings.begin(), model_->warnings.end());
   const std::vector<std::string>& more = model_->text_tokenizer.warnings();
   warnings_.insert(warnings_.end(), more.begin(), more.end());
 }

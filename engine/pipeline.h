@@ -30,7 +30,9 @@ struct LoadOptions {
   // "cpu", "cuda", "cuda:N", or "auto": the first GPU when there is one that can be used, else the CPU. The first
   // Pipeline of a process that draws on a GPU has to be made before any that draws on the CPU.
   std::string device = "auto";
-  int threads = 0;  // 0: as many as this machine has for the process
+  std::string prior_precision = "bf16";  // of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
+  std::string kernels = "auto";          // our CUDA kernels: "auto" (where they can be used), "off", "force"
+  int threads = 0;                       // 0: as many as this machine has for the process
 };
 
 struct Request {

@@ -3,12 +3,14 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "base/error.h"
 #include "engine/finite.h"
 #include "engine/random.h"
 #include "engine/rope.h"
+#include "engine/token_decoder.h"
 
 namespace glm {
 namespace {
@@ -22,19 +24,33 @@ void check_positions(const at::Tensor& positions, int64_t max_positions) {
   }
 }
 
-}  // namespace
+constexpr size_t kBatch = cuda::kMaxBatch;
 
-at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
-                           const StepDone& done, const Tap& tap) {
+// Positions of a request, i64 [3, 1, …].
+struct Positions {
+  at::Tensor prompt, grids;
+  at::Tensor all() const { return at::cat({prompt, grids}, -1); }
+};
+
+Positions positions_of(const PriorRequest& request, const ModelConfig& c) {
   const int64_t length = request.ids.size(1);
-  const int64_t cells = request.preview.height * request.preview.width + request.target.height * request.target.width;
-  const at::Tensor prompt = prompt_positions(length);
-  const at::Tensor grids = grid_positions(length, {request.preview, request.target});
-  check_positions(at::cat({prompt, grids}, -1), c.prior.max_positions);
-  tap.stage("position_ids_prefill", prompt);
+  Positions p{prompt_positions(length), grid_positions(length, {request.preview, request.target})};
+  check_positions(p.all(), c.prior.max_positions);
+  return p;
+}
 
-  done(0, cells + 1);
-  DecodeState state = transformer.start(1, at::cat({prompt, grids}, -1));
+int64_t cells_of(const PriorRequest& request) {
+  return request.preview.height * request.preview.width + request.target.height * request.target.width;
+}
+
+// One request by ATen, a token at a time. -> i64 [1, n]
+at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
+                        const std::function<void(int64_t)>& done, const Tap& tap) {
+  const int64_t cells = cells_of(request);
+  const Positions positions = positions_of(request, c);
+  tap.stage("position_ids_prefill", positions.prompt);
+
+  DecodeState state = transformer.start(1, positions.all());
   RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
   FiniteWatch watch;
   at::Tensor generated = at::empty({1, cells + 1}, state.token.options());
@@ -51,14 +67,81 @@ at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfi
     state.token.copy_(sample(logits, exponential, legal, request.sampling));
     generated.select(1, n).copy_(state.token);
     ++n;
-    done(n, cells + 1);
+    done(n);
     if (n > cells || (request.allow_early_stop && state.token.item<int64_t>() == c.generation.eos)) break;
     logits = transformer.step(state);
   }
   watch.check("prior's logits");
-  tap.stage("position_ids_decode", grids.slice(-1, 0, n - 1));
+  tap.stage("position_ids_decode", positions.grids.slice(-1, 0, n - 1));
   if (tap.wants_full()) tap.full("logits", at::stack(all_logits, 1));
   return generated.slice(1, 0, n).cpu();
+}
+
+// Requests of one batch by our kernels. A prompt that several share is fed once.
+std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, const ModelConfig& c,
+                                        const std::vector<PriorRequest>& requests,
+                                        const std::function<void(int64_t)>& done, const Tap& tap) {
+  std::vector<DecodeRow> rows;
+  std::vector<Positions> positions;
+  for (const PriorRequest& request : requests) {
+    positions.push_back(positions_of(request, c));
+    tap.stage("position_ids_prefill", positions.back().prompt);
+    rows.push_back({.prompt = {}, .logits = {}, .cells = cells_of(request), .rng = request.rng, .seed = request.seed});
+    const size_t last = rows.size() - 1;
+    if (last > 0 && at::equal(requests[last - 1].ids, request.ids) &&
+        at::equal(positions[last - 1].all(), positions[last].all())) {
+      rows[last].prompt = rows[last - 1].prompt;
+      rows[last].logits = rows[last - 1].logits;
+      continue;
+    }
+    const auto state = std::make_shared<DecodeState>(transformer.start(1, positions.back().all()));
+    rows[last].logits = transformer.prefill(request.ids, *state, {});
+    rows[last].prompt = state;
+  }
+  const PriorRequest& any = requests.front();
+  TokenDecoder decoder(transformer, rows,
+                       {.sampling = any.sampling,
+                        .codebook = c.generation.codebook,
+                        .mask = !any.allow_early_stop,
+                        .eos = c.generation.eos});
+  std::vector<at::Tensor> tokens = decoder.run(done);
+  for (size_t k = 0; k < tokens.size(); ++k) {
+    tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, tokens[k].size(1) - 1));
+  }
+  return tokens;
+}
+
+bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
+  return a.sampling == b.sampling && a.allow_early_stop == b.allow_early_stop && a.rng == b.rng;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
+                                        const std::vector<PriorRequest>& requests, const StepDone& done,
+                                        const Tap& tap) {
+  int64_t total = 0;
+  for (const PriorRequest& request : requests) total += cells_of(request) + 1;
+  int64_t before = 0;  // tokens of the requests that are done
+  done(0, total);
+  std::vector<at::Tensor> tokens;
+  while (tokens.size() < requests.size()) {
+    const size_t first = tokens.size();
+    const auto now = [&](int64_t n) { done(before + n, total); };
+    if (!transformer.decodes_by_kernels() || tap.wants_full()) {
+      tokens.push_back(decode_alone(transformer, c, requests[first], now, tap));
+    } else {
+      std::vector<PriorRequest> together;
+      while (together.size() < kBatch && first + together.size() < requests.size() &&
+             same_sampling(requests[first], requests[first + together.size()])) {
+        together.push_back(requests[first + together.size()]);
+      }
+      const std::vector<at::Tensor> written = decode_together(transformer, c, together, now, tap);
+      tokens.insert(tokens.end(), written.begin(), written.end());
+    }
+    for (size_t k = first; k < tokens.size(); ++k) before += cells_of(requests[k]) + 1;
+  }
+  return tokens;
 }
 
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook) {

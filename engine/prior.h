@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <vector>
 
 #include "engine/config.h"
 #include "engine/prior_transformer.h"
@@ -25,14 +26,17 @@ struct PriorRequest {
   uint64_t seed = 0;
 };
 
-// Called after each token or step with what is done and the total; may throw to stop.
+// Called after tokens or steps with what is done and the total; may throw to stop.
 using StepDone = std::function<void(int64_t done, int64_t total)>;
 
-// Throws Error(model) when logits are not finite.
-// i64 [1, n] on the CPU, n = preview + target + 1; fewer only with allow_early_stop. Throws Error(usage) for a prompt
-// that runs past the model's positions. Taps: position_ids_prefill, position_ids_decode, prefill.*, logits.
-at::Tensor generate_tokens(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
-                           const StepDone& done, const Tap& tap);
+// Of each request i64 [1, n], n = preview + target + 1, on the CPU; fewer only with allow_early_stop. A packed
+// transformer decodes up to 16 requests of the same sampling in one pass; else one follows the other. The tokens don't
+// depend on who shares the call. Throws Error(model) when logits are not finite, Error(usage) for a prompt that runs
+// past the model's positions. Taps of each request: position_ids_prefill, position_ids_decode, prefill.*, logits; the
+// last two only one by one.
+std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
+                                        const std::vector<PriorRequest>& requests, const StepDone& done,
+                                        const Tap& tap);
 
 // The large grid's ids out of `generated`: i64 [1, h * w]. Throws Error(model) with the counts when the grid is short
 // or holds ids that are no image tokens.

@@ -8,13 +8,21 @@
 #include "kernels/attention.h"
 
 namespace glm {
+namespace {
 
-PriorAttention::PriorAttention(const Weights& w, const PriorConfig& c)
+std::optional<Linear::Packing> packing_of(std::optional<cuda::Format> format,
+                                          PackedWeight::Rows rows = PackedWeight::Rows::plain) {
+  return format ? std::optional<Linear::Packing>({*format, rows}) : std::nullopt;
+}
+
+}  // namespace
+
+PriorAttention::PriorAttention(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing)
     : qkv_({{w / "q_proj", c.heads * c.head_dim},
             {w / "k_proj", c.kv_heads * c.head_dim},
             {w / "v_proj", c.kv_heads * c.head_dim}},
-           c.dim, c.attention_bias ? Linear::Bias::yes : Linear::Bias::no),
-      output_(w / "o_proj", c.heads * c.head_dim, c.dim, Linear::Bias::no),
+           c.dim, c.attention_bias ? Linear::Bias::yes : Linear::Bias::no, packing_of(packing)),
+      output_(w / "o_proj", c.heads * c.head_dim, c.dim, Linear::Bias::no, packing_of(packing)),
       heads_(c.heads),
       kv_heads_(c.kv_heads),
       head_dim_(c.head_dim) {}
@@ -32,15 +40,16 @@ at::Tensor PriorAttention::forward(const at::Tensor& x, DecodeState& state, int6
                 {.scale = std::pow(static_cast<double>(head_dim_), -0.5), .causal = x.size(1) > 1, .bias = {}}));
 }
 
-PriorLayer::PriorLayer(const Weights& w, const PriorConfig& c)
+PriorLayer::PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing)
     : input_norm_(w / "input_layernorm", c.dim, c.norm_eps),
       post_attention_norm_(w / "post_self_attn_layernorm", c.dim, c.norm_eps),
       pre_mlp_norm_(w / "post_attention_layernorm", c.dim,
                     c.norm_eps),  // upstream's name for what it norms: the attention's sum
       post_mlp_norm_(w / "post_mlp_layernorm", c.dim, c.norm_eps),
-      attention_(w / "self_attn", c),
-      gate_up_(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no),
-      down_(w / "mlp" / "down_proj", c.inner_dim, c.dim, Linear::Bias::no) {}
+      attention_(w / "self_attn", c, packing),
+      gate_up_(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no,
+               packing_of(packing, PackedWeight::Rows::gate_up)),
+      down_(w / "mlp" / "down_proj", c.inner_dim, c.dim, Linear::Bias::no, packing_of(packing)) {}
 
 at::Tensor PriorLayer::forward(const at::Tensor& x, DecodeState& state, int64_t layer) const {
   const at::Tensor a = x + post_attention_norm_.forward(attention_.forward(input_norm_.forward(x), state, layer));
@@ -52,14 +61,16 @@ at::Tensor PriorLayer::mlp(const at::Tensor& x) const {
   return down_.forward(gate_up[1] * at::silu(gate_up[0]));
 }
 
-PriorTransformer::PriorTransformer(const Weights& w, const PriorConfig& c)
+PriorTransformer::PriorTransformer(const Weights& w, const PriorConfig& c, const PriorKernels& kernels)
     : config_(c),
+      decodes_by_kernels_(kernels.decode),
       dtype_(w.dtype()),
       device_(w.device()),
       embed_(w / "model.language_model.embed_tokens", c.vocab, c.dim),
       norm_(w / "model.language_model.norm", c.dim, c.norm_eps),
-      head_(w / "lm_head", c.dim, c.vision_vocab, Linear::Bias::no) {
-  for (int64_t i = 0; i < c.layers; ++i) layers_.emplace_back(w / "model.language_model.layers" / std::to_string(i), c);
+      head_(w / "lm_head", c.dim, c.vision_vocab, Linear::Bias::no, packing_of(kernels.packing)) {
+  for (int64_t i = 0; i < c.layers; ++i)
+    layers_.emplace_back(w / "model.language_model.layers" / std::to_string(i), c, kernels.packing);
 }
 
 DecodeState PriorTransformer::start(int64_t batch, const at::Tensor& positions) const {

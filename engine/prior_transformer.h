@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "engine/config.h"
@@ -23,13 +24,21 @@ struct DecodeState {
   int64_t length = 0;  // positions in the cache
 };
 
+// How the prior keeps its weights and decodes.
+struct PriorKernels {
+  std::optional<cuda::Format> packing;  // the weights as our kernels read them
+  bool decode = false;                  // by our kernels (TokenDecoder); else by ATen, unpacking each weight it needs
+};
+
 // Upstream: GlmImageTextAttention
 class PriorAttention {
  public:
-  PriorAttention(const Weights& w, const PriorConfig& c);
+  PriorAttention(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing);
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
 
  private:
+  friend class TokenDecoder;
+
   Linear qkv_;
   Linear output_;
   int64_t heads_, kv_heads_, head_dim_;
@@ -38,10 +47,12 @@ class PriorAttention {
 // Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
 class PriorLayer {
  public:
-  PriorLayer(const Weights& w, const PriorConfig& c);
+  PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing);
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
 
  private:
+  friend class TokenDecoder;
+
   at::Tensor mlp(const at::Tensor& x) const;  // [B, L, D] -> [B, L, D]
 
   RmsNorm input_norm_, post_attention_norm_, pre_mlp_norm_, post_mlp_norm_;
@@ -51,7 +62,9 @@ class PriorLayer {
 
 class PriorTransformer {
  public:
-  PriorTransformer(const Weights& w, const PriorConfig& c);
+  PriorTransformer(const Weights& w, const PriorConfig& c, const PriorKernels& kernels = {});
+
+  bool decodes_by_kernels() const { return decodes_by_kernels_; }
 
   // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids, from any device.
   DecodeState start(int64_t batch, const at::Tensor& positions) const;
@@ -63,9 +76,12 @@ class PriorTransformer {
   at::Tensor step(DecodeState& state) const;  // -> [B, V]
 
  private:
+  friend class TokenDecoder;
+
   at::Tensor forward(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
 
   PriorConfig config_;
+  bool decodes_by_kernels_;
   at::ScalarType dtype_;
   at::Device device_;
   Embedding embed_;

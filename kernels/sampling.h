@@ -17,6 +17,8 @@ struct SamplingOptions {
   double top_p = 1.0;
   int64_t top_k = 0;    // 0: off
   bool greedy = false;  // argmax over the legal ids; no random numbers are used
+
+  bool operator==(const SamplingOptions&) const = default;
 };
 
 // Scores with -inf where an id is removed.

@@ -12,9 +12,9 @@ constexpr int kAttentionWarps = 8;
 constexpr int kAttentionThreads = 32 * kAttentionWarps;
 
 struct AttentionShared {
-  bf16 q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
-  bf16 kv[2][kHeadDim];               // the new position's key and value
-  bf16 p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
+  bf16_bits q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
+  bf16_bits kv[2][kHeadDim];               // the new position's key and value
+  bf16_bits p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
   float largest[kAttentionWarps][kGroupHeads];
   float sum[kAttentionWarps][kGroupHeads];
   uint32_t last;
@@ -22,7 +22,7 @@ struct AttentionShared {
 constexpr int kAttentionSharedBytes = sizeof(AttentionShared);
 static_assert(kChunk == 16 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
 
-GLM_DEVICE uint32_t load_pair(const bf16* from) {
+GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
@@ -42,14 +42,14 @@ GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head
 #pragma unroll
       for (int k = 0; k < 4; ++k) sum[k] += simt::bits_to_float(v.word[k]);
     }
-    bf16* to = head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim];
+    bf16_bits* to = head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim];
 #pragma unroll
     for (int k = 0; k < 4; ++k) to[k] = to_bf16(sum[k] + (p.bias != nullptr ? of_bf16(p.bias[column + k]) : 0.0f));
   }
 }
 
 // Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded
-GLM_DEVICE void rotate_pair(bf16* head, int i, int half, const bf16* cosines, const bf16* sines) {
+GLM_DEVICE void rotate_pair(bf16_bits* head, int i, int half, const bf16_bits* cosines, const bf16_bits* sines) {
   const float a = of_bf16(head[i]);
   const float b = of_bf16(head[i + half]);
   head[i] = to_bf16(simt::round_bf16(a * of_bf16(cosines[i])) + simt::round_bf16(-b * of_bf16(sines[i])));
@@ -63,7 +63,7 @@ struct Keys {
   uint32_t word[2][16];
 };
 
-GLM_DEVICE void read_key(const bf16* key, uint32_t (&word)[16]) {
+GLM_DEVICE void read_key(const bf16_bits* key, uint32_t (&word)[16]) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const simt::Words4 v = simt::load16(key + 32 * i + simt::thread() % 4 * 8);
@@ -72,7 +72,7 @@ GLM_DEVICE void read_key(const bf16* key, uint32_t (&word)[16]) {
   }
 }
 
-GLM_DEVICE void read_keys(const bf16* keys, int first, int there, Keys& k) {
+GLM_DEVICE void read_keys(const bf16_bits* keys, int first, int there, Keys& k) {
   const int lane = simt::thread() % 32;
 #pragma unroll
   for (int tile = 0; tile < 2; ++tile) {
@@ -89,7 +89,7 @@ struct Values {
   uint32_t pair[kChunk / 16][4];
 };
 
-GLM_DEVICE void read_values(const bf16* values, int first, int there, Values& v) {
+GLM_DEVICE void read_values(const bf16_bits* values, int first, int there, Values& v) {
   const int lane = simt::thread() % 32;
   const int column = simt::thread() / 32 * 16 + lane / 4 * 2;
 #pragma unroll
@@ -108,8 +108,8 @@ GLM_DEVICE void score(const AttentionShared& s, const Keys& k, float (&scores)[2
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
     const int dim = step / 2 * 32 + lane % 4 * 8 + step % 2 * 4;
-    const bf16* upper = &s.q[lane / 4][dim];
-    const bf16* lower = &s.q[lane / 4 + 8][dim];
+    const bf16_bits* upper = &s.q[lane / 4][dim];
+    const bf16_bits* lower = &s.q[lane / 4 + 8][dim];
     const uint32_t a[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 2), load_pair(lower + 2)};
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {
@@ -179,8 +179,8 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const bool newest = chunk == chunks - 1;
   const int first = chunk * kChunk;
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
-  bf16* const keys = p.keys + group * p.capacity * kHeadDim;
-  bf16* const values = p.values + group * p.capacity * kHeadDim;
+  bf16_bits* const keys = p.keys + group * p.capacity * kHeadDim;
+  bf16_bits* const values = p.values + group * p.capacity * kHeadDim;
   Keys k;
   read_keys(keys, first + 16 * warp, there, k);
   Values v;
@@ -191,7 +191,7 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const int half = p.rotary / 2;
   const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary;
   for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kAttentionThreads) {
-    bf16* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
+    bf16_bits* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
     rotate_pair(head, i % half, half, p.cosines + turn, p.sines + turn);
   }
   simt::sync();
@@ -200,7 +200,7 @@ GLM_DEVICE void attention(const AttentionParams& p) {
     if (simt::thread() < 2 * kHeadDim / 8) {
       const int which = simt::thread() / (kHeadDim / 8);
       const int dim = simt::thread() % (kHeadDim / 8) * 8;
-      bf16* const to = (which == 0 ? keys : values) + static_cast<int64_t>(there) * kHeadDim + dim;
+      bf16_bits* const to = (which == 0 ? keys : values) + static_cast<int64_t>(there) * kHeadDim + dim;
       simt::store16(to, simt::load16(&s.kv[which][dim]));
     }
     if (offset / 16 == warp && offset % 8 == lane / 4) {
@@ -275,8 +275,8 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   float out[2][4] = {};
 #pragma unroll
   for (int step = 0; step < kChunk / 16; ++step) {
-    const bf16* upper = &s.p[lane / 4][16 * step + 2 * (lane % 4)];
-    const bf16* lower = &s.p[lane / 4 + 8][16 * step + 2 * (lane % 4)];
+    const bf16_bits* upper = &s.p[lane / 4][16 * step + 2 * (lane % 4)];
+    const bf16_bits* lower = &s.p[lane / 4 + 8][16 * step + 2 * (lane % 4)];
     const uint32_t a[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 8), load_pair(lower + 8)};
 #pragma unroll
     for (int c = 0; c < 2; ++c) {

@@ -128,11 +128,17 @@ void discard(void* graph) {
   delete own;
 }
 
+int multiprocessors() {
+  int count = 0;
+  bool may_overlap = false;
+  return ask_device(&count, &may_overlap) == cudaSuccess ? count : 0;
+}
+
 uint64_t launches(Kernel kernel) {
   return g_launches[static_cast<int>(kernel)];
 }
 
-constexpr Library kLibrary{GLM_CUDA_BUILD, run, record, replay, discard, launches};
+constexpr Library kLibrary{GLM_CUDA_BUILD, run, record, replay, discard, multiprocessors, launches};
 
 }  // namespace
 }  // namespace glm::cuda

@@ -34,6 +34,9 @@ struct Library {
   const char* (*replay)(void* graph, int times, void* stream);
   void (*discard)(void* graph);
 
+  // The current device's; 0 when there is none.
+  int (*multiprocessors)();
+
   // Kernels queued so far in this process, replayed ones too, by Kernel. Tests ask whether ours ran.
   uint64_t (*launches)(Kernel kernel);
 };

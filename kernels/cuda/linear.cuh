@@ -134,7 +134,7 @@ GLM_DEVICE void operand(const Share<F>& share, int j, const uint32_t (&zero)[2],
 // The sixteen columns of a block that a lane owns, of one batch row; zeros beyond the batch.
 GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&x)[8]) {
   if (row < p.batch) {
-    const bf16* from = p.x + static_cast<int64_t>(row) * p.x_stride + block * kBlockInner + simt::thread() % 4 * 16;
+    const bf16_bits* from = p.x + static_cast<int64_t>(row) * p.x_stride + block * kBlockInner + simt::thread() % 4 * 16;
     const simt::Words4 low = simt::load16(from);
     const simt::Words4 high = simt::load16(from + 8);
 #pragma unroll
@@ -217,7 +217,7 @@ GLM_DEVICE void finish(const LinearParams& p, int unit, int column, const float*
 #pragma unroll
   for (int k = 0; k < 4; ++k) up[k] = simt::shuffle_xor(sum[k], 2);
   if (row >= 8 || batch_row >= p.batch) return;
-  bf16* to = p.activated + static_cast<int64_t>(batch_row) * p.activated_stride + tile * 8 + row;
+  bf16_bits* to = p.activated + static_cast<int64_t>(batch_row) * p.activated_stride + tile * 8 + row;
   auto* words = reinterpret_cast<uint32_t*>(to);
   words[0] = simt::pack_bf16(silu_times(sum[0], up[0]), silu_times(sum[1], up[1]));
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));

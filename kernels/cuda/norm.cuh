@@ -15,7 +15,7 @@ constexpr int norm_shared_bytes(int dim) {
 }
 
 // weight * bf16(x * scale), rounded
-GLM_DEVICE float normed(float x, float scale, bf16 weight) {
+GLM_DEVICE float normed(float x, float scale, bf16_bits weight) {
   return simt::round_bf16(of_bf16(weight) * simt::round_bf16(x * scale));
 }
 
@@ -27,13 +27,13 @@ GLM_DEVICE void norm(const NormParams& p) {
   auto* const values = reinterpret_cast<float*>(simt::shared());  // [dim]
   float* const slots = values + p.dim;
   const int row = simt::block().x;
-  bf16* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
+  bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
   simt::let_next_kernel_begin();
   simt::wait_for_previous_kernel();
 
   float squares = 0;
   if (p.tokens != nullptr) {
-    const bf16* from = p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim;
+    const bf16_bits* from = p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim;
     for (int i = simt::thread(); i < p.dim; i += kNormThreads) values[i] = of_bf16(from[i]);
   } else {
     for (int i = 4 * simt::thread(); i < p.dim; i += 4 * kNormThreads) {
@@ -60,7 +60,7 @@ GLM_DEVICE void norm(const NormParams& p) {
     squares += values[i] * values[i];
   }
   const float scale = root_scale(block_sum(squares, slots), p);
-  bf16* const x = p.x + static_cast<int64_t>(row) * p.x_stride;
+  bf16_bits* const x = p.x + static_cast<int64_t>(row) * p.x_stride;
   for (int i = simt::thread(); i < p.dim; i += kNormThreads) x[i] = to_bf16(normed(values[i], scale, p.pre_weight[i]));
 }
 

@@ -5,7 +5,7 @@
 
 namespace glm::cuda {
 
-using bf16 = uint16_t;  // its bits
+using bf16_bits = uint16_t;
 
 constexpr int kMaxBatch = 16;
 constexpr int kTileRows = 16;     // of a packed weight: the rows of one tensor-core product
@@ -31,12 +31,12 @@ struct PackedWeight {
 // y = W x for each row of the batch.
 struct LinearParams {
   PackedWeight weight;
-  const bf16* x;    // [batch, x_stride], zeros from the true inner size to weight.inner
+  const bf16_bits* x;    // [batch, x_stride], zeros from the true inner size to weight.inner
   int x_stride;     // a multiple of 8, >= weight.inner
   int batch;        // 1 .. 16
   int splits;       // parts of the inner size that blocks work on apart; 1 with `activated`
   float* sums;      // [splits, batch, rows], or null:
-  bf16* activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
+  bf16_bits* activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
   int activated_stride;
 };
 
@@ -44,16 +44,16 @@ struct LinearParams {
 struct AttentionParams {
   const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * 128]
   int qkv_splits;
-  const bf16* bias;     // [(heads + 2 kv_heads) * 128], or null
-  const bf16* cosines;  // [batch, capacity, rotary]
-  const bf16* sines;
-  bf16* keys;          // [batch, kv_heads, capacity, 128]: the new position is written
-  bf16* values;        // likewise
+  const bf16_bits* bias;     // [(heads + 2 kv_heads) * 128], or null
+  const bf16_bits* cosines;  // [batch, capacity, rotary]
+  const bf16_bits* sines;
+  bf16_bits* keys;          // [batch, kv_heads, capacity, 128]: the new position is written
+  bf16_bits* values;        // likewise
   const int* lengths;  // [batch] positions that are there before this one
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
   float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: largest score, sum
   uint32_t* arrived;   // [batch, kv_heads] zeros, and zeros again afterwards
-  bf16* out;           // [batch, out_stride]
+  bf16_bits* out;           // [batch, out_stride]
   int out_stride;
   int batch, kv_heads, capacity, rotary, chunks;
   float scale;
@@ -63,12 +63,12 @@ struct AttentionParams {
 struct NormParams {
   const float* y;  // [splits, batch, dim]
   int splits;
-  const bf16* post_weight;  // [dim]
+  const bf16_bits* post_weight;  // [dim]
   const int* tokens;        // [batch]: this call starts a token; y and post_weight are not used
-  const bf16* embedding;    // [., dim]
-  bf16* residual;           // [batch, dim]
-  const bf16* pre_weight;   // [dim]
-  bf16* x;                  // [batch, x_stride]
+  const bf16_bits* embedding;    // [., dim]
+  bf16_bits* residual;           // [batch, dim]
+  const bf16_bits* pre_weight;   // [dim]
+  bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
   float eps;
 };
