@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in under nine minutes; fails when a part failed.  check.sh [PART]…
+#
+#   kernels       each kernel against ATen on this card
+#   bench         its speed: a table
+#   engine        the stages against upstream's goldens, on this card
+#   sanitizer     compute-sanitizer over small cases, where it is installed
+#   transformers  upstream's own decode at the public size, to compare with
+#
+# Output goes to $OUT, or to build/gpu/out; then the table goes to results/ here too. Programs come from build/gpu
+# (pack.sh), or from build. Run it from the repository's root.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(kernels bench engine sanitizer transformers)
+out=${OUT:-build/gpu/out}
+mkdir -p "$out"
+deadline=$((SECONDS + 530))
+programs=$PWD/build/gpu
+[ -x "$programs/gpu_kernels_tests" ] || programs=$PWD/build
+
+python=python3
+"$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null || python=/opt/torch/.venv/bin/python3
+if site=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(os.path.dirname(u.find_spec("torch").origin)))' 2>/dev/null); then
+  libraries=$site/torch/lib
+  for folder in "$site"/nvidia/*/lib; do [ -d "$folder" ] && libraries+=:$folder; done
+  export LD_LIBRARY_PATH=$programs:$programs/lib:$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
+# The tests know their goldens by the folder they were built in.
+built_in=/work/main
+[ -e $built_in ] || { mkdir -p "$(dirname $built_in)" && ln -s "$PWD" $built_in; } 2>/dev/null
+
+card=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1) || true
+driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || true
+nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.mem,power.draw --format=csv,noheader 2>/dev/null || echo "no nvidia-smi"
+commit=$(cat "$programs/commit" 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo unknown)
+summary=()
+failed=0
+
+# part NAME SECONDS COMMAND…: its output to NAME.log, the end of it here
+part() {
+  local name=$1 seconds=$2 begin=$SECONDS left=$((deadline - SECONDS)) status=0
+  shift 2
+  [ "$left" -lt "$seconds" ] && seconds=$left
+  echo "== $name (at most $seconds s)"
+  if [ "$seconds" -lt 5 ]; then
+    status=124
+  else
+    timeout -k 5 "$seconds" "$@" >"$out/$name.log" 2>&1 || status=$?
+  fi
+  summary+=("$name: $([ $status = 0 ] && echo passed || echo "FAILED with status $status"), $((SECONDS - begin)) s")
+  [ $status = 0 ] || failed=1
+  return $status
+}
+# A test that skips because there is no GPU has shown nothing.
+failures() { grep -E '^\[  FAILED |GLM_TEST_SEED=|Failure$|apart where|elements differ|exception' "$1"; }
+tests() {
+  local name=$1
+  part "$@"
+  failures "$out/$name.log" | head -n 40
+  tail -n 3 "$out/$name.log"
+  if [ "$name" = kernels ] && grep -q '^\[  SKIPPED ' "$out/$name.log"; then
+    summary+=("$name: FAILED, tests were skipped")
+    failed=1
+  fi
+}
+
+run_kernels() { tests kernels 150 "$programs/gpu_kernels_tests" --gtest_brief=0; }
+
+run_bench() {
+  part bench 120 "$programs/gpu_bench" "$out/bench.md" "$commit" "${driver:-?}"
+  cat "$out/bench.log"
+  if [ -z "${OUT:-}" ] && [ -f "$out/bench.md" ]; then
+    mkdir -p tests/gpu/results
+    cp "$out/bench.md" "tests/gpu/results/$(date -u +%F)-$(tr -cs 'A-Za-z0-9' '-' <<<"${card:-card}" | sed 's/-$//').md"
+  fi
+}
+
+run_engine() { GLM_TEST_DEVICE=cuda tests engine 150 "$programs/engine_tests"; }
+
+run_sanitizer() {
+  command -v compute-sanitizer >/dev/null || { summary+=("sanitizer: not installed"); return; }
+  local small='*LinearOnGpu*/*_160x128:NormOnGpu.BeginsATokenWithItsEmbedding:AttentionOnGpu.OtherShapes:SampleOnGpu.Ties:Launches.AreCounted'
+  export PYTORCH_NO_CUDA_MEMORY_CACHING=1   # so that memcheck sees each tensor's end
+  for tool in memcheck racecheck; do
+    part $tool 60 compute-sanitizer --tool $tool --error-exitcode 9 "$programs/gpu_kernels_tests" --gtest_filter="$small"
+    grep -E '^=========' "$out/$tool.log" | head -n 20
+    tail -n 3 "$out/$tool.log"
+  done
+  unset PYTORCH_NO_CUDA_MEMORY_CACHING
+}
+
+run_transformers() {
+  part transformers 100 "$python" -u tests/bench/transformers_prior.py
+  grep -v Warning "$out/transformers.log" | tail -n 12
+}
+
+for name in "${parts[@]}"; do
+  if declare -F "run_$name" >/dev/null; then "run_$name"; else echo "check.sh: no part $name" >&2; failed=1; fi
+done
+echo "== summary: ${card:-no GPU}, commit $commit"
+printf '%s\n' "${summary[@]}" | tee "$out/summary.txt"
+exit $failed
