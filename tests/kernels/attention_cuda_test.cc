@@ -158,7 +158,7 @@ TEST(AttentionBody, RowsHaveLengthsOfTheirOwn) {
 }
 
 TEST(AttentionBody, BlocksComeInAnyOrder) {
-  for (const uint64_t order : {1, 2, 3}) {
+  for (uint64_t order = 1; order <= 10; ++order) {
     expect_is_atens({.lengths = {500, 130, 5}, .splits = 2, .order = order});
   }
 }

@@ -39,7 +39,7 @@ struct After {
 
 constexpr int kLength = 1000;  // of every row before
 
-After run(const Rows& r, const SamplingOptions& options, uint64_t order = 0) {
+After run(const Rows& r, const SamplingOptions& options, uint64_t order = 1) {
   const int64_t batch = r.batch();
   const After a{device_empty({batch}, at::kInt), device_copy(at::tensor(r.counts, at::kInt)),
                 device_copy(at::full({batch}, kLength, at::kInt)), device_empty({batch, 100}, at::kInt),
@@ -106,7 +106,7 @@ bool is_near_tie(const at::Tensor& logits, const at::Tensor& exponential, int64_
 }
 
 // The tokens are ATen's. Returns how many rows were not, for a near tie.
-int expect_tokens(const Rows& r, const SamplingOptions& options, uint64_t order = 0) {
+int expect_tokens(const Rows& r, const SamplingOptions& options, uint64_t order = 1) {
   const After after = run(r, options, order);
   const at::Tensor logits = bf16_logits(r);
   int ties = 0;
@@ -170,7 +170,7 @@ TEST(SamplingBody, TiesAreAtens) {
   int ties = 0;
   int tokens = 0;
   for (const int64_t vocab : {5, 33, 1000, 17408}) {
-    for (const double top_p : {0.1, 0.75, 1.0}) {
+    for (const double top_p : {0.0, 0.1, 0.75, 1.0}) {
       for (const int64_t top_k : {0, 3, 40}) {
         Rows r = random_rows(2, vocab, vocab - 3, 1);
         r.logits = (r.logits * 2).round() / 2;

@@ -6,11 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <exception>
-#include <limits>
-#include <memory>
 #include <numeric>
+#include <queue>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -50,6 +48,7 @@ Running running{};
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxFibers = 4 * kMaxThreads;
 constexpr int64_t kMaxShared = 227 * 1024;  // of a block on Hopper
 constexpr int64_t kMargin = 4096;           // poisoned memory before and behind the shared one
 constexpr int64_t kStack = 64 * 1024;
@@ -71,6 +70,7 @@ struct Fiber {
   std::vector<Copy> copies;
   int64_t groups = 0;  // committed ones
   uint32_t exchanges = 0;
+  uint64_t rank = 0;  // of those that can run, the lowest does
 };
 
 // Where threads wait for each other.
@@ -90,32 +90,45 @@ std::string text(const Where& where) {
   return file.substr(file.rfind('/') + 1) + ":" + std::to_string(where.line());
 }
 
+// A block that has begun.
+struct Resident {
+  Running running{};
+  Barrier barrier;
+  std::vector<Warp> warps;
+  std::vector<char> memory;
+  int left = 0;  // threads that haven't ended
+};
+
 class Machine {
  public:
   Machine();
   void run(const Launch& launch, const std::function<void()>& body);
   void wait(Barrier& barrier, const char* operation, const Where& where, int count);
-  Warp& warp() { return warps_[running.thread / 32]; }
-  Fiber& fiber() { return fibers_[running.thread]; }
+  Resident& resident() { return residents_[current_ / launch_.threads]; }
+  Warp& warp() { return resident().warps[running.thread / 32]; }
+  Fiber& fiber() { return fibers_[current_]; }
   void check_shared(const char* to, int bytes, const Where& where);
-  Barrier block;
 
  private:
   static void fiber_main();
-  void run_block();
-  void start(int thread);
+  void begin_block(int resident, int block);
+  void start(int fiber);
+  void rank(int begin);
+  void make_ready(int fiber);
+  void turn_to(int fiber);
   void stop_if_divergent();
-  void check_margins();
+  void check_margins(const Resident& r);
 
-  std::vector<Fiber> fibers_{kMaxThreads};
-  std::vector<Warp> warps_{kMaxThreads / 32};
-  std::vector<int> order_;  // of the threads
-  std::deque<int> ready_;
-  std::vector<char> shared_;
-  int64_t shared_bytes_ = 0;
+  Launch launch_;
+  const std::function<void()>* body_ = nullptr;
+  std::vector<Fiber> fibers_{kMaxFibers};  // of one resident after another
+  std::vector<Resident> residents_;
+  std::priority_queue<std::pair<uint64_t, int>, std::vector<std::pair<uint64_t, int>>, std::greater<>> ready_;
+  uint64_t turns_ = 0;
+  std::mt19937_64 generator_;
+  int current_ = 0;
   char* stacks_;  // each with a page below it that can't be touched
   void* scheduler_ = nullptr;
-  const std::function<void()>* body_ = nullptr;
   std::exception_ptr error_;
 };
 
@@ -137,11 +150,11 @@ void on_bad_address(int signal_number) {
   signal(signal_number, SIG_DFL);
 }
 
-Machine::Machine() : shared_(kMaxShared + 2 * kMargin + 16) {
-  stacks_ = static_cast<char*>(mmap(nullptr, kMaxThreads * (kStack + kPage), PROT_READ | PROT_WRITE,
+Machine::Machine() {
+  stacks_ = static_cast<char*>(mmap(nullptr, kMaxFibers * (kStack + kPage), PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   if (stacks_ == MAP_FAILED) throw std::runtime_error("no memory for the stacks of a block");
-  for (int i = 0; i < kMaxThreads; ++i) mprotect(stacks_ + i * (kStack + kPage), kPage, PROT_NONE);
+  for (int i = 0; i < kMaxFibers; ++i) mprotect(stacks_ + i * (kStack + kPage), kPage, PROT_NONE);
   static std::array<char, 64 * 1024> signal_stack;
   stack_t alternative{};
   alternative.ss_sp = signal_stack.data();
@@ -163,32 +176,57 @@ void Machine::fiber_main() {
     m.error_ = std::current_exception();
   }
   m.fiber().done = true;
+  --m.resident().left;
   glm_switch_fiber(&m.fiber().stack_pointer, m.scheduler_);
 }
 
-void Machine::start(int thread) {
-  fibers_[thread] = Fiber{};
-  auto** top = reinterpret_cast<void**>(stacks_ + (thread + 1) * (kStack + kPage));
+void Machine::start(int fiber) {
+  fibers_[fiber] = Fiber{};
+  auto** top = reinterpret_cast<void**>(stacks_ + (fiber + 1) * (kStack + kPage));
   top[-1] = nullptr;  // where fiber_main would return to
   top[-2] = reinterpret_cast<void*>(&fiber_main);
   std::fill(top - 8, top - 2, nullptr);
-  fibers_[thread].stack_pointer = top - 8;
+  fibers_[fiber].stack_pointer = top - 8;
 }
 
-void Machine::run_block() {
-  std::memset(running.shared - kMargin, kPoison, shared_bytes_ + 2 * kMargin);
-  block = {};
-  for (int i = 0; i < running.threads / 32; ++i) warps_[i] = {};
-  ready_.assign(order_.begin(), order_.end());
-  for (const int thread : order_) start(thread);
-  while (!ready_.empty()) {
-    running.thread = ready_.front();
-    ready_.pop_front();
-    glm_switch_fiber(&scheduler_, fibers_[running.thread].stack_pointer);
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+// In turn; or, to be as unfair as a card may be, always the one of the lowest rank.
+void Machine::make_ready(int fiber) {
+  ready_.push({launch_.order == 0 ? turns_++ : fibers_[fiber].rank, fiber});
+}
+
+void Machine::turn_to(int fiber) {
+  current_ = fiber;
+  running = resident().running;
+  running.thread = fiber % launch_.threads;
+}
+
+void Machine::begin_block(int resident, int block) {
+  Resident& r = residents_[resident];
+  const Block grid = launch_.grid;
+  r.memory.assign(launch_.shared_bytes + 2 * kMargin + 16, static_cast<char>(kPoison));
+  const auto first = reinterpret_cast<uintptr_t>(r.memory.data() + kMargin);
+  r.running = {0,
+               launch_.threads,
+               {block % grid.x, block / grid.x % grid.y, block / grid.x / grid.y},
+               grid,
+               reinterpret_cast<char*>((first + 15) / 16 * 16)};
+  r.barrier = {};
+  r.warps.assign(launch_.threads / 32, {});
+  r.left = launch_.threads;
+  const int begin = resident * launch_.threads;
+  for (int i = begin; i < begin + launch_.threads; ++i) start(i);
+  rank(begin);
+  for (int i = begin; i < begin + launch_.threads; ++i) make_ready(i);
+}
+
+// Who of the block whose first fiber this is goes first from now on: by warp, then by lane.
+void Machine::rank(int begin) {
+  if (launch_.order == 0) return;
+  uint64_t of_warp = 0;
+  for (int i = begin; i < begin + launch_.threads; ++i) {
+    if (i % 32 == 0) of_warp = generator_() >> 32 << 32;
+    fibers_[i].rank = of_warp | generator_() >> 32;
   }
-  stop_if_divergent();
-  check_margins();
 }
 
 void Machine::wait(Barrier& barrier, const char* operation, const Where& where, int count) {
@@ -200,39 +238,43 @@ void Machine::wait(Barrier& barrier, const char* operation, const Where& where, 
     fail(std::string(operation) + ", while others are in " + barrier.operation + " at " + text(barrier.where), where);
   }
   if (static_cast<int>(barrier.waiting.size()) + 1 == count) {
-    ready_.insert(ready_.end(), barrier.waiting.begin(), barrier.waiting.end());
+    if (&barrier == &resident().barrier) rank(current_ - running.thread);
+    for (const int waiting : barrier.waiting) make_ready(waiting);
     barrier.waiting.clear();
-    return;
+    if (launch_.order == 0) return;
+    make_ready(current_);
+  } else {
+    barrier.waiting.push_back(current_);
   }
-  barrier.waiting.push_back(running.thread);
   fiber().operation = operation;
   fiber().where = where;
   glm_switch_fiber(&fiber().stack_pointer, scheduler_);
 }
 
 void Machine::stop_if_divergent() {
-  const auto end = fibers_.begin() + running.threads;
-  const auto waiting = std::count_if(fibers_.begin(), end, [](const Fiber& f) { return !f.done; });
-  if (waiting == 0) return;
-  const auto first = std::find_if(fibers_.begin(), end, [](const Fiber& f) { return !f.done; });
-  running.thread = static_cast<int>(first - fibers_.begin());
-  fail(std::to_string(waiting) + " of " + std::to_string(running.threads) +
-           " threads wait for ones that don't come, this one in " + first->operation,
-       first->where);
+  for (size_t i = 0; i < residents_.size(); ++i) {
+    if (residents_[i].left == 0) continue;
+    const auto begin = fibers_.begin() + static_cast<int64_t>(i) * launch_.threads;
+    const auto first = std::find_if(begin, begin + launch_.threads, [](const Fiber& f) { return !f.done; });
+    turn_to(static_cast<int>(first - fibers_.begin()));
+    fail(std::to_string(residents_[i].left) + " of " + std::to_string(launch_.threads) +
+             " threads wait for ones that don't come, this one in " + first->operation,
+         first->where);
+  }
 }
 
-void Machine::check_margins() {
+void Machine::check_margins(const Resident& r) {
   const auto poisoned = [](const char* begin, const char* end) {
     return std::all_of(begin, end, [](char c) { return c == static_cast<char>(kPoison); });
   };
-  const char* end = running.shared + shared_bytes_;
-  if (!poisoned(running.shared - kMargin, running.shared) || !poisoned(end, end + kMargin)) {
+  const char* end = r.running.shared + launch_.shared_bytes;
+  if (!poisoned(r.memory.data(), r.running.shared) || !poisoned(end, r.memory.data() + r.memory.size())) {
     fail("the block wrote outside of its shared memory", Where::current());
   }
 }
 
 void Machine::check_shared(const char* to, int bytes, const Where& where) {
-  if (to < running.shared || to + bytes > running.shared + shared_bytes_) {
+  if (to < running.shared || to + bytes > running.shared + launch_.shared_bytes) {
     fail("a background copy goes outside of the shared memory", where);
   }
 }
@@ -244,24 +286,28 @@ void Machine::run(const Launch& launch, const std::function<void()>& body) {
   if (launch.shared_bytes < 0 || launch.shared_bytes > kMaxShared) {
     throw std::runtime_error("a block can't have " + std::to_string(launch.shared_bytes) + " bytes of shared memory");
   }
-  const Block grid = launch.grid;
-  std::vector<int> blocks(static_cast<size_t>(grid.x) * grid.y * grid.z);
-  std::iota(blocks.begin(), blocks.end(), 0);
-  order_.resize(launch.threads);
-  std::iota(order_.begin(), order_.end(), 0);
-  std::mt19937_64 generator(launch.order);
-  if (launch.order != 0) {
-    std::shuffle(blocks.begin(), blocks.end(), generator);
-    std::shuffle(order_.begin(), order_.end(), generator);
-  }
-  shared_bytes_ = launch.shared_bytes;
+  launch_ = launch;
   body_ = &body;
-  const auto first = reinterpret_cast<uintptr_t>(shared_.data() + kMargin);
-  running = {0, launch.threads, {}, grid, reinterpret_cast<char*>((first + 15) / 16 * 16)};
-  for (const int i : blocks) {
-    running.block = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
-    run_block();
+  ready_ = {};
+  generator_.seed(launch.order);
+  const int count = launch.grid.x * launch.grid.y * launch.grid.z;
+  std::vector<int> blocks(count);
+  std::iota(blocks.begin(), blocks.end(), 0);
+  if (launch.order != 0) std::shuffle(blocks.begin(), blocks.end(), generator_);
+  const int at_once = launch.order == 0 ? 1 : std::min(count, kMaxFibers / launch.threads);
+  residents_.resize(at_once);
+  int next = 0;
+  for (int i = 0; i < at_once; ++i) begin_block(i, blocks[next++]);
+  while (!ready_.empty()) {
+    turn_to(ready_.top().second);
+    ready_.pop();
+    glm_switch_fiber(&scheduler_, fiber().stack_pointer);
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    if (resident().left > 0) continue;
+    check_margins(resident());
+    if (next < count) begin_block(current_ / launch.threads, blocks[next++]);
   }
+  stop_if_divergent();
 }
 
 }  // namespace
@@ -271,7 +317,7 @@ void fail(const std::string& what, const Where& where) {
 }
 
 void block_barrier(const Where& where) {
-  machine().wait(machine().block, "sync", where, running.threads);
+  machine().wait(machine().resident().barrier, "sync", where, running.threads);
 }
 
 const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& deposit, const Where& where) {
@@ -309,53 +355,10 @@ void check_aligned(const void* address, int bytes, const Where& where) {
   if (reinterpret_cast<uintptr_t>(address) % bytes != 0) fail("a misaligned address", where);
 }
 
-uint16_t round_to_bf16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return 0x7FFF;
-  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
-uint16_t multiply_bf16(uint16_t a, uint16_t b) {
-  const float product = bf16_to_float(a) * bf16_to_float(b);  // exact unless it is subnormal
-  if (product == 0 || !std::isfinite(product) || std::abs(product) >= std::numeric_limits<float>::min()) {
-    return round_to_bf16(product);
-  }
-  const double exact = static_cast<double>(bf16_to_float(a)) * bf16_to_float(b);
-  return round_to_bf16(static_cast<float>(std::nearbyint(exact * 0x1p133) * 0x1p-133));
-}
-
 }  // namespace host
 
 void launch(const Launch& launch, const std::function<void()>& body) {
   host::machine().run(launch, body);
-}
-
-void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const host::Where& where) {
-  const auto& lanes = host::exchange("mma", {a[0], a[1], a[2], a[3], b0, b1}, where);
-  const auto half = [](uint32_t word, int k) { return host::bf16_to_float(k % 2 == 0 ? word & 0xFFFF : word >> 16); };
-  const int g = thread() % 32 / 4;
-  const int t = thread() % 4;
-  for (int i = 0; i < 4; ++i) {
-    double sum = c[i];
-    for (int k = 0; k < 16; ++k) {
-      const host::Deposit& of_a = lanes[4 * g + k % 8 / 2];
-      const host::Deposit& of_b = lanes[4 * (2 * t + i % 2) + k % 8 / 2];
-      sum += static_cast<double>(half(of_a[i / 2 + 2 * (k / 8)], k)) * half(of_b[4 + k / 8], k);
-    }
-    c[i] = static_cast<float>(sum);
-  }
-}
-
-Words4 load16(const void* from, const host::Where& where) {
-  host::check_aligned(from, 16, where);
-  Words4 v;
-  std::memcpy(&v, from, 16);
-  return v;
-}
-
-void store16(void* to, const Words4& v, const host::Where& where) {
-  host::check_aligned(to, 16, where);
-  std::memcpy(to, &v, 16);
 }
 
 }  // namespace glm::simt

@@ -1,8 +1,8 @@
-// The names of kernels/cuda/simt_device.h on the host, so that tests run the kernels' bodies without a card. The
-// threads of a block are fibers of one OS thread; blocks run one after another. What a card leaves open is made as bad
-// as it may be: memory begins as NaN, a background copy turns its target into NaN at once and brings the data only when
-// it is waited for, and Launch::order shuffles blocks and threads. Barriers that part of the threads miss, misaligned
-// accesses, writes past the shared memory and copies that nobody waits for end launch() with an error that says where.
+// The names of kernels/cuda/simt_device.cuh on the host, so that tests run the kernels' bodies without a card. Threads
+// are fibers of one OS thread. What a card leaves open is made as bad as it may be: memory begins as NaN, a background
+// copy turns its target into NaN at once and brings the data only when it is waited for, and with Launch::order several
+// blocks are under way and some warps far ahead of others. Barriers that part of the threads miss, misaligned accesses,
+// writes past the shared memory and copies that nobody waits for end launch() with an error that says where.
 #pragma once
 
 #include <array>
@@ -25,7 +25,8 @@ struct Launch {
   Block grid{1, 1, 1};
   int threads = 32;  // a multiple of 32
   int64_t shared_bytes = 0;
-  uint64_t order = 0;  // 0: blocks and threads in ascending order; else a seed that shuffles both
+  uint64_t order =
+      0;  // 0: one block after another, threads by turns; else a seed of which go first, several blocks at once
 };
 
 // Runs `body` once for each thread. Throws std::runtime_error at the first mistake.

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace glm {
@@ -161,6 +163,59 @@ TEST_P(Machine, MemoryBeginsAsNan) {
   };
   launch({{4, 1, 1}, 64, 256, GetParam()}, body);
   EXPECT_EQ(numbers, 0);
+}
+
+// Mistakes that a card forgives most of the time: some order has to show each.
+int orders_that_show(const simt::Launch& launched, const std::function<void()>& body,
+                     const std::function<bool()>& wrong) {
+  int count = 0;
+  for (uint64_t order = 1; order <= 20; ++order) {
+    launch({launched.grid, launched.threads, launched.shared_bytes, order}, body);
+    count += wrong() ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(MachineOrders, ShowACounterThatIsAheadOfTheWrites) {
+  for (const bool barrier : {true, false}) {
+    std::vector<int> written;
+    uint32_t arrived = 0;
+    int missing = 0;
+    const auto body = [&] {
+      const int i = simt::block().x * 64 + thread();
+      written.resize(256);
+      written[i] = 1;
+      if (barrier) sync();
+      auto* last = reinterpret_cast<uint32_t*>(simt::shared());
+      if (thread() == 0) *last = simt::count_up(&arrived, 3);
+      sync();
+      if (*last == 3 && thread() == 0) missing = 256 - std::accumulate(written.begin(), written.end(), 0);
+    };
+    const auto wrong = [&] {
+      written.clear();
+      return std::exchange(missing, 0) != 0;
+    };
+    const int shown = orders_that_show({{4, 1, 1}, 64, 16, 0}, body, wrong);
+    EXPECT_EQ(shown > 0, !barrier) << shown;
+  }
+}
+
+TEST(MachineOrders, ShowAPlaceThatIsWrittenAgainTooEarly) {
+  for (const bool barrier : {true, false}) {
+    int wrong_reads = 0;
+    const auto body = [&] {
+      auto* place = reinterpret_cast<int*>(simt::shared());
+      for (int turn = 0; turn < 3; ++turn) {
+        if (thread() == 32 * turn) *place = turn;
+        sync();
+        wrong_reads += *place == turn ? 0 : 1;
+        if (barrier) sync();
+      }
+    };
+    const int shown =
+        orders_that_show({{1, 1, 1}, 128, 16, 0}, body, [&] { return std::exchange(wrong_reads, 0) != 0; });
+    EXPECT_EQ(shown > 0, !barrier) << shown;
+  }
 }
 
 TEST_P(Machine, SeesABarrierThatSomeMiss) {

@@ -1,0 +1,56 @@
+// What simt_host.h's names compute and move, apart from the fibers.
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "tests/kernels/simt_host.h"
+
+namespace glm::simt {
+namespace host {
+
+uint16_t round_to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return 0x7FFF;
+  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+uint16_t multiply_bf16(uint16_t a, uint16_t b) {
+  const float product = bf16_to_float(a) * bf16_to_float(b);  // exact unless it is subnormal
+  if (product == 0 || !std::isfinite(product) || std::abs(product) >= std::numeric_limits<float>::min()) {
+    return round_to_bf16(product);
+  }
+  const double exact = static_cast<double>(bf16_to_float(a)) * bf16_to_float(b);
+  return round_to_bf16(static_cast<float>(std::nearbyint(exact * 0x1p133) * 0x1p-133));
+}
+
+}  // namespace host
+
+void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const host::Where& where) {
+  const auto& lanes = host::exchange("mma", {a[0], a[1], a[2], a[3], b0, b1}, where);
+  const auto half = [](uint32_t word, int k) { return host::bf16_to_float(k % 2 == 0 ? word & 0xFFFF : word >> 16); };
+  const int g = thread() % 32 / 4;
+  const int t = thread() % 4;
+  for (int i = 0; i < 4; ++i) {
+    double sum = c[i];
+    for (int k = 0; k < 16; ++k) {
+      const host::Deposit& of_a = lanes[4 * g + k % 8 / 2];
+      const host::Deposit& of_b = lanes[4 * (2 * t + i % 2) + k % 8 / 2];
+      sum += static_cast<double>(half(of_a[i / 2 + 2 * (k / 8)], k)) * half(of_b[4 + k / 8], k);
+    }
+    c[i] = static_cast<float>(sum);
+  }
+}
+
+Words4 load16(const void* from, const host::Where& where) {
+  host::check_aligned(from, 16, where);
+  Words4 v;
+  std::memcpy(&v, from, 16);
+  return v;
+}
+
+void store16(void* to, const Words4& v, const host::Where& where) {
+  host::check_aligned(to, 16, where);
+  std::memcpy(to, &v, 16);
+}
+
+}  // namespace glm::simt
