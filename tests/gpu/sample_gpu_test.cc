@@ -99,8 +99,8 @@ class SampleOnGpu : public GpuTest {
 
   void expect_is_atens(const Case& c) {
     const State s = make(c);
-    const at::Tensor counts = s.counts.cpu();
-    const at::Tensor lengths = s.lengths.cpu();
+    const at::Tensor counts = s.counts.cpu().clone();
+    const at::Tensor lengths = s.lengths.cpu().clone();
     run(gpu(), {call_of(c, s)}, false);
     at::Tensor sum = at::zeros_like(s.logits[0]);
     for (int i = 0; i < c.splits; ++i) sum += s.logits[i];
