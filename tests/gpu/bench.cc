@@ -22,11 +22,6 @@ constexpr double kBeyondL2 = 400e6;  // bytes of weights that take turns
 constexpr int kContext = 840;        // a 1024 x 1024 picture's, on average
 constexpr int kCapacity = 1536;
 
-const char* text_of(Format format) {
-  constexpr const char* kNames[] = {"bf16", "fp8", "int8", "int4"};
-  return kNames[static_cast<int>(format)];
-}
-
 std::string with_batch(const std::string& shape, int batch) {
   return shape + ", batch " + std::to_string(batch);
 }
@@ -85,7 +80,7 @@ void measure_linear(const Gpu& gpu, Format format, const LinearShape& shape, Tab
       }
       calls.push_back(call);
     }
-    table.row(std::string("linear ") + text_of(format),
+    table.row(std::string("linear ") + name_of(format),
               with_batch(std::string(shape.name) + " " + std::to_string(shape.rows) + " x " +
                              std::to_string(shape.inner) + ", splits " + std::to_string(splits),
                          batch),
@@ -140,7 +135,7 @@ void measure_step(const Gpu& gpu, Format format, Table& table) {
     return random_weight(gpu, format, rows, inner, keep);
   });
   const double bytes = weight_bytes(weights);
-  const std::string name = std::string("step ") + text_of(format);
+  const std::string name = std::string("step ") + name_of(format);
   for (const int batch : kBatches) {
     TokenStep step(gpu, weights, {.batch = batch, .capacity = kCapacity, .tokens = 1200});
     const Calls calls = step.calls();

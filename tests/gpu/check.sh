@@ -80,7 +80,7 @@ run_engine() { GLM_TEST_DEVICE=cuda tests engine 150 "$programs/engine_tests"; }
 
 run_sanitizer() {
   command -v compute-sanitizer >/dev/null || { summary+=("sanitizer: not installed"); return; }
-  local small='*LinearOnGpu*/*_160x128:NormOnGpu.BeginsATokenWithItsEmbedding:AttentionOnGpu.OtherShapes:SampleOnGpu.Ties:Launches.AreCounted'
+  local small='Formats/LinearOnGpu.IsMatmulOfTheDenseWeight/*:Formats/LinearOnGpu.GateAndUpAreActivated/*:NormOnGpu.BeginsATokenWithItsEmbedding:AttentionOnGpu.OtherShapes:SampleOnGpu.Ties:Launches.AreCounted'
   export PYTORCH_NO_CUDA_MEMORY_CACHING=1   # so that memcheck sees each tensor's end
   for tool in memcheck racecheck; do
     part $tool 60 compute-sanitizer --tool $tool --error-exitcode 9 "$programs/gpu_kernels_tests" --gtest_filter="$small"

@@ -58,6 +58,11 @@ void Graph::replay(int times) const {
   check(gpu_.library->replay(graph_, times, gpu_.stream));
 }
 
+const char* name_of(cuda::Format format) {
+  constexpr const char* kNames[] = {"bf16", "fp8", "int8", "int4"};
+  return kNames[static_cast<int>(format)];
+}
+
 at::Tensor poisoned(const Gpu& gpu, at::IntArrayRef shape, at::ScalarType dtype) {
   const at::Tensor tensor = at::empty(shape, at::TensorOptions(gpu.device).dtype(dtype));
   if (tensor.numel() > 0) tensor.view(at::kByte).fill_(0xFF);

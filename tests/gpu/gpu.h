@@ -41,6 +41,8 @@ class Graph {
   void* graph_ = nullptr;
 };
 
+const char* name_of(cuda::Format format);
+
 // Every byte 0xFF: NaN, or -1.
 at::Tensor poisoned(const Gpu& gpu, at::IntArrayRef shape, at::ScalarType dtype);
 

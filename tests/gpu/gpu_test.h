@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <random>
+#include <string>
 
 #include "tests/gpu/gpu.h"
 
@@ -23,7 +25,19 @@ class GpuTest : public testing::Test {
   uint64_t seed_ = 0;
 };
 
+// Tests of a weight format are called Formats/Suite.Name/int4.
+constexpr cuda::Format kFormats[] = {cuda::Format::bf16, cuda::Format::fp8, cuda::Format::int8, cuda::Format::int4};
+inline std::string test_name(const testing::TestParamInfo<cuda::Format>& info) {
+  return name_of(info.param);
+}
+
 // Bit for bit, NaN too.
 bool same_bits(const at::Tensor& a, const at::Tensor& b);
+
+namespace cuda {
+inline void PrintTo(Format format, std::ostream* out) {
+  *out << name_of(format);
+}
+}  // namespace cuda
 
 }  // namespace glm

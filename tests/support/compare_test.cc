@@ -84,6 +84,7 @@ TEST(Tolerances, AreTheOnesThatWerePromised) {
   EXPECT_EQ(tolerance::kBf16Psnr, 40.0);
   EXPECT_EQ(tolerance::kBf16Step.of_largest, 0x1p-7);
   EXPECT_EQ(tolerance::kRoundedOtherwise, 0.01);
+  EXPECT_EQ(tolerance::kTensorCoreSum.of_largest, 3e-5);
 }
 
 }  // namespace
