@@ -1,10 +1,11 @@
 // Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A block works on 128 positions of one key/value head and batch row; the last of them to finish adds
+// tensor-core tile. A block works on 64 positions of one key/value head and batch row; the last of them to finish adds
 // the parts. Before that it finishes the projection: the sums' parts, the bias, the rotation, the new position in the
 // cache. Upstream: GlmImageTextAttention
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
+#include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
 
@@ -20,7 +21,7 @@ struct AttentionShared {
   uint32_t last;
 };
 constexpr int kAttentionSharedBytes = sizeof(AttentionShared);
-static_assert(kChunk == 16 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
+static_assert(kChunk == 8 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
 
 GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
@@ -36,12 +37,9 @@ GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head
     const int from_head =
         head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
     const int column = from_head * kHeadDim + i % kHeadDim;
-    float sum[4] = {0, 0, 0, 0};
-    for (int part = 0; part < p.qkv_splits; ++part) {
-      const simt::Words4 v = simt::load16(p.qkv + (static_cast<int64_t>(part) * p.batch + row) * width + column);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) sum[k] += simt::bits_to_float(v.word[k]);
-    }
+    float sum[4];
+    add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
+              sum);
     bf16_bits* to = head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim];
 #pragma unroll
     for (int k = 0; k < 4; ++k) to[k] = to_bf16(sum[k] + (p.bias != nullptr ? of_bf16(p.bias[column + k]) : 0.0f));
@@ -57,10 +55,10 @@ GLM_DEVICE void rotate_pair(bf16_bits* head, int i, int half, const bf16_bits* c
       to_bf16(simt::round_bf16(b * of_bf16(cosines[i + half])) + simt::round_bf16(a * of_bf16(sines[i + half])));
 }
 
-// A warp's 16 positions against the 16 heads. scores: two tiles of 8 positions. Lane 4 g + t takes dimensions 8 t … of
-// every 32, of the key at position g of a tile; the query's words are taken in the same order.
-struct Keys {
-  uint32_t word[2][16];
+// A warp's 8 positions against the 16 heads. Lane 4 g + t takes dimensions 8 t … of every 32, of the key at position g;
+// the query's words are taken in the same order.
+struct Key {
+  uint32_t word[16];
 };
 
 GLM_DEVICE void read_key(const bf16_bits* key, uint32_t (&word)[16]) {
@@ -69,17 +67,6 @@ GLM_DEVICE void read_key(const bf16_bits* key, uint32_t (&word)[16]) {
     const simt::Words4 v = simt::load16(key + 32 * i + simt::thread() % 4 * 8);
 #pragma unroll
     for (int j = 0; j < 4; ++j) word[4 * i + j] = v.word[j];
-  }
-}
-
-GLM_DEVICE void read_keys(const bf16_bits* keys, int first, int there, Keys& k) {
-  const int lane = simt::thread() % 32;
-#pragma unroll
-  for (int tile = 0; tile < 2; ++tile) {
-    const int position = first + 8 * tile + lane / 4;
-#pragma unroll
-    for (int i = 0; i < 16; ++i) k.word[tile][i] = 0;
-    if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word[tile]);
   }
 }
 
@@ -103,7 +90,7 @@ GLM_DEVICE void read_values(const bf16_bits* values, int first, int there, Value
   }
 }
 
-GLM_DEVICE void score(const AttentionShared& s, const Keys& k, float (&scores)[2][4]) {
+GLM_DEVICE void score(const AttentionShared& s, const Key& k, float (&scores)[4]) {
   const int lane = simt::thread() % 32;
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
@@ -111,10 +98,7 @@ GLM_DEVICE void score(const AttentionShared& s, const Keys& k, float (&scores)[2
     const bf16_bits* upper = &s.q[lane / 4][dim];
     const bf16_bits* lower = &s.q[lane / 4 + 8][dim];
     const uint32_t a[4] = {load_pair(upper), load_pair(lower), load_pair(upper + 2), load_pair(lower + 2)};
-#pragma unroll
-    for (int tile = 0; tile < 2; ++tile) {
-      simt::mma(scores[tile], a, k.word[tile][2 * step], k.word[tile][2 * step + 1]);
-    }
+    simt::mma(scores, a, k.word[2 * step], k.word[2 * step + 1]);
   }
 }
 
@@ -131,26 +115,39 @@ GLM_DEVICE float sum_of_quad(float x) {
 
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
-// The parts of a head group, in order of the chunks, into the output.
+// The chunks' parts of a head group into the output. Sixteen threads share a head: first each sees every sixteenth
+// chunk's largest score and sum, then each adds eight dimensions of all chunks.
 GLM_DEVICE void combine(const AttentionParams& p, int row, int kv_head, int chunks) {
   const int head = simt::thread() / 16;
-  const int dim = simt::thread() % 16 * 8;
+  const int own = simt::thread() % 16;
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
   const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head;
   float most = kNothing;
-  for (int c = 0; c < chunks; ++c) {
-    const float own = simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads);
-    most = own > most ? own : most;
-  }
   float total = 0;
+#pragma unroll 4
+  for (int c = own; c < chunks; c += 16) {
+    const float score = simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads);
+    const float sum = simt::load_shared_by_blocks(largest + (c * 2 + 1) * kGroupHeads);
+    const float more = score > most ? score : most;
+    total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
+    most = more;
+  }
+#pragma unroll
+  for (int mask = 8; mask > 0; mask /= 2) {
+    const float score = simt::shuffle_xor(most, mask);
+    const float sum = simt::shuffle_xor(total, mask);
+    const float more = score > most ? score : most;
+    total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
+    most = more;
+  }
+  const float* from = p.partial + (group * p.chunks * kGroupHeads + head) * kHeadDim + own * 8;
   float out[8] = {};
+#pragma unroll 4
   for (int c = 0; c < chunks; ++c) {
     const float scale = simt::exponent(simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads) - most);
-    total += scale * simt::load_shared_by_blocks(largest + (c * 2 + 1) * kGroupHeads);
-    const float* from = p.partial + ((group * p.chunks + c) * kGroupHeads + head) * kHeadDim + dim;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const simt::Words4 v = simt::load16_shared_by_blocks(from + 4 * half);
+      const simt::Words4 v = simt::load16_shared_by_blocks(from + c * (kGroupHeads * kHeadDim) + 4 * half);
 #pragma unroll
       for (int k = 0; k < 4; ++k) out[4 * half + k] += scale * simt::bits_to_float(v.word[k]);
     }
@@ -160,7 +157,7 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int kv_head, int chun
   for (int k = 0; k < 4; ++k) {
     packed.word[k] = simt::pack_bf16(simt::divide(out[2 * k], total), simt::divide(out[2 * k + 1], total));
   }
-  simt::store16(p.out + static_cast<int64_t>(row) * p.out_stride + (kv_head * kGroupHeads + head) * kHeadDim + dim,
+  simt::store16(p.out + static_cast<int64_t>(row) * p.out_stride + (kv_head * kGroupHeads + head) * kHeadDim + own * 8,
                 packed);
 }
 
@@ -181,8 +178,9 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
   bf16_bits* const keys = p.keys + group * p.capacity * kHeadDim;
   bf16_bits* const values = p.values + group * p.capacity * kHeadDim;
-  Keys k;
-  read_keys(keys, first + 16 * warp, there, k);
+  const int position = first + 8 * warp + lane / 4;  // of this lane's key
+  Key k = {};
+  if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word);
   Values v;
   read_values(values, first, there, v);
 
@@ -203,15 +201,7 @@ GLM_DEVICE void attention(const AttentionParams& p) {
       bf16_bits* const to = (which == 0 ? keys : values) + static_cast<int64_t>(there) * kHeadDim + dim;
       simt::store16(to, simt::load16(&s.kv[which][dim]));
     }
-    if (offset / 16 == warp && offset % 8 == lane / 4) {
-      uint32_t own[16];
-      read_key(s.kv[0], own);
-#pragma unroll
-      for (int i = 0; i < 16; ++i) {
-        k.word[0][i] = offset % 16 < 8 ? own[i] : k.word[0][i];
-        k.word[1][i] = offset % 16 < 8 ? k.word[1][i] : own[i];
-      }
-    }
+    if (position == there) read_key(s.kv[0], k.word);
 #pragma unroll
     for (int step = 0; step < kChunk / 16; ++step) {
 #pragma unroll
@@ -223,17 +213,13 @@ GLM_DEVICE void attention(const AttentionParams& p) {
     }
   }
 
-  float scores[2][4] = {};
+  float scores[4] = {};
   score(s, k, scores);
   float largest[2] = {kNothing, kNothing};  // of heads g and g + 8
 #pragma unroll
-  for (int tile = 0; tile < 2; ++tile) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int position = first + 16 * warp + 8 * tile + 2 * (lane % 4) + i % 2;
-      scores[tile][i] = position <= there ? scores[tile][i] * p.scale : kNothing;
-      largest[i / 2] = scores[tile][i] > largest[i / 2] ? scores[tile][i] : largest[i / 2];
-    }
+  for (int i = 0; i < 4; ++i) {
+    scores[i] = first + 8 * warp + 2 * (lane % 4) + i % 2 <= there ? scores[i] * p.scale : kNothing;
+    largest[i / 2] = scores[i] > largest[i / 2] ? scores[i] : largest[i / 2];
   }
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
@@ -250,19 +236,16 @@ GLM_DEVICE void attention(const AttentionParams& p) {
     }
   }
 #pragma unroll
-  for (int tile = 0; tile < 2; ++tile) {
+  for (int h = 0; h < 2; ++h) {
+    float weight[2];
 #pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      float weight[2];
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const float own = scores[tile][2 * h + i];
-        weight[i] = own == kNothing ? 0.0f : simt::exponent(own - largest[h]);
-        sum[h] += weight[i];
-      }
-      *reinterpret_cast<uint32_t*>(&s.p[lane / 4 + 8 * h][16 * warp + 8 * tile + 2 * (lane % 4)]) =
-          simt::pack_bf16(weight[0], weight[1]);
+    for (int i = 0; i < 2; ++i) {
+      const float own = scores[2 * h + i];
+      weight[i] = own == kNothing ? 0.0f : simt::exponent(own - largest[h]);
+      sum[h] += weight[i];
     }
+    *reinterpret_cast<uint32_t*>(&s.p[lane / 4 + 8 * h][8 * warp + 2 * (lane % 4)]) =
+        simt::pack_bf16(weight[0], weight[1]);
   }
 #pragma unroll
   for (int h = 0; h < 2; ++h) {

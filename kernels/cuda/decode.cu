@@ -1,5 +1,5 @@
 // The kernels between the products of a token's step.
-#include "kernels/cuda/simt_device.h"
+#include "kernels/cuda/simt_device.cuh"
 // clang-format off: the machine's names come first
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/launch.cuh"
@@ -10,11 +10,13 @@
 namespace glm::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kAttentionThreads) attention_kernel(const __grid_constant__ AttentionParams p) {
+__global__ void __launch_bounds__(kAttentionThreads, 3) attention_kernel(const __grid_constant__ AttentionParams p) {
   attention(p);
 }
-__global__ void __launch_bounds__(kNormThreads) norm_kernel(const __grid_constant__ NormParams p) {
-  norm(p);
+template <int kVectors>
+__global__ void __launch_bounds__(kNormThreads, kVectors <= 2 ? 2 : 1)
+    norm_kernel(const __grid_constant__ NormParams p) {
+  norm<kVectors>(p);
 }
 __global__ void __launch_bounds__(kSampleThreads) sample_kernel(const __grid_constant__ SampleParams p) {
   sample(p);
@@ -28,7 +30,8 @@ cudaError_t launch_attention(const AttentionParams& p, const Launch& l) {
 }
 
 cudaError_t launch_norm(const NormParams& p, const Launch& l) {
-  return launch(norm_kernel, p, {dim3(static_cast<unsigned>(p.batch)), kNormThreads, norm_shared_bytes(p.dim)}, l);
+  return launch(p.dim <= 4 * 4 * kNormThreads ? norm_kernel<4> : norm_kernel<8>, p,
+                {dim3(static_cast<unsigned>(p.batch)), kNormThreads, kNormSharedBytes}, l);
 }
 
 cudaError_t launch_sample(const SampleParams& p, const Launch& l) {

@@ -14,62 +14,85 @@
 
 namespace glm::cuda {
 
-constexpr int kLinearWarps = 8;
+constexpr int kLinearWarpBits = 3;
+constexpr int kLinearWarps = 1 << kLinearWarpBits;
 constexpr int kLinearThreads = 32 * kLinearWarps;
 constexpr int kQueueBytes = 80 * 1024;
 constexpr int kColumnStride = 20;  // of a column's 16 sums in shared memory: no two lanes meet in a bank
 
+// A turn: what a thread waits for and multiplies at a time. Fewer bytes a block take more blocks, so that the way from
+// shared memory through the conversion to the products is gone less often.
 template <typename F>
-struct Queue {
+struct Turn {
+  static constexpr int kBlocks = F::kLaneBytes == 64 ? 1 : 2;
+  static constexpr int kPieces = F::kLaneBytes / 16;  // of sixteen bytes, a block's
   static constexpr int kScaleBytes = F::kGroupScaled ? 8 : 0;
-  static constexpr int kSlotBytes = F::kLaneBytes + kScaleBytes;  // a thread's
+  static constexpr int kSlotBytes = kBlocks * (F::kLaneBytes + kScaleBytes);  // a thread's
   static constexpr int kDepth = kQueueBytes / (kLinearThreads * kSlotBytes);
 };
 
 constexpr int kExchangeFloats = kLinearWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
 constexpr int kLinearSharedBytes = kQueueBytes + 2 * kExchangeFloats * 4;
 
-// Which 64-column blocks a warp works through, in order: over the block's units (a tile's split each), in each its
-// slice.
+// A launch's work: units are the splits of each tile, in order. splits is a power of two, so that nothing is divided.
+struct Work {
+  int blocks;      // of 64 columns, in a row of the weight
+  int split_bits;  // log2(splits)
+  int units;
+};
+
+GLM_DEVICE Work work_of(const LinearParams& p) {
+  Work w{p.weight.inner / kBlockInner, 0, p.weight.rows / kTileRows * p.splits};
+  while (1 << w.split_bits < p.splits) ++w.split_bits;
+  return w;
+}
+
+// Where a warp stands in its slices of the block's units.
 struct Cursor {
   int unit, block, end;
 };
 
-GLM_DEVICE int column_blocks(const LinearParams& p) {
-  return p.weight.inner / kBlockInner;
-}
-GLM_DEVICE int units(const LinearParams& p) {
-  return p.weight.rows / kTileRows * p.splits;
-}
-
-GLM_DEVICE Cursor at_unit(const LinearParams& p, int unit, int warp) {
-  const int part = unit % p.splits * kLinearWarps + warp;
-  const int parts = p.splits * kLinearWarps;
-  return {unit, slice_begin(column_blocks(p), part, parts), slice_begin(column_blocks(p), part + 1, parts)};
+GLM_DEVICE Cursor at_unit(const Work& w, int unit, int warp) {
+  const int part = (unit & ((1 << w.split_bits) - 1)) * kLinearWarps + warp;
+  const int bits = w.split_bits + kLinearWarpBits;
+  return {unit, w.blocks * part >> bits, w.blocks * (part + 1) >> bits};
 }
 // To the next block that there is: a slice may be empty.
-GLM_DEVICE void settle(const LinearParams& p, Cursor& c, int warp) {
-  while (c.block >= c.end && c.unit < units(p)) c = at_unit(p, c.unit + simt::blocks(), warp);
+GLM_DEVICE void settle(const Work& w, Cursor& c, int warp) {
+  while (c.block >= c.end && c.unit < w.units) c = at_unit(w, c.unit + simt::blocks(), warp);
 }
 
+// Queues a turn's weights, moves the cursor on.
 template <typename F>
-GLM_DEVICE void fetch(const LinearParams& p, const Cursor& c, char* queue, int slot) {
-  const int thread = simt::thread();
-  const int lane = thread % 32;
-  const int tile = c.unit / p.splits;
-  const char* from = static_cast<const char*>(p.weight.tiles) +
-                     (static_cast<int64_t>(tile) * column_blocks(p) + c.block) * (32 * F::kLaneBytes) + lane * 16;
-  char* to = queue + static_cast<int64_t>(slot) * Queue<F>::kSlotBytes * kLinearThreads;
+GLM_DEVICE void fetch(const LinearParams& p, const Work& w, Cursor& c, char* queue, int slot, int warp) {
+  using T = Turn<F>;
+  if (c.unit < w.units) {
+    const int thread = simt::thread();
+    const int lane = thread % 32;
+    const int tile = c.unit >> w.split_bits;
+    const char* from = static_cast<const char*>(p.weight.tiles) +
+                       (static_cast<int64_t>(tile) * w.blocks + c.block) * (32 * F::kLaneBytes) + lane * 16;
+    char* to = queue + slot * (T::kSlotBytes * kLinearThreads) + thread * 16;
 #pragma unroll
-  for (int i = 0; i < F::kLaneBytes / 16; ++i) {
-    simt::copy_async_16_once(to + (i * kLinearThreads + thread) * 16, from + i * 512);
+    for (int i = 0; i < T::kBlocks; ++i) {
+      if (c.block + i < c.end) {
+#pragma unroll
+        for (int k = 0; k < T::kPieces; ++k) {
+          simt::copy_async_16(to + (i * T::kPieces + k) * (16 * kLinearThreads), from + (i * T::kPieces + k) * 512);
+        }
+        if constexpr (F::kGroupScaled) {
+          const uint32_t* scales =
+              p.weight.group_scales +
+              ((static_cast<int64_t>(tile) * (w.blocks / 2) + (c.block + i) / 2) * 8 + lane / 4) * 2;
+          simt::copy_async_8(to - thread * 8 + T::kBlocks * F::kLaneBytes * kLinearThreads + i * (8 * kLinearThreads),
+                             scales);
+        }
+      }
+    }
+    c.block += T::kBlocks;
+    settle(w, c, warp);
   }
-  if constexpr (F::kGroupScaled) {
-    const uint32_t* scales =
-        p.weight.group_scales +
-        ((static_cast<int64_t>(tile) * (p.weight.inner / kGroupInner) + c.block / 2) * 8 + lane / 4) * 2;
-    simt::copy_async_8(to + F::kLaneBytes * kLinearThreads + thread * 8, scales);
-  }
+  simt::copy_async_commit();
 }
 
 // A thread's share of a block, out of the queue.
@@ -80,18 +103,20 @@ struct Share {
 };
 
 template <typename F>
-GLM_DEVICE Share<F> take(const char* queue, int slot) {
+GLM_DEVICE Share<F> take(const char* queue, int slot, int block_of_turn) {
+  using T = Turn<F>;
   const int thread = simt::thread();
-  const char* from = queue + static_cast<int64_t>(slot) * Queue<F>::kSlotBytes * kLinearThreads;
+  const char* from = queue + slot * (T::kSlotBytes * kLinearThreads);
   Share<F> share;
 #pragma unroll
-  for (int i = 0; i < F::kLaneBytes / 16; ++i) {
-    const simt::Words4 v = simt::load16(from + (i * kLinearThreads + thread) * 16);
+  for (int k = 0; k < T::kPieces; ++k) {
+    const simt::Words4 v = simt::load16(from + ((block_of_turn * T::kPieces + k) * kLinearThreads + thread) * 16);
 #pragma unroll
-    for (int k = 0; k < 4; ++k) share.word[4 * i + k] = v.word[k];
+    for (int j = 0; j < 4; ++j) share.word[4 * k + j] = v.word[j];
   }
   if constexpr (F::kGroupScaled) {
-    const auto* scales = reinterpret_cast<const uint32_t*>(from + F::kLaneBytes * kLinearThreads + thread * 8);
+    const auto* scales = reinterpret_cast<const uint32_t*>(from + T::kBlocks * F::kLaneBytes * kLinearThreads +
+                                                           (block_of_turn * kLinearThreads + thread) * 8);
     share.scale[0] = scales[0];
     share.scale[1] = scales[1];
   }
@@ -134,7 +159,8 @@ GLM_DEVICE void operand(const Share<F>& share, int j, const uint32_t (&zero)[2],
 // The sixteen columns of a block that a lane owns, of one batch row; zeros beyond the batch.
 GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&x)[8]) {
   if (row < p.batch) {
-    const bf16_bits* from = p.x + static_cast<int64_t>(row) * p.x_stride + block * kBlockInner + simt::thread() % 4 * 16;
+    const bf16_bits* from =
+        p.x + static_cast<int64_t>(row) * p.x_stride + block * kBlockInner + simt::thread() % 4 * 16;
     const simt::Words4 low = simt::load16(from);
     const simt::Words4 high = simt::load16(from + 8);
 #pragma unroll
@@ -148,8 +174,9 @@ GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&x)[
   }
 }
 
+// sums: two chains of products, which take turns, so that one need not wait for the other.
 template <typename F, int kColumns>
-GLM_DEVICE void multiply(const Share<F>& share, const uint32_t (&x)[kColumns][8], float (&sums)[kColumns][4]) {
+GLM_DEVICE void multiply(const Share<F>& share, const uint32_t (&x)[kColumns][8], float (&sums)[2][kColumns][4]) {
   uint32_t zero[2] = {0, 0};
   if constexpr (F::kGroupScaled) {  // 128 + z in both halves; z is a whole number below 128
 #pragma unroll
@@ -158,14 +185,14 @@ GLM_DEVICE void multiply(const Share<F>& share, const uint32_t (&x)[kColumns][8]
       zero[h] = z | z << 16;
     }
   }
-  float part[kColumns][4] = {};
+  float part[2][kColumns][4] = {};
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     uint32_t a[4];
     operand<F>(share, j, zero, a);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      simt::mma(F::kGroupScaled ? part[c] : sums[c], a, x[c][2 * j], x[c][2 * j + 1]);
+      simt::mma(F::kGroupScaled ? part[j % 2][c] : sums[j % 2][c], a, x[c][2 * j], x[c][2 * j + 1]);
     }
   }
   if constexpr (F::kGroupScaled) {
@@ -173,7 +200,7 @@ GLM_DEVICE void multiply(const Share<F>& share, const uint32_t (&x)[kColumns][8]
     for (int c = 0; c < kColumns; ++c) {
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        sums[c][k] += simt::bits_to_float(share.scale[k / 2] << 16) * part[c][k];
+        sums[0][c][k] += simt::bits_to_float(share.scale[k / 2] << 16) * (part[0][c][k] + part[1][c][k]);
       }
     }
   }
@@ -187,18 +214,19 @@ GLM_DEVICE float silu_times(float gate, float up) {  // each step rounded as ups
 
 // The warps' sums of the 8 batch rows from `column` on, added in order and written. One warp does it.
 template <typename F>
-GLM_DEVICE void finish(const LinearParams& p, int unit, int column, const float* exchange) {
+GLM_DEVICE void finish(const LinearParams& p, const Work& w, int unit, int column, const float* exchange) {
   const int lane = simt::thread() % 32;
   const int row = 4 * (lane % 4);  // of the tile
   const int column_in_8 = lane / 4;
   float sum[4] = {0, 0, 0, 0};
 #pragma unroll
-  for (int w = 0; w < kLinearWarps; ++w) {
-    const float* own = exchange + (w * 8 + column_in_8) * kColumnStride + row;
+  for (int k = 0; k < kLinearWarps; ++k) {
+    const float* own = exchange + (k * 8 + column_in_8) * kColumnStride + row;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) sum[k] += own[k];
+    for (int i = 0; i < 4; ++i) sum[i] += own[i];
   }
-  const int tile = unit / p.splits;
+  const int tile = unit >> w.split_bits;
+  const int split = unit & ((1 << w.split_bits) - 1);
   if constexpr (F::kRowScaled) {
 #pragma unroll
     for (int k = 0; k < 4; ++k) sum[k] *= p.weight.row_scales[tile * kTileRows + row + k];
@@ -206,8 +234,7 @@ GLM_DEVICE void finish(const LinearParams& p, int unit, int column, const float*
   const int batch_row = column + column_in_8;
   if (p.sums != nullptr) {
     if (batch_row >= p.batch) return;
-    float* to =
-        p.sums + (static_cast<int64_t>(unit % p.splits) * p.batch + batch_row) * p.weight.rows + tile * kTileRows + row;
+    float* to = p.sums + (static_cast<int64_t>(split) * p.batch + batch_row) * p.weight.rows + tile * kTileRows + row;
     simt::store16(to, {{simt::float_to_bits(sum[0]), simt::float_to_bits(sum[1]), simt::float_to_bits(sum[2]),
                         simt::float_to_bits(sum[3])}});
     return;
@@ -225,75 +252,62 @@ GLM_DEVICE void finish(const LinearParams& p, int unit, int column, const float*
 
 template <typename F, int kColumns>
 GLM_DEVICE void linear(const LinearParams& p) {
-  constexpr int kDepth = Queue<F>::kDepth;
+  using T = Turn<F>;
   char* const queue = simt::shared();
   auto* const exchange = reinterpret_cast<float*>(simt::shared() + kQueueBytes);
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
+  const Work w = work_of(p);
 
   simt::let_next_kernel_begin();
-  Cursor ahead = at_unit(p, simt::block().x, warp);
-  settle(p, ahead, warp);
+  Cursor ahead = at_unit(w, simt::block().x, warp);
+  settle(w, ahead, warp);
   int fill = 0;  // the slot that is filled next
 #pragma unroll 1
-  for (; fill < kDepth - 1; ++fill) {
-    if (ahead.unit < units(p)) {
-      fetch<F>(p, ahead, queue, fill);
-      ++ahead.block;
-      settle(p, ahead, warp);
-    }
-    simt::copy_async_commit();
-  }
+  for (; fill < T::kDepth - 1; ++fill) fetch<F>(p, w, ahead, queue, fill, warp);
   simt::wait_for_previous_kernel();
 
   int slot = 0;
-  int turn = 0;
+  int exchanges = 0;
 #pragma unroll 1
-  for (int unit = simt::block().x; unit < units(p); unit += simt::blocks()) {
-    const Cursor own = at_unit(p, unit, warp);
-    float sums[kColumns][4] = {};
-    uint32_t x[kColumns][8];
-#pragma unroll
-    for (int c = 0; c < kColumns; ++c) {
-      if (own.block < own.end) read_x(p, 8 * c + lane / 4, own.block, x[c]);
-    }
+  for (int unit = simt::block().x; unit < w.units; unit += simt::blocks()) {
+    const Cursor own = at_unit(w, unit, warp);
+    float sums[2][kColumns][4] = {};
 #pragma unroll 1
-    for (int block = own.block; block < own.end; ++block) {
-      uint32_t next[kColumns][8];
+    for (int block = own.block; block < own.end; block += T::kBlocks) {
+      uint32_t x[T::kBlocks][kColumns][8];
 #pragma unroll
-      for (int c = 0; c < kColumns; ++c) {
-        read_x(p, 8 * c + lane / 4, block + 1 < own.end ? block + 1 : block, next[c]);
+      for (int i = 0; i < T::kBlocks; ++i) {
+#pragma unroll
+        for (int c = 0; c < kColumns; ++c) {
+          read_x(p, 8 * c + lane / 4, block + i < own.end ? block + i : block, x[i][c]);
+        }
       }
-      simt::copy_async_wait<kDepth - 2>();
-      const Share<F> share = take<F>(queue, slot);
-      // Into the slot that was taken in the turn before: its words have gone through the products since.
-      if (ahead.unit < units(p)) {
-        fetch<F>(p, ahead, queue, fill);
-        ++ahead.block;
-        settle(p, ahead, warp);
-      }
-      simt::copy_async_commit();
-      fill = fill + 1 == kDepth ? 0 : fill + 1;
-      slot = slot + 1 == kDepth ? 0 : slot + 1;
-      multiply<F, kColumns>(share, x, sums);
+      simt::copy_async_wait<T::kDepth - 2>();
+      Share<F> share[T::kBlocks];
 #pragma unroll
-      for (int c = 0; c < kColumns; ++c) {
+      for (int i = 0; i < T::kBlocks; ++i) share[i] = take<F>(queue, slot, i);
+      // Into the slot of the turn before: its words have gone through the products since.
+      fetch<F>(p, w, ahead, queue, fill, warp);
+      fill = fill + 1 == T::kDepth ? 0 : fill + 1;
+      slot = slot + 1 == T::kDepth ? 0 : slot + 1;
 #pragma unroll
-        for (int k = 0; k < 8; ++k) x[c][k] = next[c][k];
+      for (int i = 0; i < T::kBlocks; ++i) {
+        if (block + i < own.end) multiply<F, kColumns>(share[i], x[i], sums);
       }
     }
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c, ++turn) {
+    for (int c = 0; c < kColumns; ++c, ++exchanges) {
       // Two exchanges take turns: who reads one has passed the next barrier before it is written again.
-      float* const mine = exchange + turn % 2 * kExchangeFloats;
+      float* const mine = exchange + exchanges % 2 * kExchangeFloats;
       const int column = 2 * (lane % 4);
       float* const to = mine + (warp * 8 + column) * kColumnStride + lane / 4;
-      to[0] = sums[c][0];
-      to[kColumnStride] = sums[c][1];
-      to[8] = sums[c][2];
-      to[kColumnStride + 8] = sums[c][3];
+      to[0] = sums[0][c][0] + sums[1][c][0];
+      to[kColumnStride] = sums[0][c][1] + sums[1][c][1];
+      to[8] = sums[0][c][2] + sums[1][c][2];
+      to[kColumnStride + 8] = sums[0][c][3] + sums[1][c][3];
       simt::sync();
-      if (warp == turn % kLinearWarps) finish<F>(p, unit, 8 * c, mine);
+      if (warp == exchanges % kLinearWarps) finish<F>(p, w, unit, 8 * c, mine);
     }
   }
 }

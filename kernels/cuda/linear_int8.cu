@@ -1,4 +1,4 @@
-#include "kernels/cuda/simt_device.h"
+#include "kernels/cuda/simt_device.cuh"
 // clang-format off: the machine's names come first
 #include "kernels/cuda/linear_launch.cuh"
 

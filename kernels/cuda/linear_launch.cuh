@@ -1,4 +1,4 @@
-// The kernels of one weight format. Include after simt_device.h.
+// The kernels of one weight format. Include after simt_device.cuh.
 #pragma once
 
 #include "kernels/cuda/launch.cuh"

@@ -4,64 +4,100 @@
 
 #include "kernels/cuda/bf16.cuh"
 #include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
 
-constexpr int kNormThreads = 512;
+constexpr int kNormThreads = 256;
 
-// A row of `dim` floats (a multiple of 4) and the slots of a sum.
-constexpr int norm_shared_bytes(int dim) {
-  return (dim + kSumSlots) * 4;
-}
+constexpr int kNormSharedBytes = kSumSlots * 4;
 
 // weight * bf16(x * scale), rounded
-GLM_DEVICE float normed(float x, float scale, bf16_bits weight) {
-  return simt::round_bf16(of_bf16(weight) * simt::round_bf16(x * scale));
+GLM_DEVICE float normed(float x, float scale, float weight) {
+  return simt::round_bf16(weight * simt::round_bf16(x * scale));
 }
 
 GLM_DEVICE float root_scale(float squares, const NormParams& p) {
   return simt::reciprocal_root(simt::divide(squares, static_cast<float>(p.dim)) + p.eps);
 }
 
+// Four neighbours of a row, as they lie in memory and as numbers.
+GLM_DEVICE void unpack(const simt::Words2& packed, float (&to)[4]) {
+#pragma unroll
+  for (int k = 0; k < 4; ++k) to[k] = of_bf16(static_cast<bf16_bits>(packed.word[k / 2] >> 16 * (k % 2)));
+}
+GLM_DEVICE simt::Words2 pack(const float (&from)[4]) {
+  return {{simt::pack_bf16(from[0], from[1]), simt::pack_bf16(from[2], from[3])}};
+}
+
+template <int kVectors>
+GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
+  float sum = 0;
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sum += values[v][k] * values[v][k];
+  }
+  return sum;
+}
+
+// kVectors: of four neighbours, that a thread holds; dim is at most 1024 kVectors. All that is read is asked for at
+// once: the kernel lasts about as long as one answer takes.
+template <int kVectors>
 GLM_DEVICE void norm(const NormParams& p) {
-  auto* const values = reinterpret_cast<float*>(simt::shared());  // [dim]
-  float* const slots = values + p.dim;
+  auto* const slots = reinterpret_cast<float*>(simt::shared());
   const int row = simt::block().x;
-  bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
   simt::let_next_kernel_begin();
+
+  const auto each = [&](auto use) {
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+      const int i = 4 * (simt::thread() + v * kNormThreads);
+      if (i < p.dim) use(v, i);
+    }
+  };
+  simt::Words2 pre[kVectors];
+  simt::Words2 post[kVectors];
+  each([&](int v, int i) {  // weights depend on no kernel
+    pre[v] = simt::load8(p.pre_weight + i);
+    if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + i);
+  });
   simt::wait_for_previous_kernel();
 
-  float squares = 0;
+  bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
+  float values[kVectors][4] = {};
   if (p.tokens != nullptr) {
     const bf16_bits* from = p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim;
-    for (int i = simt::thread(); i < p.dim; i += kNormThreads) values[i] = of_bf16(from[i]);
+    each([&](int v, int i) { unpack(simt::load8(from + i), values[v]); });
   } else {
-    for (int i = 4 * simt::thread(); i < p.dim; i += 4 * kNormThreads) {
-      float sum[4] = {0, 0, 0, 0};
-      for (int part = 0; part < p.splits; ++part) {
-        const simt::Words4 v = simt::load16(p.y + (static_cast<int64_t>(part) * p.batch + row) * p.dim + i);
+    simt::Words2 before[kVectors];
+    each([&](int v, int i) {
+      before[v] = simt::load8(residual + i);
+      add_parts(p.y + static_cast<int64_t>(row) * p.dim + i, static_cast<int64_t>(p.batch) * p.dim, p.splits,
+                values[v]);
 #pragma unroll
-        for (int k = 0; k < 4; ++k) sum[k] += simt::bits_to_float(v.word[k]);
-      }
+      for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(values[v][k]);
+    });
+    const float scale = root_scale(block_sum(squares(values), slots), p);
+    each([&](int v, int) {
+      float weight[4];
+      float sum[4];
+      unpack(post[v], weight);
+      unpack(before[v], sum);
 #pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        values[i + k] = simt::round_bf16(sum[k]);
-        squares += values[i + k] * values[i + k];
-      }
-    }
-    const float scale = root_scale(block_sum(squares, slots), p);
-    for (int i = simt::thread(); i < p.dim; i += kNormThreads) {
-      values[i] = simt::round_bf16(of_bf16(residual[i]) + normed(values[i], scale, p.post_weight[i]));
-    }
-    squares = 0;
+      for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(sum[k] + normed(values[v][k], scale, weight[k]));
+    });
   }
-  for (int i = simt::thread(); i < p.dim; i += kNormThreads) {
-    residual[i] = to_bf16(values[i]);
-    squares += values[i] * values[i];
-  }
-  const float scale = root_scale(block_sum(squares, slots), p);
+  each([&](int v, int i) { simt::store8(residual + i, pack(values[v])); });
+  const float scale = root_scale(block_sum(squares(values), slots), p);
   bf16_bits* const x = p.x + static_cast<int64_t>(row) * p.x_stride;
-  for (int i = simt::thread(); i < p.dim; i += kNormThreads) x[i] = to_bf16(normed(values[i], scale, p.pre_weight[i]));
+  each([&](int v, int i) {
+    float weight[4];
+    unpack(pre[v], weight);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values[v][k] = normed(values[v][k], scale, weight[k]);
+    simt::store8(x + i, pack(values[v]));
+  });
 }
 
 }  // namespace glm::cuda

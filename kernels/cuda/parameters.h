@@ -13,7 +13,8 @@ constexpr int kBlockInner = 64;   // of a packed weight: what a lane loads at a 
 constexpr int kGroupInner = 128;  // int4: columns that share a scale and a zero
 constexpr int kHeadDim = 128;
 constexpr int kGroupHeads = 16;  // query heads that share a key/value head
-constexpr int kChunk = 128;      // positions of a block of attention
+constexpr int kChunk = 64;       // positions of a block of attention
+constexpr int kMaxDim = 8192;    // of a norm
 constexpr int kMaxVocab = 17 * 1024;
 
 enum class Format : int { bf16, fp8, int8, int4 };
@@ -55,6 +56,8 @@ struct AttentionParams {
   uint32_t* arrived;   // [batch, kv_heads] zeros, and zeros again afterwards
   bf16_bits* out;           // [batch, out_stride]
   int out_stride;
+  // capacity: one more than the last position, for a row that has ended keeps writing behind its end.
+  // chunks: at least capacity / 64 + 1.
   int batch, kv_heads, capacity, rotary, chunks;
   float scale;
 };

@@ -51,7 +51,8 @@ void run(const Tensors& t, uint64_t order) {
   p.batch = static_cast<int>(t.residual.size(0));
   p.dim = static_cast<int>(t.residual.size(1));
   p.eps = kEps;
-  simt::launch({{p.batch, 1, 1}, cuda::kNormThreads, cuda::norm_shared_bytes(p.dim), order}, [&] { cuda::norm(p); });
+  simt::launch({{p.batch, 1, 1}, cuda::kNormThreads, cuda::kNormSharedBytes, order},
+               [&] { p.dim <= 4096 ? cuda::norm<4>(p) : cuda::norm<8>(p); });
 }
 
 // x, and nothing behind its rows.

@@ -99,7 +99,7 @@ inline uint32_t shuffle_up(uint32_t value, int delta, const host::Where& where =
   return host::exchange("shuffle_up", {value}, where)[lane < delta ? lane : lane - delta][0];
 }
 
-inline void copy_async_16_once(void* to, const void* from, const host::Where& where = host::Where::current()) {
+inline void copy_async_16(void* to, const void* from, const host::Where& where = host::Where::current()) {
   host::copy_async(to, from, 16, where);
 }
 inline void copy_async_8(void* to, const void* from, const host::Where& where = host::Where::current()) {
@@ -161,6 +161,11 @@ struct Words4 {
 };
 Words4 load16(const void* from, const host::Where& where = host::Where::current());
 void store16(void* to, const Words4& v, const host::Where& where = host::Where::current());
+struct Words2 {
+  uint32_t word[2];
+};
+Words2 load8(const void* from, const host::Where& where = host::Where::current());
+void store8(void* to, const Words2& v, const host::Where& where = host::Where::current());
 inline Words4 load16_shared_by_blocks(const void* from, const host::Where& where = host::Where::current()) {
   return load16(from, where);
 }

@@ -53,4 +53,16 @@ void store16(void* to, const Words4& v, const host::Where& where) {
   std::memcpy(to, &v, 16);
 }
 
+Words2 load8(const void* from, const host::Where& where) {
+  host::check_aligned(from, 8, where);
+  Words2 v;
+  std::memcpy(&v, from, 8);
+  return v;
+}
+
+void store8(void* to, const Words2& v, const host::Where& where) {
+  host::check_aligned(to, 8, where);
+  std::memcpy(to, &v, 8);
+}
+
 }  // namespace glm::simt

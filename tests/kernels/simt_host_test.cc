@@ -133,7 +133,7 @@ TEST_P(Machine, CopiesComeWhenTheyAreWaitedFor) {
     if (thread() != 7) return;
     to[0] = 9;
     for (int i = 0; i < 3; ++i) {
-      simt::copy_async_16_once(to + 4 * i, &source[i]);
+      simt::copy_async_16(to + 4 * i, &source[i]);
       simt::copy_async_commit();
     }
     const auto look = [&] { seen.insert(seen.end(), {to[0], to[4], to[8]}); };
@@ -246,8 +246,8 @@ TEST(MachineErrors, MisalignedAndOutside) {
   EXPECT_TRUE(tells(with([] { simt::load16(source + 8); }), "thread 3 at simt_host_test.cc"));
   EXPECT_TRUE(tells(with([] { simt::store16(source + 4, {}); }), "misaligned"));
   EXPECT_TRUE(tells(with([] { simt::copy_async_8(simt::shared() + 4, source); }), "misaligned"));
-  EXPECT_TRUE(tells(with([] { simt::copy_async_16_once(simt::shared(), source + 8); }), "misaligned"));
-  EXPECT_TRUE(tells(with([] { simt::copy_async_16_once(simt::shared() + 64, source); }), "outside"));
+  EXPECT_TRUE(tells(with([] { simt::copy_async_16(simt::shared(), source + 8); }), "misaligned"));
+  EXPECT_TRUE(tells(with([] { simt::copy_async_16(simt::shared() + 64, source); }), "outside"));
   EXPECT_TRUE(tells(with([] { simt::copy_async_8(simt::shared(), source); }), "nobody waited for"));
   EXPECT_TRUE(tells(with([] { simt::shared()[64] = 0; }), "outside of its shared memory"));
   EXPECT_TRUE(tells(with([] { simt::shared()[-1] = 0; }), "outside of its shared memory"));

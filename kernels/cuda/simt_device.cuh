@@ -50,14 +50,9 @@ GLM_DEVICE uint32_t shuffle_up(uint32_t value, int delta) {
 }
 
 // Sixteen, or eight, bytes from device to shared memory, in the background. Both addresses are multiples of the size.
-// first: the data is read once, so it may leave the cache first.
-GLM_DEVICE void copy_async_16_once(void* shared_to, const void* from) {
+GLM_DEVICE void copy_async_16(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));
-  asm volatile(
-      "{\n .reg .b64 policy;\n createpolicy.fractional.L2::evict_first.b64 policy, 1.0;\n"
-      " cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, policy;\n}" ::"r"(to),
-      "l"(from)
-      : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 }
 GLM_DEVICE void copy_async_8(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));
@@ -132,6 +127,17 @@ GLM_DEVICE Words4 load16(const void* from) {
 }
 GLM_DEVICE void store16(void* to, const Words4& v) {
   *static_cast<uint4*>(to) = make_uint4(v.word[0], v.word[1], v.word[2], v.word[3]);
+}
+struct Words2 {
+  uint32_t word[2];
+};
+// Eight bytes at an address that is a multiple of eight.
+GLM_DEVICE Words2 load8(const void* from) {
+  const uint2 v = *static_cast<const uint2*>(from);
+  return {{v.x, v.y}};
+}
+GLM_DEVICE void store8(void* to, const Words2& v) {
+  *static_cast<uint2*>(to) = make_uint2(v.word[0], v.word[1]);
 }
 // Past this multiprocessor's own cache: what another block of this launch has just written.
 GLM_DEVICE Words4 load16_shared_by_blocks(const void* from) {
