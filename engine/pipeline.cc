@@ -5,6 +5,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <new>
 
 #include "base/cpu_count.h"
@@ -25,32 +26,49 @@ class Silence : public c10::WarningHandler {
   void process(const c10::Warning& /*warning*/) override {}
 };
 
-// what: ATen's message, "… you tried to allocate 268435456 bytes. …", or of a GPU "… Tried to allocate 2.00 GiB. GPU 0
-// has a total capacity of 79.11 GiB of which 1.20 GiB is free. …"
-Error out_of_memory(const std::string& what) {
-  std::string more;
-  if (const size_t at = what.find("tried to allocate "); at != std::string::npos) {
-    more = " (" + what.substr(at, what.find(" bytes", at) - at) + " bytes)";
-  } else if (const size_t gpu = what.find("Tried to allocate "); gpu != std::string::npos) {
-    more = " of the GPU (" + what.substr(gpu, what.find(" is free", gpu) - gpu) + " is free)";
-  }
-  return {ErrorCode::memory, "out of memory" + more + "; try a smaller size, or --dtype bfloat16"};
+// The part of `text` from `begin` to the end of `end`, in brackets, or nothing.
+std::string excerpt(const std::string& text, const std::string& begin, const std::string& end) {
+  const size_t first = text.find(begin);
+  const size_t last = first == std::string::npos ? first : text.find(end, first);
+  return last == std::string::npos ? "" : " (" + text.substr(first, last + end.size() - first) + ")";
 }
 
-bool is_out_of_memory(const c10::Error& e, const std::string& what) {
-  // The CUDA libraries' own allocations fail with words of their own.
-  return dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr ||
-         what.find("can't allocate memory") != std::string::npos ||
-         what.find("CUDA error: out of memory") != std::string::npos ||
-         what.find("CUBLAS_STATUS_ALLOC_FAILED") != std::string::npos;
+// Memory of the computer. what: ATen's message, "… you tried to allocate 268435456 bytes. …"
+Error out_of_memory(const std::string& what) {
+  return {ErrorCode::memory, "out of memory" + excerpt(what, "tried to allocate ", " bytes") +
+                                 "; try a smaller size, or --dtype bfloat16"};
+}
+
+// what: "… Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.20 GiB is free. …", or what a
+// library that allocates by itself says: "CUDA error: out of memory\n…".
+Error out_of_gpu_memory(const std::string& what) {
+  std::string more = excerpt(what, "Tried to allocate ", " is free");
+  if (more.empty()) more = " (" + what.substr(0, std::min<size_t>(what.find('\n'), 200)) + ")";
+  return {ErrorCode::memory, "out of memory of the GPU" + more +
+                                 "; try a smaller size, fewer pictures at once, --dtype bfloat16 or --device cpu"};
+}
+
+bool is_out_of_memory(const std::string& what) {
+  return what.find("can't allocate memory") != std::string::npos;
+}
+
+// The CUDA libraries' own allocations fail with words of their own.
+bool is_out_of_gpu_memory(const c10::Error& e, const std::string& what) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr) return true;
+  for (const char* words : {"CUDA error: out of memory", "CUDA out of memory", "cudaErrorMemoryAllocation",
+                            "CUDA_ERROR_OUT_OF_MEMORY", "_STATUS_ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED"}) {
+    if (what.find(words) != std::string::npos) return true;
+  }
+  return false;
 }
 
 // What ATen's error means to the caller. By now all tensors of the call are gone.
 Error translated(const c10::Error& e, at::Device device) {
   const std::string what = e.what_without_backtrace();
-  if (is_out_of_memory(e, what)) {
+  if (is_out_of_memory(what)) return out_of_memory(what);
+  if (is_out_of_gpu_memory(e, what)) {
     release_cached_memory(device);  // so that the next call finds it in one piece
-    return out_of_memory(what);
+    return out_of_gpu_memory(what);
   }
   if (dynamic_cast<const c10::AcceleratorError*>(&e) != nullptr) {
     return {ErrorCode::device, "the GPU failed: " + what.substr(0, what.find('\n')) +
