@@ -1,11 +1,12 @@
-// Copies tensors of mapped files to a device through pinned memory: while the device fetches one buffer, the CPU's
-// threads fill the next.
+// Copies tensors of mapped files to a device through pinned memory: while the device fetches some buffers, threads fill
+// the next.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Event.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -13,8 +14,12 @@ namespace glm {
 
 class Uploader {
  public:
-  // Buffers of `buffer_bytes` each are allocated once. On the CPU, which tests use, they are plain memory.
-  explicit Uploader(at::Device device, int64_t buffer_bytes = int64_t{64} << 20);
+  // Threads of its own, up to 16, and two buffers of `buffer_bytes` each for a thread, allocated once. On the CPU,
+  // which tests use, they are plain memory. threads: 0 takes what the machine has.
+  explicit Uploader(at::Device device, int64_t buffer_bytes = int64_t{4} << 20, int threads = 0);
+  ~Uploader();
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
 
   at::Device device() const { return device_; }
 
@@ -30,11 +35,12 @@ class Uploader {
   double seconds() const { return seconds_; }
 
  private:
+  class Copiers;
   struct Buffer {
     at::Tensor memory;                // u8
     std::optional<c10::Event> taken;  // when the device has fetched what was written last
   };
-  void fill(const char* from, int64_t size, const at::Tensor& to);
+  void send(const char* from, int64_t size, const at::Tensor& to);
 
   at::Device device_;
   int64_t buffer_bytes_;
@@ -42,6 +48,7 @@ class Uploader {
   size_t next_ = 0;
   int64_t bytes_ = 0;
   double seconds_ = 0;
+  std::unique_ptr<Copiers> copiers_;  // the last: its threads write to buffers
 };
 
 }  // namespace glm
