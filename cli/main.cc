@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
+#include "cli/kernels.h"
 
 namespace {
 
@@ -39,15 +40,17 @@ int exit_status(glm::ErrorCode code) {
 }
 
 // What is wrong with the arguments, in this program's words; CLI11's don't say what to do.
-std::string usage_message(const CLI::App& app, const CLI::App& generate, const CLI::App& devices,
-                          const CLI::ParseError& error) {
-  const std::vector<std::string> left = (generate.parsed() ? generate : devices.parsed() ? devices : app).remaining();
+std::string usage_message(const CLI::App& command, const CLI::ParseError& error) {
+  const std::vector<std::string> left = command.remaining();
   const std::string first = left.empty() ? "" : left.front();
   if (first.size() > 1 && first[0] == '-') return "unknown option " + first;
-  if (devices.parsed()) return "expected nothing after devices, found \"" + first + "\"";
-  if (!generate.parsed()) {
+  if (command.get_parent() == nullptr) {
     const std::string found = first.empty() ? "none" : "\"" + first + "\"";
     return "expected a command such as generate, found " + found + "; to draw: glm-image generate \"a red apple\"";
+  }
+  if (!first.empty() && command.get_name() != "generate") {
+    const std::string expected = command.get_options().size() > 1 ? "only options" : "nothing";  // --help is one
+    return "expected " + expected + " after " + command.get_name() + ", found \"" + first + "\"";
   }
   if (!first.empty()) {
     return "expected one prompt, found also \"" + first + "\"; put the whole prompt in quotes";
@@ -71,18 +74,24 @@ int run(int argc, char** argv) {
       "  glm-image generate \"a red apple on a table\" -o apple.png\n\n"
       "glm-image generate --help lists what it takes.");
   glm::cli::GenerateOptions options;
-  const CLI::App* generate = glm::cli::add_generate(app, options);
+  glm::cli::add_generate(app, options);
   const CLI::App* devices = glm::cli::add_devices(app);
+  glm::cli::KernelsOptions kernels_options;
+  const CLI::App* kernels = glm::cli::add_kernels(app, kernels_options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
     return app.exit(e);  // help and version
   } catch (const CLI::ParseError& e) {
-    throw glm::Error(glm::ErrorCode::usage, usage_message(app, *generate, *devices, e) + "\nSee glm-image " +
-                                                (generate->parsed() ? "generate --help" : "--help"));
+    const std::vector<CLI::App*> parsed = app.get_subcommands();
+    const CLI::App& command = parsed.empty() ? app : *parsed.front();
+    throw glm::Error(glm::ErrorCode::usage, usage_message(command, e) + "\nSee glm-image " +
+                                                (parsed.empty() ? "" : command.get_name() + " ") + "--help");
   }
   if (devices->parsed()) {
     glm::cli::run_devices();
+  } else if (kernels->parsed()) {
+    glm::cli::run_kernels(kernels_options);
   } else {
     glm::cli::run_generate(options);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/kernel_check.h"
 #include "engine/token_decoder.h"
 #include "engine/upload.h"
 #include "engine/weights.h"
@@ -65,9 +66,13 @@ PriorKernels choose_kernels(const ModelConfig& c, at::ScalarType dtype, at::Devi
     throw Error(ErrorCode::usage, "precision " + options.prior_precision +
                                       ": expected --dtype bfloat16 beside it, found float32; leave one of them out");
   }
-  const std::string problem = problem_of_kernels(c.prior, dtype);
+  std::string problem = problem_of_kernels(c.prior, dtype);
   if (asked == "force" && !problem.empty()) {
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
+  }
+  if (asked == "auto" && problem.empty()) {
+    const std::string found = known_kernels(device, /*check_again=*/false).first_problem(format);
+    if (!found.empty()) problem = found + "; glm-image kernels shows what was checked, with --check anew";
   }
   const bool decode = asked != "off" && problem.empty();
   if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenDecoder::fits(c.prior)) {

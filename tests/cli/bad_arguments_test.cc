@@ -145,6 +145,11 @@ TEST(BadArguments, NoPromptOrNoCommand) {
   EXPECT_NE(said({"a cat", "--steps", "2"}).find("expected a command such as generate, found \"a cat\""),
             std::string::npos);
   EXPECT_NE(said({"devices", "cpu"}).find("expected nothing after devices, found \"cpu\""), std::string::npos);
+  EXPECT_NE(said({"kernels", "cuda"}).find("expected only options after kernels, found \"cuda\""), std::string::npos);
+  EXPECT_NE(said({"kernels", "--chek"}).find("unknown option --chek\nSee glm-image kernels --help"), std::string::npos);
+  EXPECT_NE(said({"kernels", "--device"}).find("--device: expected a value, found none"), std::string::npos);
+  EXPECT_NE(said({"kernels", "--device", "gpu"}).find("expected auto, cpu, cuda or cuda:N, found \"gpu\""),
+            std::string::npos);
   EXPECT_NE(said({"--frobnicate"}).find("unknown option --frobnicate"), std::string::npos);
 }
 

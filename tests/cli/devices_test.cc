@@ -1,4 +1,4 @@
-// `glm-image devices` and `--device`.
+// `glm-image devices`, `glm-image kernels` and `--device`.
 #include "engine/devices.h"
 
 #include <gtest/gtest.h>
@@ -38,6 +38,28 @@ TEST(Device, CpuIsAlwaysThere) {
   const Outcome outcome = run_program(small_picture(folder / "a.png", {"--device", "cpu"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.png"});
+}
+
+TEST(Kernels, NeedAGpu) {
+  for (const char* name : {"cpu", "cuda:77"}) {
+    const Outcome outcome = run_program({"kernels", "--device", name});
+    EXPECT_EQ(outcome.status, 5);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err.rfind("glm-image: ", 0), 0U) << outcome.err;
+    EXPECT_NE(outcome.err.find(": expected "), std::string::npos) << outcome.err;
+  }
+  if (devices().size() > 1) GTEST_SKIP() << "this machine has a GPU";
+  for (const Arguments& more : {Arguments{}, Arguments{"--check"}, Arguments{"--device", "auto"}}) {
+    Arguments all = {"kernels"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome outcome = run_program(all);
+    EXPECT_EQ(outcome.status, 5);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err.rfind("glm-image: our CUDA kernels: expected an NVIDIA GPU with its driver, found none", 0),
+              0U)
+        << outcome.err;
+    EXPECT_NE(outcome.err.find("third_party/install.sh"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST(RandomModel, DrawsAPictureWithoutACheckpointsWeights) {

@@ -10,7 +10,8 @@ TEST(Help, OfTheProgramNamesItsCommandsAndShowsAnExample) {
   const Outcome outcome = run_program({"--help"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* text : {"Usage: glm-image ", "generate ", "Draw a picture", "glm-image generate \"a red apple"}) {
+  for (const char* text : {"Usage: glm-image ", "generate ", "Draw a picture", "devices ", "kernels ",
+                           "glm-image generate \"a red apple"}) {
     EXPECT_NE(outcome.out.find(text), std::string::npos) << text << "\n" << outcome.out;
   }
   EXPECT_EQ(outcome.out.find(GLM_BINARY_DIR), std::string::npos) << outcome.out;
@@ -25,6 +26,15 @@ TEST(Help, OfGenerateNamesEveryOption) {
                              "--threads N", "-o,--output FILE", "--dump FILE", "--dump-level LEVEL", "--inject FILE",
                              "--parse-special", "--allow-early-stop", "-q,--quiet"}) {
     EXPECT_NE(outcome.out.find(option), std::string::npos) << option << "\n" << outcome.out;
+  }
+}
+
+TEST(Help, OfKernelsNamesEveryOption) {
+  const Outcome outcome = run_program({"kernels", "--help"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* text : {"Usage: glm-image kernels ", "--device DEVICE", "--check"}) {
+    EXPECT_NE(outcome.out.find(text), std::string::npos) << text << "\n" << outcome.out;
   }
 }
 

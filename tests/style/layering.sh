@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Who may include whom. Prints each include that points back and fails.  layering.sh [folder]
 #   base ← {kernels, tokenizer} ← engine ← cli;  all ← tests
-#   inside engine: {safetensors, config, device} ← {upload, random_weights} ← weights ← layers ← components ← prior ← picture_run ← pipeline
+#   inside engine: {safetensors, config, device, kernel_check and what it needs} ← {upload, random_weights} ← weights ← layers ← components ← prior ← picture_run ← pipeline
 set -euo pipefail
 cd "${1:-.}"
 failed=0
@@ -18,14 +18,14 @@ forbid "kernels/*"   "(tokenizer|engine|cli|tests)/"
 forbid "tokenizer/*" "(kernels|engine|cli|tests)/|ATen/|c10/|torch/"
 forbid "engine/*"    "(cli|tests)/"
 forbid "cli/*"       "(kernels|tokenizer|tests)/|ATen/|c10/|torch/"
-forbid "cli/*"       "engine/($(ls engine | sed -n 's/\.h$//p' | grep -vxE 'pipeline|config|image|devices' | paste -sd'|'))\.h"
+forbid "cli/*"       "engine/($(ls engine | sed -n 's/\.h$//p' | grep -vxE 'pipeline|config|image|devices|kernel_report' | paste -sd'|'))\.h"
 
 # Public headers hold no LibTorch type.
-forbid "engine/pipeline.h engine/config.h engine/image.h engine/devices.h base/*.h" "ATen/|c10/|torch/"
+forbid "engine/pipeline.h engine/config.h engine/image.h engine/devices.h engine/kernel_report.h base/*.h" "ATen/|c10/|torch/"
 # <torch/torch.h> takes 14 s a file and is needed nowhere.
 forbid "kernels/* engine/* cli/*" "torch/"
 
-forbid "engine/safetensors.* engine/config.* engine/device* engine/upload.* engine/random_weights.* engine/tap.h engine/random.* engine/image.*" \
+forbid "engine/safetensors.* engine/config.* engine/device* engine/upload.* engine/random_weights.* engine/tap.h engine/random.* engine/image.* engine/kernel_* engine/*trial*" \
   "engine/(weights|layers|rope|kv_cache|flow_schedule|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
 forbid "engine/weights.*" "engine/(layers|rope|kv_cache|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
 forbid "engine/layers.* engine/rope.* engine/kv_cache.* engine/flow_schedule.*" \

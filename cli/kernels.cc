@@ -1,0 +1,69 @@
+#include "cli/kernels.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <iostream>
+#include <vector>
+
+#include "engine/kernel_report.h"
+
+namespace glm::cli {
+namespace {
+
+using Row = std::array<std::string, 8>;
+
+std::string number_text(const char* format, double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+Row row_of(const KernelVerdict& v) {
+  const auto time = [&](double ms) { return v.ms > 0 ? number_text("%.4f", ms) : "-"; };
+  return {v.kernel.empty() ? "all" : v.kernel,
+          v.format.empty() ? "-" : v.format,
+          v.shape.empty() ? "-" : v.shape,
+          number_text("%.1e", v.error),
+          number_text("%.1e", v.allowed),
+          time(v.ms),
+          time(v.reference_ms),
+          v.problem.empty() ? "good" : v.problem};
+}
+
+}  // namespace
+
+CLI::App* add_kernels(CLI::App& app, KernelsOptions& options) {
+  CLI::App* command = app.add_subcommand("kernels", "Check our CUDA kernels on this GPU and show the result");
+  command->add_option("--device", options.device, "cuda (the first GPU, default) or cuda:N")
+      ->type_name("DEVICE")
+      ->take_last();
+  command->add_flag("--check", options.check, "Check again, whatever an earlier check has shown");
+  return command;
+}
+
+void run_kernels(const KernelsOptions& options) {
+  const KernelReport report = kernel_report(options.device, options.check);
+  std::vector<Row> rows = {{"KERNEL", "WEIGHTS", "SHAPE", "ERROR", "ALLOWED", "MS", "ATEN'S MS", "VERDICT"}};
+  for (const KernelVerdict& v : report.verdicts) rows.push_back(row_of(v));
+  std::array<size_t, 8> widths{};
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::cout << report.card << "; kernels " << report.build << "\n";
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    std::cout << line << "\n";
+  }
+  for (const cuda::Format format : {cuda::Format::bf16, cuda::Format::fp8, cuda::Format::int8, cuda::Format::int4}) {
+    const std::string problem = report.first_problem(format);
+    std::cout << "prior=" << format_name(format)
+              << (problem.empty() ? ": our kernels are used" : ": our kernels are not used: " + problem) << "\n";
+  }
+}
+
+}  // namespace glm::cli

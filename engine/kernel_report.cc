@@ -1,0 +1,76 @@
+#include "engine/kernel_report.h"
+
+#include <c10/core/Device.h>
+#include <c10/util/Exception.h>
+
+#include "base/error.h"
+#include "engine/device.h"
+#include "engine/kernel_check.h"
+#include "kernels/cuda/loader.h"
+
+namespace glm {
+namespace {
+
+at::Device open_gpu(const std::string& name) {
+  if ((name == "auto" || name == "cuda" || name == "cuda:0") && cuda_devices().empty()) {
+    throw Error(ErrorCode::device,
+                "our CUDA kernels: expected an NVIDIA GPU with its driver, found none; install the driver and run "
+                "third_party/install.sh; without a GPU glm-image generate draws on the CPU");
+  }
+  std::string note;
+  const at::Device device = open_device(name, &note);
+  if (device.is_cpu()) {
+    throw Error(ErrorCode::device, "our CUDA kernels: expected a GPU, found --device " + name +
+                                       (note.empty() ? "" : "; " + note) + "; glm-image devices lists what there is");
+  }
+  return device;
+}
+
+}  // namespace
+
+std::string format_name(cuda::Format format) {
+  switch (format) {
+    case cuda::Format::bf16:
+      return "bf16";
+    case cuda::Format::fp8:
+      return "fp8";
+    case cuda::Format::int8:
+      return "int8";
+    case cuda::Format::int4:
+      return "int4";
+  }
+  return "";
+}
+
+std::string KernelReport::first_problem(cuda::Format format) const {
+  const std::string name = format_name(format);
+  bool checked = false;
+  for (const KernelVerdict& v : verdicts) {
+    if (!v.format.empty() && v.format != name) continue;
+    if (!v.problem.empty()) {
+      std::string what = v.kernel;
+      for (const std::string& part : {v.format, v.shape}) {
+        if (!part.empty()) what += " " + part;
+      }
+      return what + (what.empty() ? "" : ": ") + v.problem;
+    }
+    checked = checked || v.format == name;
+  }
+  return checked ? "" : "they have not been checked with " + name + " weights";
+}
+
+KernelReport kernel_report(const std::string& device, bool check_again) {
+  try {
+    const at::Device gpu = open_gpu(device);
+    const cuda::Loaded& loaded = cuda::load_library();
+    if (loaded.library == nullptr) {
+      throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + loaded.why_not +
+                                         "; build with NVIDIA's compiler, which third_party/install.sh installs");
+    }
+    return known_kernels(gpu, check_again);
+  } catch (const c10::Error& e) {
+    throw Error(ErrorCode::device, std::string("the GPU failed: ") + e.what_without_backtrace());
+  }
+}
+
+}  // namespace glm
