@@ -4,6 +4,7 @@
 #   kernels       each kernel against ATen on this card
 #   bench         its speed: a table
 #   engine        the stages against upstream's goldens, on this card
+#   nano          a picture of the default model by the program, in several settings: how long its stages take
 #   sanitizer     compute-sanitizer over small cases, where it is installed
 #   transformers  upstream's own decode at the public size, to compare with
 #
@@ -12,23 +13,21 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(kernels bench engine sanitizer transformers)
+[ ${#parts[@]} -gt 0 ] || parts=(kernels bench engine nano sanitizer transformers)
 out=${OUT:-build/gpu/out}
 mkdir -p "$out"
 deadline=$((SECONDS + 530))
 programs=$PWD/build/gpu
 [ -x "$programs/gpu_kernels_tests" ] || programs=$PWD/build
 
-python=python3
-"$python" -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' 2>/dev/null || python=/opt/torch/.venv/bin/python3
-if site=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(os.path.dirname(u.find_spec("torch").origin)))' 2>/dev/null); then
+if site=$(python3 -c 'import importlib.util as u, os; print(os.path.dirname(os.path.dirname(u.find_spec("torch").origin)))' 2>/dev/null); then
   libraries=$site/torch/lib
   for folder in "$site"/nvidia/*/lib; do [ -d "$folder" ] && libraries+=:$folder; done
   export LD_LIBRARY_PATH=$programs:$programs/lib:$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
-# The tests know their goldens by the folder they were built in.
-built_in=/work/main
-[ -e $built_in ] || { mkdir -p "$(dirname $built_in)" && ln -s "$PWD" $built_in; } 2>/dev/null
+# The programs know goldens and models by the folder they were built from.
+built_in=$(cat "$programs/built_in" 2>/dev/null) || built_in=$PWD
+[ -e "$built_in" ] || { mkdir -p "$(dirname "$built_in")" && ln -s "$PWD" "$built_in"; } 2>/dev/null
 
 card=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1) || true
 driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1) || true
@@ -76,7 +75,38 @@ run_bench() {
   fi
 }
 
-run_engine() { GLM_TEST_DEVICE=cuda tests engine 150 "$programs/engine_tests"; }
+# Most of a test is one core's work, so four processes share them; what fills the memory or is timed has the card alone.
+run_engine() {
+  local alone='GpuMemory.*:Upload.*:CheckedKernels.*'
+  export GLM_TEST_DEVICE=cuda
+  OMP_NUM_THREADS=4 part engine 240 bash -c '
+    for shard in 0 1 2 3; do
+      GTEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=$shard "$1" --gtest_filter="-$3" >"$2/engine-$shard.log" 2>&1 &
+      all+=($!)
+    done
+    for one in "${all[@]}"; do wait "$one" || status=$?; done
+    exit ${status:-0}' shards "$programs/engine_tests" "$out" "$alone"
+  for shard in 0 1 2 3; do
+    failures "$out/engine-$shard.log" | head -n 20
+    tail -n 3 "$out/engine-$shard.log"
+  done
+  tests engine-alone 90 "$programs/engine_tests" --gtest_filter="$alone"
+  grep 'GB/s' "$out/engine-alone.log"
+  unset GLM_TEST_DEVICE
+}
+
+run_nano() {
+  local draw=("$programs/glm-image" generate "a red apple on a blue background" --device cuda -s 1 -o "$out/nano.png")
+  nano() {  # NAME COMMAND…
+    part "nano-$1" 40 "${@:2}"
+    cat "$out/nano-$1.log"
+  }
+  for turn in 1 2 3; do nano $turn "${draw[@]}"; done
+  nano active env OMP_WAIT_POLICY=active "${draw[@]}"
+  nano float32 "${draw[@]}" --dtype float32
+  nano one-thread "${draw[@]}" --threads 1
+  nano without-cudnn env TORCH_CUDNN_SDPA_DEPRIORITIZED=1 "${draw[@]}"
+}
 
 run_sanitizer() {
   command -v compute-sanitizer >/dev/null || { summary+=("sanitizer: not installed"); return; }
@@ -91,7 +121,7 @@ run_sanitizer() {
 }
 
 run_transformers() {
-  part transformers 100 "$python" -u tests/bench/transformers_prior.py
+  part transformers 100 python3 -u tests/bench/transformers_prior.py
   grep -v Warning "$out/transformers.log" | tail -n 12
 }
 

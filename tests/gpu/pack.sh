@@ -23,6 +23,7 @@ for program in "${programs[@]}"; do ldd "$build/$program"; done | sed -nE 's/.* 
   { grep -vE '/(torch|nvidia)/|/lib(c|m|dl|rt|util|pthread|gcc_s|stdc\+\+|z|cuda|cudart|cupti)\.so' || true; } |
   while read -r library; do strip -o "$to/lib/$(basename "$library")" "$library"; done
 { git rev-parse --short HEAD; git diff --quiet HEAD -- kernels engine tests/gpu || echo changed; } | paste -sd- >$to/commit
+echo "$PWD" >$to/built_in
 
 # Newest symbols that Ubuntu 24.04 has: glibc 2.39, libstdc++ 13.
 newest() {
