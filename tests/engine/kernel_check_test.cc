@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "engine/device.h"
 #include "engine/trial_tensors.h"
@@ -102,13 +103,28 @@ TEST(MergedVerdicts, AKernelThatIsSlowerAllInAllHasAProblem) {
   EXPECT_EQ(problems(1.0, 12.0), 1);
 }
 
+// The user's cache stays out of it.
+class OwnCache {
+ public:
+  OwnCache() {
+    if (const char* before = std::getenv("XDG_CACHE_HOME"); before != nullptr) before_ = before;
+    ::setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1);
+  }
+  ~OwnCache() { before_ ? ::setenv("XDG_CACHE_HOME", before_->c_str(), 1) : ::unsetenv("XDG_CACHE_HOME"); }
+  OwnCache(const OwnCache&) = delete;
+  OwnCache& operator=(const OwnCache&) = delete;
+
+ private:
+  std::optional<std::string> before_;
+  const TemporaryFolder folder_;
+};
+
 // Only on a GPU.
 TEST(CheckedKernels, AreAllGoodOnThisGpuInUnderThreeSeconds) {
   const at::Device device = test_device();
   if (device.is_cpu()) GTEST_SKIP() << "GLM_TEST_DEVICE is the CPU";
   ASSERT_NE(cuda::load_library().library, nullptr) << cuda::load_library().why_not;
-  const TemporaryFolder folder;
-  ::setenv("XDG_CACHE_HOME", folder.path().c_str(), 1);
+  const OwnCache cache;
   const auto seconds_of = [](const auto& act) {
     const auto begin = std::chrono::steady_clock::now();
     act();
