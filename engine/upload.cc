@@ -131,7 +131,7 @@ Uploader::Uploader(at::Device device, int64_t buffer_bytes, int threads)
     : device_(device), buffer_bytes_(buffer_bytes) {
   const int count = threads > 0 ? threads : std::min(cpu_count(), kMostThreads);
   const at::Tensor memory =
-      at::empty({2 * count, buffer_bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
+      at::empty({int64_t{2} * count, buffer_bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
   for (int i = 0; i < 2 * count; ++i) {
     Buffer& buffer = buffers_.emplace_back();
     buffer.memory = memory[i];
