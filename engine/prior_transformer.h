@@ -47,7 +47,7 @@ class PriorAttention {
 // Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
 class PriorLayer {
  public:
-  PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing);
+  PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing = {});
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
 
  private:

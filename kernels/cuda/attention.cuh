@@ -16,6 +16,8 @@ struct AttentionShared {
   bf16_bits q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
   bf16_bits kv[2][kHeadDim];               // the new position's key and value
   bf16_bits p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
+  bf16_bits cosines[kHeadDim];             // of the new position
+  bf16_bits sines[kHeadDim];
   float largest[kAttentionWarps][kGroupHeads];
   float sum[kAttentionWarps][kGroupHeads];
   uint32_t last;
@@ -142,7 +144,7 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int kv_head, int chun
   }
   const float* from = p.partial + (group * p.chunks * kGroupHeads + head) * kHeadDim + own * 8;
   float out[8] = {};
-#pragma unroll 4
+#pragma unroll 8
   for (int c = 0; c < chunks; ++c) {
     const float scale = simt::exponent(simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads) - most);
 #pragma unroll
@@ -168,11 +170,12 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const int lane = simt::thread() % 32;
   const auto [chunk, kv_head, row] = simt::block();
   simt::let_next_kernel_begin();
-  simt::wait_for_previous_kernel();
 
+  // What this step's earlier kernels don't write is read before they have ended: the cache of earlier positions, and
+  // how many there are. (A kernel that follows `sample` in a list of calls waits for it: library.cu.)
   const int there = p.lengths[row];  // before the new one
   const int chunks = there / kChunk + 1;
-  if (chunk >= chunks) return;
+  if (chunk >= chunks) return;  // the last chunks are there for longer sequences
   const bool newest = chunk == chunks - 1;
   const int first = chunk * kChunk;
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
@@ -184,13 +187,19 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   Values v;
   read_values(values, first, there, v);
 
+  for (int i = simt::thread(); i < p.rotary; i += kAttentionThreads) {
+    const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + i;
+    s.cosines[i] = p.cosines[turn];
+    s.sines[i] = p.sines[turn];
+  }
+  simt::wait_for_previous_kernel();
+
   finish_projection(p, row, kv_head, newest, s);
   simt::sync();
   const int half = p.rotary / 2;
-  const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary;
   for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kAttentionThreads) {
     bf16_bits* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
-    rotate_pair(head, i % half, half, p.cosines + turn, p.sines + turn);
+    rotate_pair(head, i % half, half, s.cosines, s.sines);
   }
   simt::sync();
   if (newest) {

@@ -16,9 +16,11 @@ GLM_DEVICE T block_sum(T value, T* slots) {
   simt::sync();
   if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
   simt::sync();
-  T sum = 0;
-  for (int w = 0; w < simt::threads() / 32; ++w) sum += slots[w];
-  return sum;
+  const int lane = simt::thread() % 32;
+  value = lane < simt::threads() / 32 ? slots[lane] : T{0};
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) value += simt::shuffle_xor(value, mask);
+  return value;
 }
 
 // Likewise the largest.
@@ -32,9 +34,14 @@ GLM_DEVICE T block_largest(T value, T* slots) {
   simt::sync();
   if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
   simt::sync();
-  T most = slots[0];
-  for (int w = 1; w < simt::threads() / 32; ++w) most = slots[w] > most ? slots[w] : most;
-  return most;
+  const int lane = simt::thread() % 32;
+  value = slots[lane < simt::threads() / 32 ? lane : 0];
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) {
+    const T other = simt::shuffle_xor(value, mask);
+    value = other > value ? other : value;
+  }
+  return value;
 }
 
 // How much the threads before this one have together. T: uint32_t

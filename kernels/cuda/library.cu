@@ -62,7 +62,9 @@ const char* launch_all(const Call* calls, int count, bool overlap, cudaStream_t 
   bool may_overlap = false;
   if (const char* wrong = text_of(ask_device(&multiprocessors, &may_overlap), "the current device")) return wrong;
   for (int i = 0; i < count; ++i) {
-    const Launch l{stream, overlap && may_overlap && i > 0, multiprocessors};
+    // Attention reads what `sample` writes before it waits; a kernel that has waited for `sample` goes before it.
+    const bool follows = i > 0 && calls[i - 1].kernel != Kernel::sample;
+    const Launch l{stream, overlap && may_overlap && follows, multiprocessors};
     if (const char* wrong = text_of(launch_one(calls[i], l), name_of(calls[i].kernel))) return wrong;
   }
   return nullptr;

@@ -26,7 +26,7 @@ struct Library {
   const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
 
   // Queues the calls on a cudaStream_t of the current device. overlap: a kernel may begin before the one before it has
-  // ended (Hopper and newer); the first call waits for all that was queued.
+  // ended (Hopper and newer); the first call and one after `sample` wait for all that was queued.
   const char* (*run)(const Call* calls, int count, bool overlap, void* stream);
 
   // The calls as one graph; `replay` queues it.

@@ -17,22 +17,25 @@ namespace glm::cuda {
 constexpr int kLinearWarpBits = 3;
 constexpr int kLinearWarps = 1 << kLinearWarpBits;
 constexpr int kLinearThreads = 32 * kLinearWarps;
-constexpr int kQueueBytes = 80 * 1024;
 constexpr int kColumnStride = 20;  // of a column's 16 sums in shared memory: no two lanes meet in a bank
 
-// A turn: what a thread waits for and multiplies at a time. Fewer bytes a block take more blocks, so that the way from
-// shared memory through the conversion to the products is gone less often.
+// A turn is what a thread waits for and multiplies at a time. Narrow formats spend longer on a byte, so two thread
+// blocks share a multiprocessor, each with a queue half as long.
 template <typename F>
 struct Turn {
-  static constexpr int kBlocks = F::kLaneBytes == 64 ? 1 : 2;
-  static constexpr int kPieces = F::kLaneBytes / 16;  // of sixteen bytes, a block's
+  static constexpr bool kWide = F::kLaneBytes == 64;
+  static constexpr int kBlocks = F::kGroupScaled ? 2 : 1;  // of 64 columns
+  static constexpr int kPieces = F::kLaneBytes / 16;       // of sixteen bytes, a block's
   static constexpr int kScaleBytes = F::kGroupScaled ? 8 : 0;
   static constexpr int kSlotBytes = kBlocks * (F::kLaneBytes + kScaleBytes);  // a thread's
+  static constexpr int kBlocksPerProcessor = kWide ? 1 : 2;
+  static constexpr int kQueueBytes = (kWide ? 80 : 40) * 1024;
   static constexpr int kDepth = kQueueBytes / (kLinearThreads * kSlotBytes);
 };
 
 constexpr int kExchangeFloats = kLinearWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
-constexpr int kLinearSharedBytes = kQueueBytes + 2 * kExchangeFloats * 4;
+template <typename F>
+constexpr int kLinearSharedBytes = Turn<F>::kQueueBytes + 2 * kExchangeFloats * 4;
 
 // A launch's work: units are the splits of each tile, in order. splits is a power of two, so that nothing is divided.
 struct Work {
@@ -254,7 +257,7 @@ template <typename F, int kColumns>
 GLM_DEVICE void linear(const LinearParams& p) {
   using T = Turn<F>;
   char* const queue = simt::shared();
-  auto* const exchange = reinterpret_cast<float*>(simt::shared() + kQueueBytes);
+  auto* const exchange = reinterpret_cast<float*>(simt::shared() + T::kQueueBytes);
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
   const Work w = work_of(p);

@@ -14,9 +14,10 @@ __global__ void __launch_bounds__(kLinearThreads, 2) linear_kernel(const __grid_
 template <typename F>
 cudaError_t launch_linear(const LinearParams& p, const Launch& l) {
   const int units = p.weight.rows / kTileRows * p.splits;
-  const Shape shape{.grid = dim3(static_cast<unsigned>(units < l.multiprocessors ? units : l.multiprocessors)),
+  const int most = l.multiprocessors * Turn<F>::kBlocksPerProcessor;
+  const Shape shape{.grid = dim3(static_cast<unsigned>(units < most ? units : most)),
                     .threads = kLinearThreads,
-                    .shared_bytes = kLinearSharedBytes};
+                    .shared_bytes = kLinearSharedBytes<F>};
   return launch(p.batch <= 8 ? linear_kernel<F, 1> : linear_kernel<F, 2>, p, shape, l);
 }
 

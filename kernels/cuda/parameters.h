@@ -32,12 +32,13 @@ struct PackedWeight {
 // y = W x for each row of the batch.
 struct LinearParams {
   PackedWeight weight;
-  const bf16_bits* x;    // [batch, x_stride], zeros from the true inner size to weight.inner
-  int x_stride;     // a multiple of 8, >= weight.inner
-  int batch;        // 1 .. 16
-  int splits;       // parts of the inner size that blocks work on apart; 1 with `activated`
-  float* sums;      // [splits, batch, rows], or null:
-  bf16_bits* activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
+  const bf16_bits* x;  // [batch, x_stride], zeros from the true inner size to weight.inner
+  int x_stride;        // a multiple of 8, >= weight.inner
+  int batch;           // 1 .. 16
+  int splits;          // parts of the inner size that blocks work on apart: 1, 2, 4 or 8; 1 with `activated`
+  float* sums;         // [splits, batch, rows], or null:
+  bf16_bits*
+      activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
   int activated_stride;
 };
 
@@ -48,13 +49,13 @@ struct AttentionParams {
   const bf16_bits* bias;     // [(heads + 2 kv_heads) * 128], or null
   const bf16_bits* cosines;  // [batch, capacity, rotary]
   const bf16_bits* sines;
-  bf16_bits* keys;          // [batch, kv_heads, capacity, 128]: the new position is written
-  bf16_bits* values;        // likewise
-  const int* lengths;  // [batch] positions that are there before this one
+  bf16_bits* keys;     // [batch, kv_heads, capacity, 128]: the new position is written
+  bf16_bits* values;   // likewise
+  const int* lengths;  // [batch] positions that are there before this one; only `sample` may change them
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
   float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: largest score, sum
   uint32_t* arrived;   // [batch, kv_heads] zeros, and zeros again afterwards
-  bf16_bits* out;           // [batch, out_stride]
+  bf16_bits* out;      // [batch, out_stride]
   int out_stride;
   // capacity: one more than the last position, for a row that has ended keeps writing behind its end.
   // chunks: at least capacity / 64 + 1.
@@ -67,7 +68,7 @@ struct NormParams {
   const float* y;  // [splits, batch, dim]
   int splits;
   const bf16_bits* post_weight;  // [dim]
-  const int* tokens;        // [batch]: this call starts a token; y and post_weight are not used
+  const int* tokens;             // [batch]: this call starts a token; y and post_weight are not used
   const bf16_bits* embedding;    // [., dim]
   bf16_bits* residual;           // [batch, dim]
   const bf16_bits* pre_weight;   // [dim]

@@ -1,5 +1,5 @@
-// The next token of each batch row: kernels/sampling.h's contract on a card, a block of 1024 threads per row. A thread
-// holds 17 neighbouring ids. Probabilities are summed as whole numbers (of 2^-31 of the largest), so that no order of
+// The next token of each batch row: kernels/sampling.h's contract on a card, a block of 512 threads per row. A thread
+// holds 34 neighbouring ids. Probabilities are summed as whole numbers (of 2^-31 of the largest), so that no order of
 // adding matters; the edge of the nucleus is found by halving the range of the logits' 16 bits. Upstream's fp32 sum may
 // put an id at the very edge on the other side.
 #pragma once
@@ -10,7 +10,7 @@
 
 namespace glm::cuda {
 
-constexpr int kSampleThreads = 1024;
+constexpr int kSampleThreads = 512;
 constexpr int kIds = kMaxVocab / kSampleThreads;  // a thread's
 
 struct SampleShared {
@@ -49,6 +49,7 @@ GLM_DEVICE float weight_of(const SampleParams& p, uint32_t key, float largest) {
 template <typename Enough>
 GLM_DEVICE uint32_t last_key(Enough enough) {
   uint32_t key = 0;
+#pragma unroll 1
   for (uint32_t bit = 0x8000u; bit > 0; bit /= 2) {
     if (enough(key | bit)) key |= bit;
   }

@@ -20,7 +20,7 @@ constexpr int kMultiprocessors = 3;
 template <typename F>
 void run_linear(const cuda::LinearParams& p) {
   const int units = p.weight.rows / cuda::kTileRows * p.splits;
-  simt::launch({{std::min(units, kMultiprocessors), 1, 1}, cuda::kLinearThreads, cuda::kLinearSharedBytes, 0},
+  simt::launch({{std::min(units, kMultiprocessors), 1, 1}, cuda::kLinearThreads, cuda::kLinearSharedBytes<F>, 0},
                [&] { p.batch <= 8 ? cuda::linear<F, 1>(p) : cuda::linear<F, 2>(p); });
 }
 
