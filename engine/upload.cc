@@ -22,6 +22,8 @@ namespace {
 constexpr int kMostThreads = 16;
 constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes: less isn't worth a buffer's copy of its own
 
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older systems' headers lack
+
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
@@ -35,9 +37,7 @@ void populate(const char* from, size_t size) {
   const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
   auto* const begin = const_cast<char*>(from) - into_page;
   ::madvise(begin, size + into_page, MADV_WILLNEED);
-#ifdef MADV_POPULATE_READ
-  ::madvise(begin, size + into_page, MADV_POPULATE_READ);
-#endif
+  ::madvise(begin, size + into_page, kPopulateRead);
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ constexpr double kNucleusEdge = 1e-5;
 constexpr double kRaceTie = 1e-6;
 constexpr double kNearTies = 0.02;
 
-// Tensor cores cut their fp32 sums off instead of rounding them, so that hundreds of steps lean to one side: 2^-24 of the
-// sum for each of the 107 steps of a warp in the longest product, three to four times that for cancelling ones.
+// Tensor cores cut their fp32 sums off instead of rounding them, so that hundreds of steps lean to one side: 2^-24 of
+// the sum for each of the 107 steps of a warp in the longest product, three to four times that for cancelling ones.
 constexpr Bound kTensorCoreSum{3e-5};
 
 }  // namespace glm::tolerance

@@ -1,6 +1,8 @@
+// clang-format sorts includes, and the machine's names come first.
+// clang-format off
 #include "kernels/cuda/simt_device.cuh"
-// clang-format off: the machine's names come first
 #include "kernels/cuda/linear_launch.cuh"
+// clang-format on
 
 namespace glm::cuda {
 
