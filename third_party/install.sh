@@ -9,6 +9,7 @@
 #   toolkit  nvcc 13 or newer is installed: LibTorch and the CUDA libraries that a toolkit lacks
 #   full     an NVIDIA driver but no such toolkit: every CUDA library from wheels, nvcc too
 #   cpu      neither: the smallest set that runs on a CPU
+# With --tests the first two also get .deps/cuda-tools, which shows a test the device code that was built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -54,7 +55,9 @@ fi
 
 version=2.11.0
 machine="torch $version nvcc $nvcc driver $driver script $(cksum <third_party/install.sh)"
-[ "$(cat .deps/.machine 2>/dev/null)" = "$machine" ] && exit 0
+ready=.machine
+[ "${1:-}" = --tests ] && ready=.machine_tests
+[ "$(cat .deps/$ready 2>/dev/null)" = "$machine" ] && exit 0
 
 choose_kind
 wheels=(torch==$version nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -79,4 +82,15 @@ if [ "$(cat .deps/.kind 2>/dev/null)" != "torch $version $kind" ]; then
   rm -rf .deps
   mv .deps.partial .deps
 fi
+
+# Their own folder, so that a set stays what it is. cuobjdump finds nvdisasm beside itself.
+tools=(nvidia-cuda-cuobjdump==13.2.51 nvidia-cuda-nvdisasm==13.2.51)
+if [ "${1:-}" = --tests ] && [ $kind != cpu ] && [ "$(cat .deps/cuda-tools/.version 2>/dev/null)" != "${tools[*]}" ]; then
+  say "downloading cuobjdump and nvdisasm (6 MB) into .deps/cuda-tools"
+  rm -rf .deps/cuda-tools
+  python3 -m pip install --no-cache-dir --no-deps --no-compile --only-binary=:all: --disable-pip-version-check \
+    --root-user-action=ignore --target .deps/cuda-tools "${tools[@]}" >&2
+  echo "${tools[*]}" >.deps/cuda-tools/.version
+fi
 echo "$machine" >.deps/.machine
+[ "${1:-}" != --tests ] || echo "$machine" >.deps/.machine_tests
