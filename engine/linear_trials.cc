@@ -184,8 +184,7 @@ void visit_linear_trials(at::Device device, int multiprocessors, bool real, cons
     if (!real) continue;
     for (const Shape& s : kReal) {
       const Weight w = make_weight(make, format, s);
-      const int splits =
-          s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed.rows, w.packed.inner, multiprocessors);
+      const int splits = s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed, multiprocessors);
       visit(make_trial(make, w, s, {16, splits}));
       KernelTrial one = make_trial(make, w, s, {1, splits});
       add_timing(one, w, s);

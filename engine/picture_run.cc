@@ -204,7 +204,7 @@ class PictureRun {
   at::Tensor injected_tokens() const {  // -> i64 [1, n]
     const Grid grid = settings_.grid();
     const Grid preview = preview_grid(grid);
-    const at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
+    at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
     const int64_t first = preview.height * preview.width;
     const int64_t cells = first + grid.height * grid.width;
     const int64_t codebook = m_.config.generation.codebook;
@@ -221,7 +221,7 @@ class PictureRun {
     PromptLayout layout =
         layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
     if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
-    const at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
+    at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
     if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
       throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
                                         ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +

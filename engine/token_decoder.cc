@@ -151,12 +151,14 @@ void TokenDecoder::describe_step() {
   const PriorConfig& c = transformer_.config_;
   const int batch = narrow(m.batch);
   const int processors = multiprocessors();
-  const auto splits_of = [&](const cuda::PackedWeight& w) { return cuda::choose_splits(w.rows, w.inner, processors); };
+  const auto splits_of = [&](const cuda::PackedWeight& w) { return cuda::choose_splits(w, processors); };
   const auto sums_for = [&](const Linear& layer) {
     const cuda::PackedWeight w = layer.packed();
     return at::empty({splits_of(w), m.batch, w.rows}, m.partial.options());
   };
   const PriorLayer& any = transformer_.layers_.front();
+  // One thread block a multiprocessor finds its place beside any other kernel's; two would pile up where there is room.
+  const int next_early = any.down_.packed().format == cuda::Format::bf16 ? 1 : 0;
   m.qkv = sums_for(any.attention_.qkv_);
   const at::Tensor of_output = sums_for(any.attention_.output_);
   const at::Tensor of_down = sums_for(any.down_);
@@ -191,6 +193,7 @@ void TokenDecoder::describe_step() {
                  .x_stride = narrow(m.x.size(1)),
                  .batch = batch,
                  .dim = narrow(c.dim),
+                 .next_early = next_early,
                  .eps = static_cast<float>(c.norm_eps)};
     step_.push_back(call);
   };
@@ -220,6 +223,7 @@ void TokenDecoder::describe_step() {
                            .capacity = narrow(m.capacity),
                            .rotary = narrow(c.rotary_dim()),
                            .chunks = narrow(m.partial.size(2)),
+                           .next_early = next_early,
                            .scale = static_cast<float>(std::pow(static_cast<double>(c.head_dim), -0.5))};
     step_.push_back(attention);
     const int output_splits = product(layer.attention_.output_, m.attended, m.summed);

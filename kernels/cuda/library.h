@@ -43,11 +43,11 @@ struct Library {
 
 // How many parts of the inner size fill `multiprocessors` best: a weight of few tiles would leave some idle in the last
 // round. The order of sums depends on it.
-constexpr int choose_splits(int rows, int inner, int multiprocessors) {
+constexpr int choose_splits(const PackedWeight& weight, int multiprocessors) {
   int best = 1;
   double best_share = 0;
-  for (int splits = 1; splits <= 8 && inner / kBlockInner >= 8 * splits; splits *= 2) {
-    const int units = rows / kTileRows * splits;
+  for (int splits = 1; splits <= 8 && weight.inner / kBlockInner >= 8 * splits; splits *= 2) {
+    const int units = weight.rows / kTileRows * splits;
     const int rounds = (units + multiprocessors - 1) / multiprocessors;
     const double share = static_cast<double>(units) / rounds / multiprocessors;
     if (share > best_share + 0.03) {  // a split costs memory traffic of its own

@@ -57,7 +57,7 @@ void measure_linear(const Gpu& gpu, Format format, const LinearShape& shape, Tab
     weights.push_back(random_weight(gpu, format, shape.rows, shape.inner, keep));
     bytes = weight_bytes(weights.back());
   }
-  const int splits = shape.activated ? 1 : cuda::choose_splits(shape.rows, shape.inner, gpu.about.multiprocessors);
+  const int splits = shape.activated ? 1 : cuda::choose_splits(weights[0], gpu.about.multiprocessors);
   const at::Tensor x = at::empty({16, shape.inner}, on(gpu, at::kBFloat16)).normal_();
   const at::Tensor sums = at::empty({splits, 16, shape.rows}, on(gpu, at::kFloat));
   const at::Tensor activated = at::empty({16, shape.rows / 2}, on(gpu, at::kBFloat16));

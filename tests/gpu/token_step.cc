@@ -139,7 +139,7 @@ void TokenStep::reset(int length) {
 }
 
 int TokenStep::splits_of(const cuda::PackedWeight& w) const {
-  return cuda::choose_splits(w.rows, w.inner, gpu_.about.multiprocessors);
+  return cuda::choose_splits(w, gpu_.about.multiprocessors);
 }
 
 Call TokenStep::linear(const cuda::PackedWeight& weight, const at::Tensor& x, const at::Tensor& sums) const {
@@ -179,6 +179,7 @@ Call TokenStep::norm(const at::Tensor* post, const at::Tensor& pre) const {
   p.x_stride = static_cast<int>(x_.size(1));
   p.batch = options_.batch;
   p.dim = weights_.shape.dim;
+  p.next_early = weights_.head.format == Format::bf16 ? 1 : 0;
   p.eps = kEps;
   return call;
 }
@@ -208,6 +209,7 @@ Call TokenStep::attention(int layer) const {
   p.rotary = s.rotary;
   p.chunks = static_cast<int>(partial_.size(2));
   p.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(cuda::kHeadDim)));
+  p.next_early = weights_.head.format == Format::bf16 ? 1 : 0;
   return call;
 }
 
