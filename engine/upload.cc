@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kMostThreads = 16;
 constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes: less isn't worth a buffer's copy of its own
-constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older systems' headers lack
+constexpr int kPopulateRead = 22;                  // MADV_POPULATE_READ, which older systems' headers lack
 
 using Clock = std::chrono::steady_clock;
 

@@ -1,6 +1,8 @@
 // The kernels between the products of a token's step.
+
+// clang-format sorts includes, and the machine's names come first.
+// clang-format off
 #include "kernels/cuda/simt_device.cuh"
-// clang-format off: the machine's names come first
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/norm.cuh"

@@ -141,7 +141,8 @@ def main():
     size = os.path.getsize(library)
     if size > LARGEST_LIBRARY:
         problems.append(f"{library}: expected at most {LARGEST_LIBRARY} bytes, found {size}")
-    wanted = ["sm_" + a.removesuffix("-real") for a in re.split("[;,]", architectures)]
+    wanted = ["sm_" + a.removesuffix("-real") for a in re.split("[;,]", architectures) if re.match(r"\d+[a-z]?(-real)?$", a)]
+    wanted = wanted or sorted({arch for arch, _ in resources})  # "native" and its like
     for arch in wanted:
         for kernel in KERNELS:
             if (arch, kernel) not in resources or not instructions.get((arch, kernel)):
