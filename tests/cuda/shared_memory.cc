@@ -13,15 +13,7 @@
 namespace glm::cuda {
 namespace {
 
-// The most that a launch takes, however many blocks it has.
-template <typename F>
-int most_shared_bytes(const LinearParams& p) {
-  if constexpr (requires(int blocks) { linear_shared_bytes<F>(p, blocks); }) {
-    return linear_shared_bytes<F>(p, 1 << 20);
-  } else {
-    return linear_shared_bytes<F>(p);
-  }
-}
+constexpr int kManyBlocks = 1 << 20;  // of which each has one unit at most: the most memory
 
 template <typename F>
 void print_linear(const char* format) {
@@ -30,7 +22,7 @@ void print_linear(const char* format) {
     p.weight.inner = inner;
     p.batch = 1;
     p.splits = 1;
-    std::printf("%s-%d %d %d\n", format, inner, kLinearThreads, most_shared_bytes<F>(p));
+    std::printf("%s-%d %d %d\n", format, inner, kLinearThreads, linear_shared_bytes<F>(p, kManyBlocks));
   }
 }
 
