@@ -30,21 +30,39 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
 }
 
 // Query heads of the group, and for the chunk that holds it the new position's key and value: parts added, bias, bf16.
+// A thread has four neighbours of at most three heads.
 GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
+  constexpr int kMost = (kGroupHeads + 2) * kHeadDim / (4 * kAttentionThreads) + 1;
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
   const int count = (kGroupHeads + (newest ? 2 : 0)) * kHeadDim;
-  for (int i = 4 * simt::thread(); i < count; i += 4 * kAttentionThreads) {
+  float sum[kMost][4];
+  simt::Words2 bias[kMost] = {};
+#pragma unroll
+  for (int n = 0; n < kMost; ++n) {
+    const int i = 4 * (simt::thread() + n * kAttentionThreads);
     const int head = i / kHeadDim;
     const int from_head =
         head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
     const int column = from_head * kHeadDim + i % kHeadDim;
-    float sum[4];
-    add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
-              sum);
-    bf16_bits* to = head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim];
+    if (i < count) {
+      add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
+                sum[n]);
+      if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
+    }
+  }
 #pragma unroll
-    for (int k = 0; k < 4; ++k) to[k] = to_bf16(sum[k] + (p.bias != nullptr ? of_bf16(p.bias[column + k]) : 0.0f));
+  for (int n = 0; n < kMost; ++n) {
+    const int i = 4 * (simt::thread() + n * kAttentionThreads);
+    const int head = i / kHeadDim;
+    if (i < count) {
+      float more[4];
+      unpack(bias[n], more);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
+      simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim],
+                   pack(sum[n]));
+    }
   }
 }
 
@@ -169,7 +187,6 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
   const auto [chunk, kv_head, row] = simt::block();
-  simt::let_next_kernel_begin();
 
   // What this step's earlier kernels don't write is read before they have ended: the cache of earlier positions, and
   // how many there are. (A kernel that follows `sample` in a list of calls waits for it: library.cu.)
@@ -192,7 +209,9 @@ GLM_DEVICE void attention(const AttentionParams& p) {
     s.cosines[i] = p.cosines[turn];
     s.sines[i] = p.sines[turn];
   }
+  if (p.next_early != 0) simt::let_next_kernel_begin();
   simt::wait_for_previous_kernel();
+  if (p.next_early == 0) simt::let_next_kernel_begin();  // the processors are empty now: its blocks spread evenly
 
   finish_projection(p, row, kv_head, newest, s);
   simt::sync();

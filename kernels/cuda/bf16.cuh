@@ -12,4 +12,13 @@ GLM_DEVICE bf16_bits to_bf16(float value) {
   return static_cast<bf16_bits>(simt::pack_bf16(value, 0.0f) & 0xFFFFu);
 }
 
+// Four neighbours as they lie in memory and as numbers.
+GLM_DEVICE void unpack(const simt::Words2& packed, float (&to)[4]) {
+#pragma unroll
+  for (int k = 0; k < 4; ++k) to[k] = of_bf16(static_cast<bf16_bits>(packed.word[k / 2] >> 16 * (k % 2)));
+}
+GLM_DEVICE simt::Words2 pack(const float (&from)[4]) {
+  return {{simt::pack_bf16(from[0], from[1]), simt::pack_bf16(from[2], from[3])}};
+}
+
 }  // namespace glm::cuda

@@ -21,21 +21,36 @@ constexpr int kColumnStride = 20;  // of a column's 16 sums in shared memory: no
 
 // A turn is what a thread waits for and multiplies at a time. Narrow formats spend longer on a byte, so two thread
 // blocks share a multiprocessor, each with a queue half as long.
-template <typename F>
+template <typename F, int kColumns>
 struct Turn {
   static constexpr bool kWide = F::kLaneBytes == 64;
-  static constexpr int kBlocks = F::kGroupScaled ? 2 : 1;  // of 64 columns
-  static constexpr int kPieces = F::kLaneBytes / 16;       // of sixteen bytes, a block's
+  static constexpr int kBlocks = F::kGroupScaled && kColumns == 1 ? 2 : 1;  // of 64 columns
+  static constexpr int kPieces = F::kLaneBytes / 16;                        // of sixteen bytes, a block's
   static constexpr int kScaleBytes = F::kGroupScaled ? 8 : 0;
   static constexpr int kSlotBytes = kBlocks * (F::kLaneBytes + kScaleBytes);  // a thread's
   static constexpr int kBlocksPerProcessor = kWide ? 1 : 2;
+  static constexpr int kResident = kWide ? 3 : F::kGroupScaled ? 2 : 4;  // that registers leave room for
   static constexpr int kQueueBytes = (kWide ? 80 : 40) * 1024;
   static constexpr int kDepth = kQueueBytes / (kLinearThreads * kSlotBytes);
 };
 
 constexpr int kExchangeFloats = kLinearWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
+
+// Bytes have a second way to x where each thread block has one unit alone, and so never meets the same numbers again in
+// the first cache: a small x is copied to shared memory at once, one wait for the second cache instead of one a turn.
+constexpr int kStagedNumbers = 14 * 1024;
+constexpr int kRowPadding = 8;  // numbers: the rows' parts that eight lanes read at a time lie in different banks
+
 template <typename F>
-constexpr int kLinearSharedBytes = Turn<F>::kQueueBytes + 2 * kExchangeFloats * 4;
+constexpr bool stages_x(const LinearParams& p, int thread_blocks) {
+  return F::kRowScaled && p.batch * p.weight.inner <= kStagedNumbers &&
+         p.weight.rows / kTileRows * p.splits <= thread_blocks;
+}
+template <typename F>
+constexpr int linear_shared_bytes(const LinearParams& p, int thread_blocks) {
+  return Turn<F, 1>::kQueueBytes + 2 * kExchangeFloats * 4 +
+         (stages_x<F>(p, thread_blocks) ? p.batch * (p.weight.inner + kRowPadding) * 2 : 0);
+}
 
 // A launch's work: units are the splits of each tile, in order. splits is a power of two, so that nothing is divided.
 struct Work {
@@ -66,9 +81,8 @@ GLM_DEVICE void settle(const Work& w, Cursor& c, int warp) {
 }
 
 // Queues a turn's weights, moves the cursor on.
-template <typename F>
+template <typename F, typename T>
 GLM_DEVICE void fetch(const LinearParams& p, const Work& w, Cursor& c, char* queue, int slot, int warp) {
-  using T = Turn<F>;
   if (c.unit < w.units) {
     const int thread = simt::thread();
     const int lane = thread % 32;
@@ -105,9 +119,8 @@ struct Share {
   uint32_t scale[2];  // of row g and g + 8
 };
 
-template <typename F>
+template <typename F, typename T>
 GLM_DEVICE Share<F> take(const char* queue, int slot, int block_of_turn) {
-  using T = Turn<F>;
   const int thread = simt::thread();
   const char* from = queue + slot * (T::kSlotBytes * kLinearThreads);
   Share<F> share;
@@ -159,21 +172,35 @@ GLM_DEVICE void operand(const Share<F>& share, int j, const uint32_t (&zero)[2],
   }
 }
 
-// The sixteen columns of a block that a lane owns, of one batch row; zeros beyond the batch.
-GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&x)[8]) {
-  if (row < p.batch) {
-    const bf16_bits* from =
-        p.x + static_cast<int64_t>(row) * p.x_stride + block * kBlockInner + simt::thread() % 4 * 16;
-    const simt::Words4 low = simt::load16(from);
-    const simt::Words4 high = simt::load16(from + 8);
-#pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      x[k] = low.word[k];
-      x[4 + k] = high.word[k];
+// Where the rows of x are read from: device memory, or a copy in shared memory.
+struct Rows {
+  const bf16_bits* first;
+  int stride;
+};
+
+GLM_DEVICE Rows stage_x(const LinearParams& p, char* memory) {
+  auto* const to = reinterpret_cast<bf16_bits*>(memory);
+  const int stride = p.weight.inner + kRowPadding;
+  for (int row = 0; row < p.batch; ++row) {
+    for (int i = 8 * simt::thread(); i < p.weight.inner; i += 8 * kLinearThreads) {
+      simt::store16(to + row * stride + i, simt::load16(p.x + static_cast<int64_t>(row) * p.x_stride + i));
     }
-  } else {
+  }
+  simt::sync();
+  return {to, stride};
+}
+
+// The sixteen columns of a block that a lane owns, of one batch row. Columns of the product beyond the batch repeat its
+// last row: nothing reads them, and no lane goes a way of its own.
+GLM_DEVICE void read_x(const LinearParams& p, const Rows& x, int row, int block, uint32_t (&to)[8]) {
+  const bf16_bits* from = x.first + static_cast<int64_t>(row < p.batch ? row : p.batch - 1) * x.stride +
+                          block * kBlockInner + simt::thread() % 4 * 16;
+  const simt::Words4 low = simt::load16(from);
+  const simt::Words4 high = simt::load16(from + 8);
 #pragma unroll
-    for (int k = 0; k < 8; ++k) x[k] = 0;
+  for (int k = 0; k < 4; ++k) {
+    to[k] = low.word[k];
+    to[4 + k] = high.word[k];
   }
 }
 
@@ -253,50 +280,54 @@ GLM_DEVICE void finish(const LinearParams& p, const Work& w, int unit, int colum
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));
 }
 
+// The thread block's units, from the queue that `fetch` has begun to fill.
 template <typename F, int kColumns>
-GLM_DEVICE void linear(const LinearParams& p) {
-  using T = Turn<F>;
-  char* const queue = simt::shared();
-  auto* const exchange = reinterpret_cast<float*>(simt::shared() + T::kQueueBytes);
+GLM_DEVICE void products(const LinearParams& p, const Work& w, const Rows& rows, Cursor ahead, char* queue,
+                         float* exchange) {
+  using T = Turn<F, kColumns>;
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  const Work w = work_of(p);
-
-  simt::let_next_kernel_begin();
-  Cursor ahead = at_unit(w, simt::block().x, warp);
-  settle(w, ahead, warp);
-  int fill = 0;  // the slot that is filled next
-#pragma unroll 1
-  for (; fill < T::kDepth - 1; ++fill) fetch<F>(p, w, ahead, queue, fill, warp);
-  simt::wait_for_previous_kernel();
-
+  int fill = T::kDepth - 1;
   int slot = 0;
   int exchanges = 0;
 #pragma unroll 1
   for (int unit = simt::block().x; unit < w.units; unit += simt::blocks()) {
     const Cursor own = at_unit(w, unit, warp);
     float sums[2][kColumns][4] = {};
-#pragma unroll 1
-    for (int block = own.block; block < own.end; block += T::kBlocks) {
-      uint32_t x[T::kBlocks][kColumns][8];
+    const auto read = [&](int block, uint32_t(&to)[T::kBlocks][kColumns][8]) {
 #pragma unroll
       for (int i = 0; i < T::kBlocks; ++i) {
 #pragma unroll
         for (int c = 0; c < kColumns; ++c) {
-          read_x(p, 8 * c + lane / 4, block + i < own.end ? block + i : block, x[i][c]);
+          read_x(p, rows, 8 * c + lane / 4, block + i < own.end ? block + i : 0, to[i][c]);
         }
       }
+    };
+    uint32_t x[T::kBlocks][kColumns][8];
+    read(own.block, x);
+#pragma unroll 1
+    for (int block = own.block; block < own.end; block += T::kBlocks) {
+      uint32_t next[T::kBlocks][kColumns][8];
+      read(block + T::kBlocks, next);
       simt::copy_async_wait<T::kDepth - 2>();
       Share<F> share[T::kBlocks];
 #pragma unroll
-      for (int i = 0; i < T::kBlocks; ++i) share[i] = take<F>(queue, slot, i);
+      for (int i = 0; i < T::kBlocks; ++i) share[i] = take<F, T>(queue, slot, i);
       // Into the slot of the turn before: its words have gone through the products since.
-      fetch<F>(p, w, ahead, queue, fill, warp);
+      fetch<F, T>(p, w, ahead, queue, fill, warp);
       fill = fill + 1 == T::kDepth ? 0 : fill + 1;
       slot = slot + 1 == T::kDepth ? 0 : slot + 1;
 #pragma unroll
       for (int i = 0; i < T::kBlocks; ++i) {
         if (block + i < own.end) multiply<F, kColumns>(share[i], x[i], sums);
+      }
+#pragma unroll
+      for (int i = 0; i < T::kBlocks; ++i) {
+#pragma unroll
+        for (int c = 0; c < kColumns; ++c) {
+#pragma unroll
+          for (int k = 0; k < 8; ++k) x[i][c][k] = next[i][c][k];
+        }
       }
     }
 #pragma unroll
@@ -313,6 +344,31 @@ GLM_DEVICE void linear(const LinearParams& p) {
       if (warp == exchanges % kLinearWarps) finish<F>(p, w, unit, 8 * c, mine);
     }
   }
+}
+
+template <typename F, int kColumns>
+GLM_DEVICE void linear(const LinearParams& p) {
+  using T = Turn<F, kColumns>;
+  char* const queue = simt::shared();
+  auto* const exchange = reinterpret_cast<float*>(simt::shared() + T::kQueueBytes);
+  const int warp = simt::thread() / 32;
+  const Work w = work_of(p);
+
+  simt::let_next_kernel_begin();
+  Cursor ahead = at_unit(w, simt::block().x, warp);
+  settle(w, ahead, warp);
+#pragma unroll 1
+  for (int slot = 0; slot < T::kDepth - 1; ++slot) fetch<F, T>(p, w, ahead, queue, slot, warp);
+  simt::wait_for_previous_kernel();
+
+  if constexpr (F::kRowScaled && kColumns == 1) {
+    if (stages_x<F>(p, simt::blocks())) {
+      products<F, kColumns>(p, w, stage_x(p, simt::shared() + T::kQueueBytes + 2 * kExchangeFloats * 4), ahead, queue,
+                            exchange);
+      return;
+    }
+  }
+  products<F, kColumns>(p, w, {p.x, p.x_stride}, ahead, queue, exchange);
 }
 
 }  // namespace glm::cuda

@@ -7,17 +7,19 @@
 namespace glm::cuda {
 
 template <typename F, int kColumns>
-__global__ void __launch_bounds__(kLinearThreads, 2) linear_kernel(const __grid_constant__ LinearParams p) {
+__global__ void __launch_bounds__(kLinearThreads, kColumns == 1 ? Turn<F, 1>::kResident : 2)
+    linear_kernel(const __grid_constant__ LinearParams p) {
   linear<F, kColumns>(p);
 }
 
 template <typename F>
 cudaError_t launch_linear(const LinearParams& p, const Launch& l) {
   const int units = p.weight.rows / kTileRows * p.splits;
-  const int most = l.multiprocessors * Turn<F>::kBlocksPerProcessor;
-  const Shape shape{.grid = dim3(static_cast<unsigned>(units < most ? units : most)),
+  const int most = l.multiprocessors * Turn<F, 1>::kBlocksPerProcessor;
+  const int blocks = units < most ? units : most;
+  const Shape shape{.grid = dim3(static_cast<unsigned>(blocks)),
                     .threads = kLinearThreads,
-                    .shared_bytes = kLinearSharedBytes<F>};
+                    .shared_bytes = linear_shared_bytes<F>(p, blocks)};
   return launch(p.batch <= 8 ? linear_kernel<F, 1> : linear_kernel<F, 2>, p, shape, l);
 }
 

@@ -21,15 +21,6 @@ GLM_DEVICE float root_scale(float squares, const NormParams& p) {
   return simt::reciprocal_root(simt::divide(squares, static_cast<float>(p.dim)) + p.eps);
 }
 
-// Four neighbours of a row, as they lie in memory and as numbers.
-GLM_DEVICE void unpack(const simt::Words2& packed, float (&to)[4]) {
-#pragma unroll
-  for (int k = 0; k < 4; ++k) to[k] = of_bf16(static_cast<bf16_bits>(packed.word[k / 2] >> 16 * (k % 2)));
-}
-GLM_DEVICE simt::Words2 pack(const float (&from)[4]) {
-  return {{simt::pack_bf16(from[0], from[1]), simt::pack_bf16(from[2], from[3])}};
-}
-
 template <int kVectors>
 GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   float sum = 0;
@@ -47,7 +38,6 @@ template <int kVectors>
 GLM_DEVICE void norm(const NormParams& p) {
   auto* const slots = reinterpret_cast<float*>(simt::shared());
   const int row = simt::block().x;
-  simt::let_next_kernel_begin();
 
   const auto each = [&](auto use) {
 #pragma unroll
@@ -62,7 +52,9 @@ GLM_DEVICE void norm(const NormParams& p) {
     pre[v] = simt::load8(p.pre_weight + i);
     if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + i);
   });
+  if (p.next_early != 0) simt::let_next_kernel_begin();
   simt::wait_for_previous_kernel();
+  if (p.next_early == 0) simt::let_next_kernel_begin();  // the processors are empty now: its blocks spread evenly
 
   bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
   float values[kVectors][4] = {};

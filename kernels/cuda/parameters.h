@@ -60,6 +60,7 @@ struct AttentionParams {
   // capacity: one more than the last position, for a row that has ended keeps writing behind its end.
   // chunks: at least capacity / 64 + 1.
   int batch, kv_heads, capacity, rotary, chunks;
+  int next_early;  // as in NormParams
   float scale;
 };
 
@@ -74,6 +75,7 @@ struct NormParams {
   const bf16_bits* pre_weight;   // [dim]
   bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
+  int next_early;  // the next kernel may begin before this one waits: its thread blocks fit beside any others
   float eps;
 };
 

@@ -27,9 +27,11 @@ struct Run {
 template <typename F>
 void launch_format(const cuda::LinearParams& p, const Run& run) {
   const int units = p.weight.rows / cuda::kTileRows * p.splits;
-  simt::launch(
-      {{std::min(units, run.multiprocessors), 1, 1}, cuda::kLinearThreads, cuda::kLinearSharedBytes<F>, run.order},
-      [&] { p.batch <= 8 ? cuda::linear<F, 1>(p) : cuda::linear<F, 2>(p); });
+  simt::launch({{std::min(units, run.multiprocessors), 1, 1},
+                cuda::kLinearThreads,
+                cuda::linear_shared_bytes<F>(p, std::min(units, run.multiprocessors)),
+                run.order},
+               [&] { p.batch <= 8 ? cuda::linear<F, 1>(p) : cuda::linear<F, 2>(p); });
 }
 
 void launch_linear(const cuda::LinearParams& p, const Run& run) {

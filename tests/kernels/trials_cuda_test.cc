@@ -20,7 +20,10 @@ constexpr int kMultiprocessors = 3;
 template <typename F>
 void run_linear(const cuda::LinearParams& p) {
   const int units = p.weight.rows / cuda::kTileRows * p.splits;
-  simt::launch({{std::min(units, kMultiprocessors), 1, 1}, cuda::kLinearThreads, cuda::kLinearSharedBytes<F>, 0},
+  simt::launch({{std::min(units, kMultiprocessors), 1, 1},
+                cuda::kLinearThreads,
+                cuda::linear_shared_bytes<F>(p, std::min(units, kMultiprocessors)),
+                0},
                [&] { p.batch <= 8 ? cuda::linear<F, 1>(p) : cuda::linear<F, 2>(p); });
 }
 
