@@ -12,7 +12,14 @@
 namespace glm::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kAttentionThreads, 3) attention_kernel(const __grid_constant__ AttentionParams p) {
+// Hopper and newer run it beside other kernels; before, more registers than that leaves are worth more.
+#if __CUDA_ARCH__ >= 900
+constexpr int kAttentionBlocks = 3;
+#else
+constexpr int kAttentionBlocks = 2;
+#endif
+
+__global__ void __launch_bounds__(kAttentionThreads, kAttentionBlocks) attention_kernel(const __grid_constant__ AttentionParams p) {
   attention(p);
 }
 template <int kVectors>

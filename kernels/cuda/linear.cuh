@@ -29,7 +29,11 @@ struct Turn {
   static constexpr int kScaleBytes = F::kGroupScaled ? 8 : 0;
   static constexpr int kSlotBytes = kBlocks * (F::kLaneBytes + kScaleBytes);  // a thread's
   static constexpr int kBlocksPerProcessor = kWide ? 1 : 2;
-  static constexpr int kResident = kWide ? 3 : F::kGroupScaled ? 2 : 4;  // that registers leave room for
+  static constexpr int kRegisters =  // so that the kernels beside it find room
+      kColumns == 2     ? 128
+      : kWide           ? 80
+      : F::kGroupScaled ? 88
+                        : 64;
   static constexpr int kQueueBytes = (kWide ? 80 : 40) * 1024;
   static constexpr int kDepth = kQueueBytes / (kLinearThreads * kSlotBytes);
 };

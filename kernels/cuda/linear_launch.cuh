@@ -7,8 +7,7 @@
 namespace glm::cuda {
 
 template <typename F, int kColumns>
-__global__ void __launch_bounds__(kLinearThreads, kColumns == 1 ? Turn<F, 1>::kResident : 2)
-    linear_kernel(const __grid_constant__ LinearParams p) {
+__global__ void __maxnreg__((Turn<F, kColumns>::kRegisters)) linear_kernel(const __grid_constant__ LinearParams p) {
   linear<F, kColumns>(p);
 }
 
