@@ -1,0 +1,49 @@
+// Which models our kernels decode, and on a GPU that it is they who do it.
+#include "engine/token_decoder.h"
+
+#include <filesystem>
+
+#include "engine/device.h"
+#include "engine/model.h"
+#include "engine/pipeline.h"
+#include "kernels/cuda/loader.h"
+#include "tests/base/refusal.h"
+#include "tests/engine/cases.h"
+
+namespace glm {
+namespace {
+
+const std::filesystem::path kCheckpoints = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints";
+
+TEST(TokenDecoderFits, ThePublicHeadsShapeAlone) {
+  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(kCheckpoints / "k").prior));
+  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
+  EXPECT_FALSE(TokenDecoder::fits(ModelConfig(kCheckpoints / "a").prior));
+}
+
+TEST(PriorPrecision, NeedsAGpuAndAKnownName) {
+  const auto load = [](const ModelOptions& options) { Model(kCheckpoints / "k", "auto", at::kCPU, options); };
+  EXPECT_TRUE(
+      refused(ErrorCode::device, {"precision fp8", "expected a GPU"}, [&] { load({.prior_precision = "fp8"}); }));
+  EXPECT_TRUE(refused(ErrorCode::device, {"our CUDA kernels", "expected a GPU"}, [&] { load({.kernels = "force"}); }));
+  EXPECT_TRUE(refused(ErrorCode::usage, {"bf16, fp8, int8 or int4", "fp7"}, [&] { load({.prior_precision = "fp7"}); }));
+  EXPECT_TRUE(refused(ErrorCode::usage, {"auto, off or force", "on"}, [&] { load({.kernels = "on"}); }));
+}
+
+// A picture whose tokens another path wrote would prove nothing of the kernels.
+TEST(TokensOnAGpu, AreWrittenByOurKernels) {
+  if (cuda_devices().empty()) GTEST_SKIP() << "no NVIDIA GPU with a driver here";
+  const cuda::Loaded& loaded = cuda::load_library();
+  if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
+  for (const char* precision : {"bf16", "fp8", "int8", "int4"}) {
+    const Pipeline pipeline(kCheckpoints / "k",
+                            {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force"});
+    const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
+    pipeline.generate({.prompt = "a cat", .width = 128, .height = 128, .steps = 1, .seeds = {1, 2}}, {});
+    // 272 tokens after the first, each two layers of four products and the head.
+    EXPECT_GE(loaded.library->launches(cuda::Kernel::linear), before + 272 * 9) << precision;
+  }
+}
+
+}  // namespace
+}  // namespace glm
