@@ -39,7 +39,12 @@ TEST(TokensOnAGpu, AreWrittenByOurKernels) {
     const Pipeline pipeline(kCheckpoints / "k",
                             {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force"});
     const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
-    pipeline.generate({.prompt = "a cat", .width = 128, .height = 128, .steps = 1, .seeds = {1, 2}}, {});
+    Request request;
+    request.prompt = "a cat";
+    request.width = request.height = 128;
+    request.steps = 1;
+    request.seeds = {1, 2};
+    pipeline.generate(request, {});
     // 272 tokens after the first, each two layers of four products and the head.
     EXPECT_GE(loaded.library->launches(cuda::Kernel::linear), before + 272 * 9) << precision;
   }
