@@ -146,117 +146,133 @@ TokenDecoder::~TokenDecoder() {
   cuda::load_library().library->discard(graph_);
 }
 
+int TokenDecoder::splits_of(const Linear& layer) const {
+  return cuda::choose_splits(layer.packed(), multiprocessors());
+}
+
+// x -> sums, or without them activated. Returns the number of the sums' parts.
+int TokenDecoder::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
+  const Memory& m = *memory_;
+  const bool activated = !sums.defined();
+  cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};
+  call.linear = {.weight = layer.packed(),
+                 .x = bits(x),
+                 .x_stride = narrow(x.size(1)),
+                 .batch = narrow(m.batch),
+                 .splits = activated ? 1 : splits_of(layer),
+                 .sums = activated ? nullptr : sums.data_ptr<float>(),
+                 .activated = activated ? bits(m.activated) : nullptr,
+                 .activated_stride = narrow(m.activated.size(1))};
+  step_.push_back(call);
+  return call.linear.splits;
+}
+
+// post: what norms the sums before they join the residual; undefined at the beginning of a token.
+void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor& pre) {
+  const Memory& m = *memory_;
+  cuda::Call call{.kernel = cuda::Kernel::norm, .norm = {}};
+  call.norm = {.y = m.summed.data_ptr<float>(),
+               .splits = splits,
+               .post_weight = bits(post),
+               .tokens = post.defined() ? nullptr : m.part(Memory::kTokens).data_ptr<int>(),
+               .embedding = bits(transformer_.embed_.weight()),
+               .residual = bits(m.residual),
+               .pre_weight = bits(pre),
+               .x = bits(m.x),
+               .x_stride = narrow(m.x.size(1)),
+               .batch = narrow(m.batch),
+               .dim = narrow(transformer_.config_.dim),
+               .next_early = next_early(),
+               .eps = static_cast<float>(transformer_.config_.norm_eps)};
+  step_.push_back(call);
+}
+
+// One thread block a multiprocessor finds its place beside any other kernel's; two would pile up where there is room.
+int TokenDecoder::next_early() const {
+  return transformer_.layers_.front().down_.packed().format == cuda::Format::bf16 ? 1 : 0;
+}
+
+void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv_splits) {
+  const Memory& m = *memory_;
+  const PriorConfig& c = transformer_.config_;
+  const at::Tensor cache = m.cache.layer(index);
+  cuda::Call call{.kernel = cuda::Kernel::attention, .attention = {}};
+  call.attention = {.qkv = m.qkv.data_ptr<float>(),
+                    .qkv_splits = qkv_splits,
+                    .bias = bits(layer.attention_.qkv_.bias()),
+                    .cosines = bits(m.cosines),
+                    .sines = bits(m.sines),
+                    .keys = bits(cache[0]),
+                    .values = bits(cache[1]),
+                    .lengths = m.part(Memory::kLengths).data_ptr<int>(),
+                    .partial = m.partial.data_ptr<float>(),
+                    .partial_max = m.partial_max.data_ptr<float>(),
+                    .arrived = reinterpret_cast<uint32_t*>(m.arrived.data_ptr<int>()),
+                    .out = bits(m.attended),
+                    .out_stride = narrow(m.attended.size(1)),
+                    .batch = narrow(m.batch),
+                    .kv_heads = narrow(c.kv_heads),
+                    .capacity = narrow(m.capacity),
+                    .rotary = narrow(c.rotary_dim()),
+                    .chunks = narrow(m.partial.size(2)),
+                    .next_early = next_early(),
+                    .scale = static_cast<float>(std::pow(static_cast<double>(c.head_dim), -0.5))};
+  step_.push_back(call);
+}
+
+void TokenDecoder::add_sample(int splits) {
+  const Memory& m = *memory_;
+  const PriorConfig& c = transformer_.config_;
+  const SamplingOptions& s = options_.sampling;
+  cuda::Call call{.kernel = cuda::Kernel::sample, .sample = {}};
+  call.sample = {.logits = m.logits.data_ptr<float>(),
+                 .splits = splits,
+                 .batch = narrow(m.batch),
+                 .vocab = narrow(c.vision_vocab),
+                 .codebook = narrow(options_.codebook),
+                 .temperature = static_cast<float>(s.temperature),
+                 .dropped_mass = s.top_p < 1.0 ? static_cast<float>(1.0 - s.top_p) : -1.0f,
+                 .top_k = narrow(std::min(s.top_k, c.vision_vocab)),
+                 .greedy = s.greedy ? 1 : 0,
+                 .mask = options_.mask ? 1 : 0,
+                 .seeds = reinterpret_cast<const uint64_t*>(m.seeds.data_ptr<int64_t>()),
+                 .exponentials = m.exponentials.defined() ? m.exponentials.data_ptr<float>() : nullptr,
+                 .totals = m.part(Memory::kTotals).data_ptr<int>(),
+                 .counts = m.part(Memory::kCounts).data_ptr<int>(),
+                 .lengths = m.part(Memory::kLengths).data_ptr<int>(),
+                 .tokens = m.part(Memory::kTokens).data_ptr<int>(),
+                 .written = m.written.data_ptr<int>(),
+                 .written_stride = narrow(m.written.size(1)),
+                 .not_finite = m.part(Memory::kNotFinite).data_ptr<int>(),
+                 .advance = 1};
+  step_.push_back(call);
+}
+
 void TokenDecoder::describe_step() {
   Memory& m = *memory_;
   const PriorConfig& c = transformer_.config_;
-  const int batch = narrow(m.batch);
-  const int processors = multiprocessors();
-  const auto splits_of = [&](const cuda::PackedWeight& w) { return cuda::choose_splits(w, processors); };
-  const auto sums_for = [&](const Linear& layer) {
-    const cuda::PackedWeight w = layer.packed();
-    return at::empty({splits_of(w), m.batch, w.rows}, m.partial.options());
-  };
   const PriorLayer& any = transformer_.layers_.front();
-  // One thread block a multiprocessor finds its place beside any other kernel's; two would pile up where there is room.
-  const int next_early = any.down_.packed().format == cuda::Format::bf16 ? 1 : 0;
+  const auto sums_for = [&](const Linear& layer) {
+    return at::empty({splits_of(layer), m.batch, layer.packed().rows}, m.partial.options());
+  };
   m.qkv = sums_for(any.attention_.qkv_);
   const at::Tensor of_output = sums_for(any.attention_.output_);
   const at::Tensor of_down = sums_for(any.down_);
   m.summed = of_output.numel() > of_down.numel() ? of_output : of_down;
   m.logits = sums_for(transformer_.head_);
 
-  const auto product = [&](const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
-    const cuda::PackedWeight w = layer.packed();
-    cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};
-    const bool activated = !sums.defined();
-    call.linear = {.weight = w,
-                   .x = bits(x),
-                   .x_stride = narrow(x.size(1)),
-                   .batch = batch,
-                   .splits = activated ? 1 : splits_of(w),
-                   .sums = activated ? nullptr : sums.data_ptr<float>(),
-                   .activated = activated ? bits(m.activated) : nullptr,
-                   .activated_stride = narrow(m.activated.size(1))};
-    step_.push_back(call);
-    return call.linear.splits;
-  };
-  const auto norm = [&](int splits, const at::Tensor& post, const at::Tensor& pre) {
-    cuda::Call call{.kernel = cuda::Kernel::norm, .norm = {}};
-    call.norm = {.y = m.summed.data_ptr<float>(),
-                 .splits = splits,
-                 .post_weight = bits(post),
-                 .tokens = post.defined() ? nullptr : m.part(Memory::kTokens).data_ptr<int>(),
-                 .embedding = bits(transformer_.embed_.weight()),
-                 .residual = bits(m.residual),
-                 .pre_weight = bits(pre),
-                 .x = bits(m.x),
-                 .x_stride = narrow(m.x.size(1)),
-                 .batch = batch,
-                 .dim = narrow(c.dim),
-                 .next_early = next_early,
-                 .eps = static_cast<float>(c.norm_eps)};
-    step_.push_back(call);
-  };
-
-  norm(0, {}, any.input_norm_.weight());
+  add_norm(0, {}, any.input_norm_.weight());
   for (int64_t i = 0; i < c.layers; ++i) {
     const PriorLayer& layer = transformer_.layers_[static_cast<size_t>(i)];
-    const bool last = i + 1 == c.layers;
-    const int qkv_splits = product(layer.attention_.qkv_, m.x, m.qkv);
-    const at::Tensor cache = m.cache.layer(i);
-    cuda::Call attention{.kernel = cuda::Kernel::attention, .attention = {}};
-    attention.attention = {.qkv = m.qkv.data_ptr<float>(),
-                           .qkv_splits = qkv_splits,
-                           .bias = bits(layer.attention_.qkv_.bias()),
-                           .cosines = bits(m.cosines),
-                           .sines = bits(m.sines),
-                           .keys = bits(cache[0]),
-                           .values = bits(cache[1]),
-                           .lengths = m.part(Memory::kLengths).data_ptr<int>(),
-                           .partial = m.partial.data_ptr<float>(),
-                           .partial_max = m.partial_max.data_ptr<float>(),
-                           .arrived = reinterpret_cast<uint32_t*>(m.arrived.data_ptr<int>()),
-                           .out = bits(m.attended),
-                           .out_stride = narrow(m.attended.size(1)),
-                           .batch = batch,
-                           .kv_heads = narrow(c.kv_heads),
-                           .capacity = narrow(m.capacity),
-                           .rotary = narrow(c.rotary_dim()),
-                           .chunks = narrow(m.partial.size(2)),
-                           .next_early = next_early,
-                           .scale = static_cast<float>(std::pow(static_cast<double>(c.head_dim), -0.5))};
-    step_.push_back(attention);
-    const int output_splits = product(layer.attention_.output_, m.attended, m.summed);
-    norm(output_splits, layer.post_attention_norm_.weight(), layer.pre_mlp_norm_.weight());
-    product(layer.gate_up_, m.x, {});
-    const int down_splits = product(layer.down_, m.activated, m.summed);
-    const PriorLayer* next = last ? nullptr : &transformer_.layers_[static_cast<size_t>(i) + 1];
-    norm(down_splits, layer.post_mlp_norm_.weight(), last ? transformer_.norm_.weight() : next->input_norm_.weight());
+    add_attention(layer, i, add_product(layer.attention_.qkv_, m.x, m.qkv));
+    add_norm(add_product(layer.attention_.output_, m.attended, m.summed), layer.post_attention_norm_.weight(),
+             layer.pre_mlp_norm_.weight());
+    add_product(layer.gate_up_, m.x, {});
+    const RmsNorm& next =
+        i + 1 == c.layers ? transformer_.norm_ : transformer_.layers_[static_cast<size_t>(i) + 1].input_norm_;
+    add_norm(add_product(layer.down_, m.activated, m.summed), layer.post_mlp_norm_.weight(), next.weight());
   }
-  const int head_splits = product(transformer_.head_, m.x, m.logits);
-  cuda::Call sample{.kernel = cuda::Kernel::sample, .sample = {}};
-  const SamplingOptions& s = options_.sampling;
-  sample.sample = {.logits = m.logits.data_ptr<float>(),
-                   .splits = head_splits,
-                   .batch = batch,
-                   .vocab = narrow(c.vision_vocab),
-                   .codebook = narrow(options_.codebook),
-                   .temperature = static_cast<float>(s.temperature),
-                   .dropped_mass = s.top_p < 1.0 ? static_cast<float>(1.0 - s.top_p) : -1.0f,
-                   .top_k = narrow(std::min(s.top_k, c.vision_vocab)),
-                   .greedy = s.greedy ? 1 : 0,
-                   .mask = options_.mask ? 1 : 0,
-                   .seeds = reinterpret_cast<const uint64_t*>(m.seeds.data_ptr<int64_t>()),
-                   .exponentials = m.exponentials.defined() ? m.exponentials.data_ptr<float>() : nullptr,
-                   .totals = m.part(Memory::kTotals).data_ptr<int>(),
-                   .counts = m.part(Memory::kCounts).data_ptr<int>(),
-                   .lengths = m.part(Memory::kLengths).data_ptr<int>(),
-                   .tokens = m.part(Memory::kTokens).data_ptr<int>(),
-                   .written = m.written.data_ptr<int>(),
-                   .written_stride = narrow(m.written.size(1)),
-                   .not_finite = m.part(Memory::kNotFinite).data_ptr<int>(),
-                   .advance = 1};
-  step_.push_back(sample);
+  add_sample(add_product(transformer_.head_, m.x, m.logits));
 }
 
 void TokenDecoder::draw_exponentials() {

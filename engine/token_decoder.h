@@ -54,6 +54,12 @@ class TokenDecoder {
   struct ReadBack;  // tokens on their way to the host
 
   void describe_step();
+  int splits_of(const Linear& layer) const;
+  int add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums);
+  void add_norm(int splits, const at::Tensor& post, const at::Tensor& pre);
+  void add_attention(const PriorLayer& layer, int64_t index, int qkv_splits);
+  void add_sample(int splits);
+  int next_early() const;
   void queue(int64_t steps);
   void draw_exponentials();
   bool see(const ReadBack& block, const std::function<void(int64_t)>& done) const;
