@@ -1,18 +1,17 @@
 #include "cli/devices.h"
 
-#include <algorithm>
-#include <array>
 #include <cstdio>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "cli/table.h"
 #include "engine/devices.h"
 
 namespace glm::cli {
 namespace {
 
-using Row = std::array<std::string, 4>;
+using Row = std::vector<std::string>;
 
 std::string memory_text(int64_t bytes) {
   char text[32];
@@ -37,20 +36,9 @@ CLI::App* add_devices(CLI::App& app) {
 
 void run_devices() {
   const std::vector<DeviceInfo> all = devices();
-  std::vector<Row> rows = {{"DEVICE", "NAME", "MEMORY", "COMPUTES WITH"}};
+  std::vector<Row> rows = {Row{"DEVICE", "NAME", "MEMORY", "COMPUTES WITH"}};
   for (const DeviceInfo& device : all) rows.push_back(row_of(device));
-  std::array<size_t, 4> widths{};
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << line << "\n";
-  }
+  print_table(rows);
   for (const DeviceInfo& device : all) {
     if (!device.problem.empty()) std::cout << device.name << " can't be used: " << device.problem << "\n";
   }

@@ -1,17 +1,17 @@
 #include "cli/kernels.h"
 
-#include <algorithm>
-#include <array>
 #include <cstdio>
 #include <iostream>
+#include <string>
 #include <vector>
 
+#include "cli/table.h"
 #include "engine/kernel_report.h"
 
 namespace glm::cli {
 namespace {
 
-using Row = std::array<std::string, 8>;
+using Row = std::vector<std::string>;
 
 std::string number_text(const char* format, double value) {
   char text[32];
@@ -44,21 +44,10 @@ CLI::App* add_kernels(CLI::App& app, KernelsOptions& options) {
 
 void run_kernels(const KernelsOptions& options) {
   const KernelReport report = kernel_report(options.device, options.check);
-  std::vector<Row> rows = {{"KERNEL", "WEIGHTS", "SHAPE", "ERROR", "ALLOWED", "MS", "ATEN'S MS", "VERDICT"}};
+  std::vector<Row> rows = {Row{"KERNEL", "WEIGHTS", "SHAPE", "ERROR", "ALLOWED", "MS", "ATEN'S MS", "VERDICT"}};
   for (const KernelVerdict& v : report.verdicts) rows.push_back(row_of(v));
-  std::array<size_t, 8> widths{};
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
   std::cout << report.card << "; kernels " << report.build << "\n";
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << line << "\n";
-  }
+  print_table(rows);
   for (const cuda::Format format : {cuda::Format::bf16, cuda::Format::fp8, cuda::Format::int8, cuda::Format::int4}) {
     const std::string problem = report.first_problem(format);
     std::cout << "prior=" << format_name(format)

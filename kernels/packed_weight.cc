@@ -144,11 +144,4 @@ cuda::PackedWeight PackedWeight::parameters() const {
           .format = format_};
 }
 
-int64_t PackedWeight::bytes() const {
-  int64_t sum = static_cast<int64_t>(tiles_.nbytes());
-  if (row_scales_.defined()) sum += static_cast<int64_t>(row_scales_.nbytes());
-  if (group_scales_.defined()) sum += static_cast<int64_t>(group_scales_.nbytes());
-  return sum;
-}
-
 }  // namespace glm

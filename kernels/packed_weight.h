@@ -22,7 +22,6 @@ class PackedWeight {
 
   at::Tensor dense() const;  // bf16 [out, in]
   cuda::PackedWeight parameters() const;
-  int64_t bytes() const;  // on the device
 
   // Can a weight of this many rows be packed?
   static bool fits(int64_t out);

@@ -50,9 +50,4 @@ constexpr int64_t packed_bytes(Format format, int64_t rows, int64_t inner) {
   return rows / kTileRows * (inner / kBlockInner) * 32 * lane_bytes;
 }
 
-// A block's slice for one of `parts` workers: blocks begin(part) … begin(part + 1) - 1.
-constexpr int slice_begin(int blocks, int part, int parts) {
-  return static_cast<int>(static_cast<int64_t>(blocks) * part / parts);
-}
-
 }  // namespace glm::cuda
