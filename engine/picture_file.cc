@@ -1,0 +1,75 @@
+#include "engine/picture_file.h"
+
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+#include "base/error.h"
+#include "engine/picture_raster.h"
+
+namespace glm {
+namespace {
+
+// A picture of the most pixels takes this much uncompressed, with 4 channels and some room for its header.
+constexpr uintmax_t kLargestFile = 4 * uintmax_t{kMostPicturePixels} + (uintmax_t{16} << 20);
+
+bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
+  if (bytes.size() < signature.size()) return false;
+  return std::equal(signature.begin(), signature.end(), bytes.begin(),
+                    [](char c, uint8_t byte) { return static_cast<uint8_t>(c) == byte; });
+}
+
+Raster read_raster(std::span<const uint8_t> bytes) {
+  if (begins(bytes, "\x89PNG\r\n\x1a\n")) return read_png(bytes);
+  if (begins(bytes, "\xff\xd8\xff")) return read_jpeg(bytes);
+  refuse_picture("expected a PNG, JPEG, WebP, BMP or GIF, found another kind of file; save the picture as PNG");
+}
+
+}  // namespace
+
+void refuse_picture(const std::string& message) {
+  throw Error(ErrorCode::usage, message);
+}
+
+void check_picture_size(int64_t width, int64_t height) {
+  const auto within = [](int64_t side) { return side >= kSmallestPictureSide && side <= kLargestPictureSide; };
+  if (within(width) && within(height) && width * height <= kMostPicturePixels) return;
+  refuse_picture("expected a picture of " + std::to_string(kSmallestPictureSide) + " to " +
+                 std::to_string(kLargestPictureSide) + " pixels a side and at most " +
+                 std::to_string(kMostPicturePixels) + " in all, found " + std::to_string(width) + "x" +
+                 std::to_string(height) + "; resize it");
+}
+
+void allocate(Raster* raster) {
+  check_picture_size(raster->width, raster->height);
+  raster->samples.resize(static_cast<size_t>(raster->width * raster->height * channels(raster->kind)));
+}
+
+Image decode_picture(std::span<const uint8_t> bytes) {
+  Raster raster = read_raster(bytes);
+  const int orientation = raster.orientation;
+  return turned(to_srgb(std::move(raster)), orientation);
+}
+
+Image read_picture(const std::filesystem::path& file) {
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(file, error);  // an error for what is no regular file
+  std::ifstream in(file, std::ios::binary);
+  if (error || !in) throw Error(ErrorCode::io, file.string() + ": expected a picture to read, found no readable file");
+  if (size > kLargestFile) {
+    refuse_picture(file.string() + ": expected a file of at most " + std::to_string(kLargestFile) + " bytes, found " +
+                   std::to_string(size) + "; save the picture as PNG or JPEG");
+  }
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (in.gcount() != static_cast<std::streamsize>(bytes.size())) {
+    throw Error(ErrorCode::io, file.string() + ": can't be read to its end; check the disk");
+  }
+  try {
+    return decode_picture(bytes);
+  } catch (const Error& e) {
+    throw Error(e.code(), file.string() + ": " + e.what());
+  }
+}
+
+}  // namespace glm

@@ -1,0 +1,186 @@
+#include <cstdio>
+// needs <cstdio>
+#include <jpeglib.h>
+// needs jpeglib.h
+#include <jerror.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/picture_raster.h"
+
+namespace glm {
+namespace {
+
+// More than any encoder writes; each scan costs a pass over the picture, however few bytes it has.
+constexpr int kMostScans = 64;
+// What libjpeg may keep besides the result, in a picture of several scans: its coefficients, 2 bytes a sample.
+constexpr int64_t kMemory = int64_t{240} << 20;
+
+// libjpeg reports errors by error_exit, which may not return: a jump, as nothing is thrown through it.
+struct JpegReader {
+  jpeg_decompress_struct info{};
+  jpeg_error_mgr errors{};
+  jpeg_source_mgr source{};
+  jpeg_progress_mgr progress{};
+  jmp_buf place{};
+  char message[JMSG_LENGTH_MAX] = {};
+  bool ended = false;  // the bytes did
+  bool cut = false;    // in the middle of a scan
+
+  explicit JpegReader(std::span<const uint8_t> bytes);
+  ~JpegReader() { jpeg_destroy_decompress(&info); }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+
+  // Runs `body`, which libjpeg may leave by a jump: it makes no object with a destructor.
+  template <typename Body>
+  void run(Body&& body) {
+    if (setjmp(place) == 0) {
+      body(&info);
+      return;
+    }
+    refuse_picture(std::string("JPEG: expected a valid file, found an error (") + message +
+                   "); save the picture again");
+  }
+
+  static JpegReader* of(j_common_ptr info) { return static_cast<JpegReader*>(info->client_data); }
+  [[noreturn]] void jump(const char* why) {
+    std::snprintf(message, sizeof message, "%s", why);
+    longjmp(place, 1);
+  }
+};
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  JpegReader* self = JpegReader::of(info);
+  if (info->err->msg_code == JERR_NO_BACKING_STORE) self->jump("its progressive scans need too much memory");
+  info->err->format_message(info, self->message);
+  longjmp(self->place, 1);
+}
+
+void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  ++info->err->num_warnings;
+  if (info->err->msg_code == JWRN_HIT_MARKER) JpegReader::of(info)->cut = true;
+}
+
+void on_scan(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
+    JpegReader::of(info)->jump("more scans than pictures have");
+  }
+}
+
+// The bytes have run out: an end marker instead, and what was missing is told by `cut`.
+boolean refill(j_decompress_ptr info) {
+  static constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
+  JpegReader::of(reinterpret_cast<j_common_ptr>(info))->ended = true;
+  info->src->next_input_byte = kEnd;
+  info->src->bytes_in_buffer = sizeof kEnd;
+  return TRUE;
+}
+
+void skip(j_decompress_ptr info, long count) {
+  if (count <= 0) return;
+  if (static_cast<size_t>(count) > info->src->bytes_in_buffer) {
+    refill(info);
+    return;
+  }
+  info->src->next_input_byte += count;
+  info->src->bytes_in_buffer -= static_cast<size_t>(count);
+}
+
+JpegReader::JpegReader(std::span<const uint8_t> bytes) {
+  info.err = jpeg_std_error(&errors);
+  errors.error_exit = on_error;
+  errors.emit_message = on_message;
+  info.client_data = this;
+  run([&](j_decompress_ptr jpeg) { jpeg_create_decompress(jpeg); });
+  info.src = &source;
+  source.next_input_byte = bytes.data();
+  source.bytes_in_buffer = bytes.size();
+  source.init_source = [](j_decompress_ptr) {};
+  source.fill_input_buffer = refill;
+  source.skip_input_data = skip;
+  source.resync_to_restart = jpeg_resync_to_restart;
+  source.term_source = [](j_decompress_ptr) {};
+  info.progress = &progress;
+  progress.progress_monitor = on_scan;
+}
+
+// The last one wins, as there should be one.
+int orientation_of(const jpeg_decompress_struct& info) {
+  int orientation = 1;
+  for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    if (marker->marker != JPEG_APP0 + 1 || marker->data_length < 6) continue;
+    if (std::memcmp(marker->data, "Exif\0\0", 6) == 0) {
+      orientation = exif_orientation({marker->data, marker->data_length});
+    }
+  }
+  return orientation;
+}
+
+Raster::Kind kind_of(jpeg_decompress_struct* info) {
+  switch (info->jpeg_color_space) {
+    case JCS_GRAYSCALE:
+      info->out_color_space = JCS_GRAYSCALE;
+      return Raster::Kind::grey;
+    case JCS_YCbCr:
+    case JCS_RGB:
+      info->out_color_space = JCS_RGB;
+      return Raster::Kind::rgb;
+    case JCS_CMYK:
+    case JCS_YCCK:
+      info->out_color_space = JCS_CMYK;
+      return Raster::Kind::inverted_cmyk;  // as Adobe's programs write it, and PIL takes all of them
+    default:
+      refuse_picture("JPEG: expected 1, 3 or 4 channels, found " + std::to_string(info->num_components) +
+                     "; save the picture as RGB");
+  }
+}
+
+void read_profile(j_decompress_ptr info, Raster* raster) {
+  JOCTET* profile = nullptr;
+  unsigned int size = 0;
+  if (jpeg_read_icc_profile(info, &profile, &size) == 0) return;
+  raster->profile.assign(profile, profile + size);
+  std::free(profile);
+}
+
+}  // namespace
+
+Raster read_jpeg(std::span<const uint8_t> bytes) {
+  JpegReader reader(bytes);
+  reader.run([](j_decompress_ptr info) {
+    jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_save_markers(info, JPEG_APP0 + 2, 0xFFFF);
+    jpeg_read_header(info, TRUE);
+  });
+  Raster raster;
+  raster.width = reader.info.image_width;
+  raster.height = reader.info.image_height;
+  check_picture_size(raster.width, raster.height);
+  raster.kind = kind_of(&reader.info);
+  raster.orientation = orientation_of(reader.info);
+  reader.run([&](j_decompress_ptr info) { read_profile(info, &raster); });
+  const int64_t row = raster.width * channels(raster.kind);
+  reader.run([&](j_decompress_ptr info) {
+    info->mem->max_memory_to_use = std::max(kMemory - row * raster.height, int64_t{1});
+    jpeg_start_decompress(info);
+  });
+  allocate(&raster);
+  reader.run([&](j_decompress_ptr info) {
+    while (info->output_scanline < info->output_height) {
+      JSAMPROW to = &raster.samples[info->output_scanline * static_cast<size_t>(row)];
+      jpeg_read_scanlines(info, &to, 1);
+    }
+  });
+  // An end marker alone may be missing. An arithmetic decoder doesn't tell.
+  if (reader.ended && (reader.cut || reader.info.arith_code != 0)) {
+    refuse_picture("JPEG: expected a whole file, found one that ends early; get the picture again");
+  }
+  return raster;
+}
+
+}  // namespace glm

@@ -1,0 +1,121 @@
+#include <png.h>
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/picture_raster.h"
+
+namespace glm {
+namespace {
+
+// libpng reports errors by a jump to the last setjmp; nothing is thrown through it.
+class PngReader {
+ public:
+  explicit PngReader(std::span<const uint8_t> bytes) : rest_(bytes) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
+    info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
+    if (info_ == nullptr) {
+      png_destroy_read_struct(&png_, nullptr, nullptr);
+      refuse_picture("PNG: expected a libpng of version " PNG_LIBPNG_VER_STRING ", found another; rebuild the program");
+    }
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  // Runs `body`, which libpng may leave by a jump: it makes no object with a destructor.
+  template <typename Body>
+  bool run(Body&& body) {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    body(png_, info_);
+    return true;
+  }
+  template <typename Body>
+  void run_or_refuse(Body&& body) {
+    if (!run(body)) {
+      refuse_picture(std::string("PNG: expected a whole and valid file, found an error (") + message_ +
+                     "); save the picture again");
+    }
+  }
+
+  static void read(png_structp png, png_bytep to, size_t size) {
+    auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
+    if (size > self->rest_.size()) png_error(png, "the file ends early");
+    std::memcpy(to, self->rest_.data(), size);
+    self->rest_ = self->rest_.subspan(size);
+  }
+
+ private:
+  static void on_error(png_structp png, png_const_charp message) {
+    auto* self = static_cast<PngReader*>(png_get_error_ptr(png));
+    std::snprintf(self->message_, sizeof self->message_, "%s", message);
+    png_longjmp(png, 1);
+  }
+  static void on_warning(png_structp, png_const_charp) {}
+
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::span<const uint8_t> rest_;
+  char message_[160] = {};
+};
+
+// What could be inflated besides the pixels, and says nothing about them.
+void skip_text(png_structp png) {
+  static constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
+  png_set_chunk_malloc_max(png, 4 << 20);
+}
+
+Raster::Kind kind_of(int channels) {
+  switch (channels) {
+    case 1:
+      return Raster::Kind::grey;
+    case 2:
+      return Raster::Kind::grey_alpha;
+    case 3:
+      return Raster::Kind::rgb;
+    default:
+      return Raster::Kind::rgba;
+  }
+}
+
+}  // namespace
+
+Raster read_png(std::span<const uint8_t> bytes) {
+  PngReader reader(bytes);
+  Raster raster;
+  reader.run_or_refuse([&](png_structp png, png_infop info) {
+    png_set_read_fn(png, &reader, PngReader::read);
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    skip_text(png);
+    png_read_info(png, info);
+    raster.width = png_get_image_width(png, info);
+    raster.height = png_get_image_height(png, info);
+  });
+  check_picture_size(raster.width, raster.height);
+  reader.run_or_refuse([&](png_structp png, png_infop info) {
+    png_set_expand(png);    // palettes, bits, and a transparent colour as alpha
+    png_set_scale_16(png);  // rounds
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    raster.kind = kind_of(png_get_channels(png, info));
+  });
+  allocate(&raster);
+  std::vector<png_bytep> rows(static_cast<size_t>(raster.height));
+  const auto row = raster.samples.size() / rows.size();
+  for (size_t y = 0; y < rows.size(); ++y) rows[y] = &raster.samples[y * row];
+  reader.run_or_refuse([&](png_structp png, png_infop) { png_read_image(png, rows.data()); });
+  reader.run([&](png_structp png, png_infop info) { png_read_end(png, info); });  // only EXIF can still come
+  reader.run([&](png_structp png, png_infop info) {
+    png_charp name = nullptr;
+    int compression = 0;
+    png_bytep data = nullptr;
+    png_uint_32 size = 0;
+    if (png_get_iCCP(png, info, &name, &compression, &data, &size) != 0) raster.profile.assign(data, data + size);
+    if (png_get_eXIf_1(png, info, &size, &data) != 0) raster.orientation = exif_orientation({data, size});
+  });
+  return raster;
+}
+
+}  // namespace glm

@@ -1,0 +1,45 @@
+// Between the decoders of one format each and the picture that they all become.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/image.h"
+
+namespace glm {
+
+// Samples as a file has them, and what it says about them.
+struct Raster {
+  enum class Kind { grey, grey_alpha, rgb, rgba, inverted_cmyk };
+  Kind kind = Kind::rgb;
+  int64_t width = 0;
+  int64_t height = 0;
+  std::vector<uint8_t> samples;  // [height][width][channels(kind)]
+  std::vector<uint8_t> profile;  // ICC, or empty
+  int orientation = 1;           // EXIF's, 1 to 8
+};
+
+int64_t channels(Raster::Kind kind);
+
+// Refuses the picture: Error(usage) with this message.
+[[noreturn]] void refuse_picture(const std::string& message);
+// Refuses sides and areas outside the limits of picture_file.h.
+void check_picture_size(int64_t width, int64_t height);
+// Sizes `samples` for kind, width and height, which are checked first.
+void allocate(Raster* raster);
+
+// One format each; `bytes` begin with its signature. All throw Error(usage).
+Raster read_png(std::span<const uint8_t> bytes);
+Raster read_jpeg(std::span<const uint8_t> bytes);
+
+// The orientation in a TIFF structure as EXIF carries it, with or without "Exif\0\0" in front; 1 when there is none.
+int exif_orientation(std::span<const uint8_t> bytes);
+
+// sRGB over white, not turned yet.
+Image to_srgb(Raster raster);
+// The picture that looks right, of one that was stored with this EXIF orientation.
+Image turned(Image image, int orientation);
+
+}  // namespace glm

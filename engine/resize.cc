@@ -1,0 +1,160 @@
+#include "engine/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+namespace glm {
+namespace {
+
+constexpr int64_t kChannels = 3;
+
+struct Filter {
+  double (*weight)(double);
+  double support;  // half its width, in output pixels when shrinking
+};
+
+// Keys' cubic with a = -0.5.
+double cubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
+  return 0.0;
+}
+
+double sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+
+double lanczos(double x) {
+  return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
+}
+
+// For each output pixel of an axis, the input pixels it is the sum of.
+struct Taps {
+  std::vector<int64_t> first;   // [out]
+  std::vector<int64_t> count;   // [out]
+  std::vector<double> weights;  // [out][width], each row's sum is 1
+  int64_t width = 0;
+};
+
+Taps taps_of(const Filter& filter, int64_t in, int64_t out) {
+  const double scale = static_cast<double>(in) / static_cast<double>(out);
+  const double stretch = std::max(scale, 1.0);
+  const double support = filter.support * stretch;
+  Taps taps;
+  taps.width = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
+  taps.weights.resize(static_cast<size_t>(out * taps.width));
+  for (int64_t i = 0; i < out; ++i) {
+    const double centre = (static_cast<double>(i) + 0.5) * scale;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
+    const int64_t last = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in);
+    const int64_t count = std::clamp<int64_t>(last - first, 0, taps.width);
+    double* weights = &taps.weights[static_cast<size_t>(i * taps.width)];
+    double sum = 0.0;
+    for (int64_t k = 0; k < count; ++k) {
+      weights[k] = filter.weight((static_cast<double>(k + first) - centre + 0.5) * (1.0 / stretch));
+      sum += weights[k];
+    }
+    for (int64_t k = 0; k < count && sum != 0.0; ++k) weights[k] /= sum;
+    taps.first.push_back(first);
+    taps.count.push_back(count);
+  }
+  return taps;
+}
+
+// Fixed-point weights of `bits` fractional bits, halves away from zero.
+std::vector<int32_t> fixed_point(const std::vector<double>& weights, int bits) {
+  std::vector<int32_t> fixed;
+  fixed.reserve(weights.size());
+  const double one = static_cast<double>(int64_t{1} << bits);
+  for (const double weight : weights) fixed.push_back(static_cast<int32_t>(weight * one + (weight < 0 ? -0.5 : 0.5)));
+  return fixed;
+}
+
+// PIL: the same for every filter.
+int pil_bits(const std::vector<double>&) {
+  return 32 - 8 - 2;
+}
+
+// ATen: as many as leave the largest weight within 16 bits.
+int aten_bits(const std::vector<double>& weights) {
+  const double largest = *std::max_element(weights.begin(), weights.end());
+  int bits = 0;
+  while (bits < 22 && static_cast<int64_t>(0.5 + largest * static_cast<double>(int64_t{1} << (bits + 1))) < (1 << 15)) {
+    ++bits;
+  }
+  return bits;
+}
+
+uint8_t to_byte(int32_t sum, int bits) {
+  return static_cast<uint8_t>(std::clamp(sum >> bits, 0, 255));
+}
+
+using Bits = int (*)(const std::vector<double>&);
+
+Image resized_across(const Image& image, int64_t width, const Filter& filter, Bits bits_of) {
+  const Taps taps = taps_of(filter, image.width, width);
+  const int bits = bits_of(taps.weights);
+  const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
+  Image result{.width = width, .height = image.height, .rgb = {}};
+  result.rgb.resize(static_cast<size_t>(width * image.height * kChannels));
+  uint8_t* to = result.rgb.data();
+  for (int64_t y = 0; y < image.height; ++y) {
+    const uint8_t* row = &image.rgb[static_cast<size_t>(y * image.width * kChannels)];
+    for (int64_t x = 0; x < width; ++x) {
+      const int32_t* weight = &weights[static_cast<size_t>(x * taps.width)];
+      const uint8_t* from = row + taps.first[static_cast<size_t>(x)] * kChannels;
+      int32_t sum[kChannels] = {1 << (bits - 1), 1 << (bits - 1), 1 << (bits - 1)};
+      for (int64_t k = 0; k < taps.count[static_cast<size_t>(x)]; ++k) {
+        for (int64_t c = 0; c < kChannels; ++c) sum[c] += from[k * kChannels + c] * weight[k];
+      }
+      for (const int32_t s : sum) *to++ = to_byte(s, bits);
+    }
+  }
+  return result;
+}
+
+Image resized_down(const Image& image, int64_t height, const Filter& filter, Bits bits_of) {
+  const Taps taps = taps_of(filter, image.height, height);
+  const int bits = bits_of(taps.weights);
+  const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
+  const int64_t row = image.width * kChannels;
+  Image result{.width = image.width, .height = height, .rgb = {}};
+  result.rgb.resize(static_cast<size_t>(row * height));
+  std::vector<int32_t> sums(static_cast<size_t>(row));
+  for (int64_t y = 0; y < height; ++y) {
+    std::fill(sums.begin(), sums.end(), 1 << (bits - 1));
+    for (int64_t k = 0; k < taps.count[static_cast<size_t>(y)]; ++k) {
+      const int32_t weight = weights[static_cast<size_t>(y * taps.width + k)];
+      const uint8_t* from = &image.rgb[static_cast<size_t>((taps.first[static_cast<size_t>(y)] + k) * row)];
+      for (int64_t x = 0; x < row; ++x) sums[static_cast<size_t>(x)] += from[x] * weight;
+    }
+    uint8_t* to = &result.rgb[static_cast<size_t>(y * row)];
+    for (int64_t x = 0; x < row; ++x) to[x] = to_byte(sums[static_cast<size_t>(x)], bits);
+  }
+  return result;
+}
+
+// Both round to bytes between the axes, and leave an axis alone that stays as long.
+Image resized(const Image& image, int64_t width, int64_t height, const Filter& filter, Bits bits_of) {
+  Image result = width == image.width ? image : resized_across(image, width, filter, bits_of);
+  return height == image.height ? result : resized_down(result, height, filter, bits_of);
+}
+
+}  // namespace
+
+Image resize_bicubic(const Image& image, int64_t width, int64_t height) {
+  return resized(image, width, height, {cubic, 2.0}, aten_bits);
+}
+
+Image resize_lanczos(const Image& image, int64_t width, int64_t height) {
+  return resized(image, width, height, {lanczos, 3.0}, pil_bits);
+}
+
+}  // namespace glm

@@ -1,0 +1,17 @@
+// Resizing as upstream does it, bit for bit.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/image.h"
+
+namespace glm {
+
+// Upstream: torchvision's resize(interpolation=BICUBIC, antialias=True) of a uint8 tensor, which the vision tower's
+// image processor calls. Sides of at least 1.
+Image resize_bicubic(const Image& image, int64_t width, int64_t height);
+
+// Upstream: PIL's Image.resize(resample=LANCZOS), which diffusers' VaeImageProcessor calls.
+Image resize_lanczos(const Image& image, int64_t width, int64_t height);
+
+}  // namespace glm
