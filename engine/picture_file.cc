@@ -1,7 +1,7 @@
 #include "engine/picture_file.h"
 
+#include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "base/error.h"
@@ -22,6 +22,9 @@ bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
 Raster read_raster(std::span<const uint8_t> bytes) {
   if (begins(bytes, "\x89PNG\r\n\x1a\n")) return read_png(bytes);
   if (begins(bytes, "\xff\xd8\xff")) return read_jpeg(bytes);
+  if (begins(bytes, "RIFF") && bytes.size() >= 8 && begins(bytes.subspan(8), "WEBP")) return read_webp(bytes);
+  if (begins(bytes, "GIF87a") || begins(bytes, "GIF89a")) return read_gif(bytes);
+  if (begins(bytes, "BM")) return read_bmp(bytes);
   refuse_picture("expected a PNG, JPEG, WebP, BMP or GIF, found another kind of file; save the picture as PNG");
 }
 

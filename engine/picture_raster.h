@@ -33,6 +33,9 @@ void allocate(Raster* raster);
 // One format each; `bytes` begin with its signature. All throw Error(usage).
 Raster read_png(std::span<const uint8_t> bytes);
 Raster read_jpeg(std::span<const uint8_t> bytes);
+Raster read_webp(std::span<const uint8_t> bytes);  // an animation's first frame, as of a GIF
+Raster read_gif(std::span<const uint8_t> bytes);
+Raster read_bmp(std::span<const uint8_t> bytes);
 
 // The orientation in a TIFF structure as EXIF carries it, with or without "Exif\0\0" in front; 1 when there is none.
 int exif_orientation(std::span<const uint8_t> bytes);
