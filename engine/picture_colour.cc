@@ -24,7 +24,9 @@ class Colours {
         cmsOpenProfileFromMem(raster.profile.data(), static_cast<cmsUInt32Number>(raster.profile.size())));
     if (from == nullptr || cmsGetColorSpace(from.get()) != space()) return;
     const Profile to(cmsCreate_sRGBProfile());
-    transform_.reset(cmsCreateTransform(from.get(), format(), to.get(), TYPE_RGB_8, INTENT_PERCEPTUAL, 0));
+    // As photo programs do it. The perceptual intent means different things in different versions of lcms.
+    transform_.reset(cmsCreateTransform(from.get(), format(), to.get(), TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
+                                        cmsFLAGS_BLACKPOINTCOMPENSATION));
   }
 
   void convert(const uint8_t* from, uint8_t* to, int64_t width) const {

@@ -13,7 +13,8 @@ constexpr int64_t kChannels = 3;
 
 struct Filter {
   double (*weight)(double);
-  double support;  // half its width, in output pixels when shrinking
+  double support;                                   // half its width, in output pixels when shrinking
+  int (*bits)(const std::vector<double>& weights);  // of the fixed-point weights
 };
 
 // Keys' cubic with a = -0.5.
@@ -96,11 +97,9 @@ uint8_t to_byte(int32_t sum, int bits) {
   return static_cast<uint8_t>(std::clamp(sum >> bits, 0, 255));
 }
 
-using Bits = int (*)(const std::vector<double>&);
-
-Image resized_across(const Image& image, int64_t width, const Filter& filter, Bits bits_of) {
+Image resized_across(const Image& image, int64_t width, const Filter& filter) {
   const Taps taps = taps_of(filter, image.width, width);
-  const int bits = bits_of(taps.weights);
+  const int bits = filter.bits(taps.weights);
   const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
   Image result{.width = width, .height = image.height, .rgb = {}};
   result.rgb.resize(static_cast<size_t>(width * image.height * kChannels));
@@ -120,9 +119,9 @@ Image resized_across(const Image& image, int64_t width, const Filter& filter, Bi
   return result;
 }
 
-Image resized_down(const Image& image, int64_t height, const Filter& filter, Bits bits_of) {
+Image resized_down(const Image& image, int64_t height, const Filter& filter) {
   const Taps taps = taps_of(filter, image.height, height);
-  const int bits = bits_of(taps.weights);
+  const int bits = filter.bits(taps.weights);
   const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
   const int64_t row = image.width * kChannels;
   Image result{.width = image.width, .height = height, .rgb = {}};
@@ -141,20 +140,26 @@ Image resized_down(const Image& image, int64_t height, const Filter& filter, Bit
   return result;
 }
 
-// Both round to bytes between the axes, and leave an axis alone that stays as long.
-Image resized(const Image& image, int64_t width, int64_t height, const Filter& filter, Bits bits_of) {
-  Image result = width == image.width ? image : resized_across(image, width, filter, bits_of);
-  return height == image.height ? result : resized_down(result, height, filter, bits_of);
+// Bytes between the axes; an axis that stays as long is left alone.
+Image resized(const Image& image, int64_t width, int64_t height, const Filter& filter, bool down_first) {
+  const auto across = [&](const Image& from) {
+    return width == from.width ? from : resized_across(from, width, filter);
+  };
+  const auto down = [&](const Image& from) {
+    return height == from.height ? from : resized_down(from, height, filter);
+  };
+  return down_first ? across(down(image)) : down(across(image));
 }
 
 }  // namespace
 
 Image resize_bicubic(const Image& image, int64_t width, int64_t height) {
-  return resized(image, width, height, {cubic, 2.0}, aten_bits);
+  return resized(image, width, height, {cubic, 2.0, aten_bits}, false);
 }
 
 Image resize_lanczos(const Image& image, int64_t width, int64_t height) {
-  return resized(image, width, height, {lanczos, 3.0}, pil_bits);
+  const int64_t narrower = std::max<int64_t>(image.width - width, 0);
+  return resized(image, width, height, {lanczos, 3.0, pil_bits}, image.height - height > 2 * narrower);
 }
 
 }  // namespace glm

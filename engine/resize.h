@@ -11,7 +11,8 @@ namespace glm {
 // image processor calls. Sides of at least 1.
 Image resize_bicubic(const Image& image, int64_t width, int64_t height);
 
-// Upstream: PIL's Image.resize(resample=LANCZOS), which diffusers' VaeImageProcessor calls.
+// Upstream: PIL's Image.resize(resample=LANCZOS), which diffusers' VaeImageProcessor calls. As Pillow 13 does it: the
+// height comes first where it loses more than twice what the width loses. Older ones always began with the width.
 Image resize_lanczos(const Image& image, int64_t width, int64_t height);
 
 }  // namespace glm

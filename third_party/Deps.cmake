@@ -26,4 +26,5 @@ add_library(glm::stb ALIAS glm_stb)
 
 if(GLM_TESTS)
   find_package(GTest REQUIRED)
+  find_package(ZLIB REQUIRED)  # libpng's; checksums
 endif()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Who may include whom. Prints each include that points back and fails.  layering.sh [folder]
 #   base ← {kernels, tokenizer} ← engine ← cli;  all ← tests
-#   inside engine: {safetensors, config, device, kernel_check and what it needs} ← {upload, random_weights} ← weights ← layers ← components ← prior ← picture_run ← pipeline
+#   inside engine: {picture files, resize, reference_size} alone; {safetensors, config, device, kernel_check and what it needs} ← {upload, random_weights} ← weights ← layers ← components ← prior ← picture_run ← pipeline
 set -euo pipefail
 cd "${1:-.}"
 failed=0
@@ -18,10 +18,10 @@ forbid "kernels/*"   "(tokenizer|engine|cli|tests)/"
 forbid "tokenizer/*" "(kernels|engine|cli|tests)/|ATen/|c10/|torch/"
 forbid "engine/*"    "(cli|tests)/"
 forbid "cli/*"       "(kernels|tokenizer|tests)/|ATen/|c10/|torch/"
-forbid "cli/*"       "engine/($(ls engine | sed -n 's/\.h$//p' | grep -vxE 'pipeline|config|image|devices|kernel_report' | paste -sd'|'))\.h"
+forbid "cli/*"       "engine/($(ls engine | sed -n 's/\.h$//p' | grep -vxE 'pipeline|config|image|picture_file|devices|kernel_report' | paste -sd'|'))\.h"
 
 # Public headers hold no LibTorch type.
-forbid "engine/pipeline.h engine/config.h engine/image.h engine/devices.h engine/kernel_report.h base/*.h" "ATen/|c10/|torch/"
+forbid "engine/pipeline.h engine/config.h engine/image.h engine/picture_file.h engine/devices.h engine/kernel_report.h base/*.h" "ATen/|c10/|torch/"
 # <torch/torch.h> takes 14 s a file and is needed nowhere.
 forbid "kernels/* engine/* cli/*" "torch/"
 
@@ -30,6 +30,12 @@ forbid "engine/safetensors.* engine/config.* engine/device* engine/upload.* engi
 forbid "engine/weights.*" "engine/(layers|rope|kv_cache|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
 forbid "engine/layers.* engine/rope.* engine/kv_cache.* engine/flow_schedule.*" \
   "engine/(prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+# Picture files, sizes and resizing stand alone: a program without LibTorch can use them.
+pictures="image picture_file picture_raster reference_size resize"
+for own in $pictures picture_bmp picture_colour picture_exif picture_gif picture_jpeg picture_png picture_webp; do
+  others=$(ls engine | sed -n 's/\.h$//p' | grep -vxE "${pictures// /|}" | paste -sd'|')
+  forbid "engine/$own.*" "(kernels|tokenizer)/|ATen/|c10/|torch/|engine/($others)\.h"
+done
 # Components don't know each other.
 components="prior_transformer glyph_encoder dit vae"
 for own in $components; do

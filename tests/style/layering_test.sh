@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir "$tree"/{base,kernels,tokenizer,engine,cli}
-for file in base/error kernels/op tokenizer/text engine/{config,image,weights,layers,prior_transformer,glyph_encoder,dit,vae,prior,model,picture_run,pipeline} cli/main; do
+for file in base/error kernels/op tokenizer/text engine/{config,image,picture_file,weights,layers,prior_transformer,glyph_encoder,dit,vae,prior,model,picture_run,pipeline} cli/main; do
   : >"$tree/$file.h"
 done
 bash "$here/layering.sh" "$tree" || { echo "a right tree was refused"; exit 1; }
@@ -23,6 +23,8 @@ tokenizer/text.h <ATen/core/Tensor.h>
 engine/config.h "engine/weights.h"
 engine/weights.h "engine/layers.h"
 engine/layers.h "engine/dit.h"
+engine/picture_file.h "engine/config.h"
+engine/picture_file.h <ATen/core/Tensor.h>
 engine/dit.h "engine/vae.h"
 engine/vae.h "engine/prior.h"
 engine/prior.h "engine/model.h"

@@ -9,4 +9,5 @@ done
 "$python" make_random_goldens.py
 "$python" make_faint_goldens.py
 "$python" make_tokenizer_goldens.py
+"$python" make_picture_goldens.py
 "$python" make_goldens.py "$@"

@@ -1,0 +1,71 @@
+// Each kind of file against what PIL reads from it.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/picture_file.h"
+#include "tests/base/refusal.h"
+#include "tests/pictures/goldens.h"
+
+namespace glm {
+namespace {
+
+const std::string kFiles = GLM_GOLDENS "/files/";
+
+struct Case {
+  std::string file, expected;  // expected: a picture instead of a checksum
+  int64_t width, height;
+  uint32_t crc;
+  int levels;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> cases;
+  const nlohmann::json golden = read_golden("decoded.json");
+  for (const auto& entry : golden.at("decoded")) {
+    cases.push_back({entry["file"], entry.value("expected", ""), entry["size"][0], entry["size"][1],
+                     entry.value("crc", 0U), entry.value("levels", 0)});
+  }
+  return cases;
+}
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.file;
+}
+
+class Decode : public testing::TestWithParam<Case> {};
+
+TEST_P(Decode, GivesThePixelsOfPil) {
+  const Case& c = GetParam();
+  const Image image = read_picture(kFiles + c.file);
+  EXPECT_EQ(image.width, c.width);
+  EXPECT_EQ(image.height, c.height);
+  ASSERT_EQ(image.rgb.size(), static_cast<size_t>(c.width * c.height * 3));
+  if (c.expected.empty()) {
+    EXPECT_EQ(checksum(image), c.crc);
+    return;
+  }
+  const Image expected = read_picture(kFiles + c.expected);
+  ASSERT_EQ(image.rgb.size(), expected.rgb.size());
+  int farthest = 0;
+  for (size_t i = 0; i < image.rgb.size(); ++i) {
+    farthest = std::max(farthest, std::abs(int{image.rgb[i]} - int{expected.rgb[i]}));
+  }
+  EXPECT_LE(farthest, c.levels);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Decode, testing::ValuesIn(cases()), [](const auto& test) {
+  std::string name = test.param.file;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+});
+
+TEST(ReadPicture, NamesTheFile) {
+  EXPECT_TRUE(refused(ErrorCode::io, {"/nowhere/at_all.png"}, [] { read_picture("/nowhere/at_all.png"); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {"/tmp"}, [] { read_picture("/tmp"); }));
+  EXPECT_TRUE(refused(ErrorCode::usage, {GLM_GOLDENS "/sizes.json", "PNG, JPEG, WebP, BMP or GIF"},
+                      [] { read_picture(GLM_GOLDENS "/sizes.json"); }));
+}
+
+}  // namespace
+}  // namespace glm
