@@ -18,14 +18,21 @@ namespace {
 // transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, pipeline_glm_image.py
 // (picture). A key that stands in no list has no default: it is required.
 constexpr const char* kDefaults = R"({
-  "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385, "dtype": "float32",
-    "tie_word_embeddings": false},
+  "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385,
+    "image_token_id": 167855, "dtype": "float32", "tie_word_embeddings": false},
   "text_config": {"vocab_size": 168064, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
     "num_attention_heads": 32, "num_key_value_heads": 2, "hidden_act": "silu", "max_position_embeddings": 131072,
     "rms_norm_eps": 1e-05, "vision_vocab_size": 16512, "attention_bias": true},
   "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0,
     "mrope_section": [8, 12, 12]},
-  "vq_config": {"num_embeddings": 16384},
+  "vision_config": {"depth": 40, "hidden_size": 1536, "hidden_act": "gelu", "attention_bias": true, "num_heads": 16,
+    "in_channels": 3, "image_size": 2048, "patch_size": 16, "spatial_merge_size": 1, "intermediate_size": 6144,
+    "layer_norm_eps": 1e-06},
+  "vq_config": {"embed_dim": 2048, "num_embeddings": 16384, "latent_channels": 1536},
+  "preprocessor": {"do_resize": true, "do_rescale": true, "do_normalize": true, "do_convert_rgb": true, "resample": 3,
+    "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2, "rescale_factor": 0.00392156862745098,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]},
+  "size": {"shortest_edge": 3136, "longest_edge": 1003520},
   "generation_config": {"temperature": 1.0, "top_p": 1.0, "top_k": 50},
   "text_encoder": {"vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,
     "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-06,
@@ -34,8 +41,9 @@ constexpr const char* kDefaults = R"({
     "num_attention_heads": 64, "text_embed_dim": 1472, "time_embed_dim": 512, "condition_dim": 256,
     "prior_vq_quantizer_codebook_size": 16384},
   "vae": {"in_channels": 3, "out_channels": 3, "block_out_channels": [64], "layers_per_block": 1, "act_fn": "silu",
-    "latent_channels": 4, "norm_num_groups": 32, "sample_size": 32, "use_post_quant_conv": true,
-    "mid_block_add_attention": true, "up_block_types": ["UpDecoderBlock2D"]},
+    "latent_channels": 4, "norm_num_groups": 32, "sample_size": 32, "use_quant_conv": true,
+    "use_post_quant_conv": true, "mid_block_add_attention": true, "up_block_types": ["UpDecoderBlock2D"],
+    "down_block_types": ["DownEncoderBlock2D"]},
   "scheduler": {"num_train_timesteps": 1000, "use_dynamic_shifting": false, "base_shift": 0.5, "max_shift": 1.15,
     "base_image_seq_len": 256, "time_shift_type": "exponential", "shift_terminal": null, "invert_sigmas": false,
     "use_karras_sigmas": false, "use_exponential_sigmas": false, "use_beta_sigmas": false, "stochastic_sampling": false},
@@ -173,6 +181,7 @@ GenerationConfig generation_config(const Section& model, const Section& text, co
   const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
   GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
                      .image_end = model.number("image_end_token_id", 0, last_id),
+                     .image_token = model.number("image_token_id", 0, last_id),
                      .codebook = model.section("vq_config").number("num_embeddings"),
                      .eos = 0,
                      .temperature = s.real("temperature", 1e-6, 1e6),
@@ -181,6 +190,53 @@ GenerationConfig generation_config(const Section& model, const Section& text, co
   c.eos = s.has("eos_token_id") ? s.number("eos_token_id", 0) : c.image_end;
   if (c.codebook > text.number("vision_vocab_size")) {
     model.fail("vq_config: num_embeddings", "at most vision_vocab_size", c.codebook);
+  }
+  return c;
+}
+
+VisionConfig vision_config(const Section& s) {
+  s.only("hidden_act", "gelu");
+  s.only("in_channels", 3);
+  s.only("spatial_merge_size", 1);
+  s.only("patch_size", 16);  // half of a token's 32 pixels: references are halved first
+  VisionConfig c{.dim = s.number("hidden_size"),
+                 .inner_dim = s.number("intermediate_size"),
+                 .layers = s.number("depth", 1, 1024),
+                 .heads = s.number("num_heads"),
+                 .patch = s.number("patch_size"),
+                 .channels = s.number("in_channels"),
+                 .positions = 0,
+                 .norm_eps = s.real("layer_norm_eps", 0, 1),
+                 .attention_bias = s.flag("attention_bias")};
+  c.positions = s.number("image_size", c.patch) / c.patch;
+  if (c.dim % c.heads != 0) s.fail("num_heads", "a divisor of hidden_size (" + std::to_string(c.dim) + ")", c.heads);
+  return c;
+}
+
+CodebookConfig codebook_config(const Section& s, const VisionConfig& vision) {
+  const CodebookConfig c{
+      .entries = s.number("num_embeddings"), .dim = s.number("embed_dim"), .features = s.number("latent_channels")};
+  if (c.features != vision.dim) {
+    s.fail("latent_channels", "vision_config's hidden_size (" + std::to_string(vision.dim) + ")", c.features);
+  }
+  return c;
+}
+
+PreprocessorConfig preprocessor_config(const Section& s, const VisionConfig& vision) {
+  for (const char* key : {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"}) s.only(key, true);
+  for (const char* key : {"temporal_patch_size", "merge_size"}) s.only(key, 1);
+  s.only("resample", 3);  // bicubic
+  s.only("patch_size", vision.patch);
+  const Section size = s.section("size");
+  constexpr int64_t kMost = int64_t{1} << 30;
+  PreprocessorConfig c{
+      .min_pixels = s.has("min_pixels") ? s.number("min_pixels", 1, kMost) : size.number("shortest_edge", 1, kMost),
+      .max_pixels = s.has("max_pixels") ? s.number("max_pixels", 1, kMost) : size.number("longest_edge", 1, kMost),
+      .rescale = s.real("rescale_factor", 1e-6, 1e6),
+      .mean = s.reals("image_mean", 3),
+      .std = s.reals("image_std", 3)};
+  for (const double std : c.std) {
+    if (std == 0) s.fail("image_std", "numbers other than 0", c.std);
   }
   return c;
 }
@@ -226,6 +282,7 @@ DitConfig dit_config(const Section& s, const GlyphConfig& glyph, const Generatio
 
 VaeConfig vae_config(const Section& s, const DitConfig& dit) {
   s.only("act_fn", "silu");
+  s.only("in_channels", 3);
   s.only("out_channels", 3);
   VaeConfig c{.channels = s.numbers("block_out_channels"),
               .layers_per_block = s.number("layers_per_block", 1, 64),
@@ -234,12 +291,14 @@ VaeConfig vae_config(const Section& s, const DitConfig& dit) {
               .groups = s.number("norm_num_groups"),
               .sample_size = s.number("sample_size"),
               .mid_attention = s.flag("mid_block_add_attention"),
+              .quant_conv = s.flag("use_quant_conv"),
               .post_quant_conv = s.flag("use_post_quant_conv"),
               .latents_mean = {},
               .latents_std = {}};
   c.latents_mean = s.reals("latents_mean", c.latent_channels);
   c.latents_std = s.reals("latents_std", c.latent_channels);
   s.only("up_block_types", json(std::vector<std::string>(c.channels.size(), "UpDecoderBlock2D")));
+  s.only("down_block_types", json(std::vector<std::string>(c.channels.size(), "DownEncoderBlock2D")));
   for (const int64_t n : c.channels) {
     if (n < 1 || n % c.groups != 0)
       s.fail("block_out_channels", "multiples of norm_num_groups (" + std::to_string(c.groups) + ")", c.channels);
@@ -327,6 +386,9 @@ ModelConfig::ModelConfig(const fs::path& folder) {
   dtype = model_dtype(model);
   prior = prior_config(text);
   generation = generation_config(model, text, folder / "vision_language_encoder");
+  vision = vision_config(model.section("vision_config"));
+  codebook = codebook_config(model.section("vq_config"), vision);
+  preprocessor = preprocessor_config(read(folder / "processor" / "preprocessor_config.json", "preprocessor"), vision);
   glyph = glyph_config(read(folder / "text_encoder" / "config.json", "text_encoder"));
   dit = dit_config(read(folder / "transformer" / "config.json", "transformer"), glyph, generation);
   vae = vae_config(read(folder / "vae" / "config.json", "vae"), dit);

@@ -31,11 +31,42 @@ struct PriorConfig {
 struct GenerationConfig {
   int64_t image_begin = 0;  // image_start_token_id
   int64_t image_end = 0;    // image_end_token_id
+  int64_t image_token = 0;  // image_token_id: what stands in a prompt for a token of a reference
   int64_t codebook = 0;     // vq_config.num_embeddings: ids below are image tokens
   int64_t eos = 0;
   double temperature = 0;
   double top_p = 0;
   int64_t top_k = 0;
+};
+
+// vision_language_encoder/config.json, vision_config. Upstream: GlmImageVisionConfig
+struct VisionConfig {
+  int64_t dim = 0;        // hidden_size, D
+  int64_t inner_dim = 0;  // intermediate_size
+  int64_t layers = 0;     // depth
+  int64_t heads = 0;      // num_heads
+  int64_t patch = 0;      // patch_size, pixels
+  int64_t channels = 0;   // in_channels
+  int64_t positions = 0;  // a side of the position table: image_size in patches
+  double norm_eps = 0;    // layer_norm_eps
+  bool attention_bias = false;
+};
+
+// vision_language_encoder/config.json, vq_config. Upstream: GlmImageVQVAEConfig
+struct CodebookConfig {
+  int64_t entries = 0;   // num_embeddings
+  int64_t dim = 0;       // embed_dim
+  int64_t features = 0;  // latent_channels: the vision tower's
+};
+
+// processor/preprocessor_config.json: how a reference picture gets to the vision tower. Upstream:
+// GlmImageImageProcessor
+struct PreprocessorConfig {
+  int64_t min_pixels = 0;    // the square of the shortest side it should have
+  int64_t max_pixels = 0;    // of the longest
+  double rescale = 0;        // rescale_factor
+  std::vector<double> mean;  // image_mean, of red, green and blue
+  std::vector<double> std;   // image_std
 };
 
 // text_encoder/config.json. Upstream: T5Config
@@ -75,6 +106,7 @@ struct VaeConfig {
   int64_t groups = 0;                                                    // norm_num_groups
   int64_t sample_size = 0;                                               // pixels
   bool mid_attention = false;                                            // mid_block_add_attention
+  bool quant_conv = false;                                               // use_quant_conv
   bool post_quant_conv = false;                                          // use_post_quant_conv
   std::vector<double> latents_mean;                                      // [C]
   std::vector<double> latents_std;                                       // [C]
@@ -100,6 +132,9 @@ struct PictureDefaults {
 struct ModelConfig {
   PriorConfig prior;
   GenerationConfig generation;
+  VisionConfig vision;
+  CodebookConfig codebook;
+  PreprocessorConfig preprocessor;
   GlyphConfig glyph;
   DitConfig dit;
   VaeConfig vae;

@@ -1,92 +1,9 @@
 // The json files of a checkpoint: what upstream's classes would read, and a refusal that names file and key of all
 // else.
-#include "engine/config.h"
-
-#include <gtest/gtest.h>
-
-#include "base/json.h"
-#include "tests/base/refusal.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/engine/config_files.h"
 
 namespace glm {
 namespace {
-
-namespace fs = std::filesystem;
-using nlohmann::json;
-
-constexpr const char* kIndex = "model_index.json";
-constexpr const char* kPrior = "vision_language_encoder/config.json";
-constexpr const char* kGeneration = "vision_language_encoder/generation_config.json";
-constexpr const char* kGlyph = "text_encoder/config.json";
-constexpr const char* kDit = "transformer/config.json";
-constexpr const char* kVae = "vae/config.json";
-constexpr const char* kSchedule = "scheduler/scheduler_config.json";
-constexpr const char* kPicture = "glm_image.json";
-
-// A key of a file, "/text_config/head_dim", and how a message names it: "text_config: head_dim".
-struct Key {
-  const char* file;
-  std::string pointer;
-  std::string said() const {
-    std::string text = pointer.substr(1);
-    for (size_t slash = 0; (slash = text.find('/')) != std::string::npos;) text.replace(slash, 1, ": ");
-    return text;
-  }
-};
-
-// Files and pointers to keys of theirs.
-using Keys = std::vector<std::pair<const char*, std::vector<std::string>>>;
-
-// The json files of the small checkpoint in a folder of their own, to be changed.
-class Config : public testing::Test {
- protected:
-  Config() {
-    for (const char* name : {kIndex, kPrior, kGeneration, kGlyph, kDit, kVae, kSchedule}) {
-      good_[name] = read_json(fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a" / name);
-      write(name, good_[name]);
-    }
-  }
-  fs::path path(const std::string& name) const { return folder_ / name; }
-  void write(const std::string& name, const json& content) {
-    fs::create_directories(path(name).parent_path());
-    write_bytes(path(name), content.dump());
-  }
-  ModelConfig read() const { return ModelConfig(folder_.path()); }
-  ModelConfig without(const char* file, const std::vector<std::string>& keys) {
-    json changed = good_.at(file);
-    for (const std::string& key : keys) changed.erase(key);
-    write(file, changed);
-    ModelConfig config = read();
-    write(file, good_.at(file));
-    return config;
-  }
-  testing::AssertionResult refuses(const std::string& file, std::vector<std::string> said) const {
-    said.push_back(path(file).string());
-    return refused(ErrorCode::model, said, [&] { read(); });
-  }
-  // With one value changed, is the file refused by its name, the key's, and `said`?
-  testing::AssertionResult refuses_value(const Key& key, const json& value,
-                                         std::vector<std::string> said = {"expected"}) {
-    json changed = good_.at(key.file);
-    changed[json::json_pointer(key.pointer)] = value;
-    write(key.file, changed);
-    said.push_back(key.said());
-    const auto result = refuses(key.file, said);
-    write(key.file, good_.at(key.file));
-    return result;
-  }
-  void expect_refused(const Keys& all, const std::vector<json>& values, const std::string& expected) {
-    for (const auto& [file, pointers] : all) {
-      for (const std::string& pointer : pointers) {
-        for (const json& value : values) {
-          EXPECT_TRUE(refuses_value({file, pointer}, value, {expected, "found " + value.dump()}));
-        }
-      }
-    }
-  }
-  const TemporaryFolder folder_;
-  std::map<std::string, json> good_;
-};
 
 TEST_F(Config, ReadsTheSmallCheckpoint) {
   const ModelConfig c = read();
@@ -119,12 +36,12 @@ TEST_F(Config, RefusesAnotherPipeline) {
 }
 
 TEST_F(Config, NamesAMissingOrBrokenFile) {
-  for (const char* name : {kPrior, kGlyph, kDit, kVae, kSchedule}) {
+  for (const char* name : {kPrior, kPixels, kGlyph, kDit, kVae, kSchedule}) {
     fs::remove(path(name));
     EXPECT_TRUE(refuses(name, {"no such file"}));
     write(name, good_[name]);
   }
-  for (const char* name : {kPrior, kGeneration, kGlyph, kDit, kVae, kSchedule, kPicture}) {
+  for (const char* name : {kPrior, kGeneration, kPixels, kGlyph, kDit, kVae, kSchedule, kPicture}) {
     write_bytes(path(name), "");
     EXPECT_TRUE(refuses(name, {"not valid JSON"}));
     write(name, json::array());
@@ -174,6 +91,7 @@ TEST_F(Config, AbsentKeysMeanTheClassDefaults) {
   EXPECT_TRUE(vae.vae.post_quant_conv);
   EXPECT_TRUE(vae.vae.mid_attention);
   EXPECT_EQ(vae.vae.image_channels, 3);
+  EXPECT_TRUE(without(kVae, {"use_quant_conv", "in_channels"}).vae.quant_conv);
   const ModelConfig schedule = without(kSchedule, {"base_shift", "max_shift", "base_image_seq_len",
                                                    "num_train_timesteps", "use_karras_sigmas", "shift_terminal"});
   EXPECT_EQ(schedule.schedule.base_shift, 0.5);
@@ -359,8 +277,9 @@ TEST_F(Config, PartsHaveToFitEachOther) {
   write(kVae, vae);
   EXPECT_TRUE(refuses(kVae, {"latent_channels", "in_channels (16)", "found 1"}));
   vae = good_[kVae];
-  vae.update(
-      {{"block_out_channels", {8, 16, 24}}, {"up_block_types", std::vector<std::string>(3, "UpDecoderBlock2D")}});
+  vae.update({{"block_out_channels", {8, 16, 24}},
+              {"up_block_types", std::vector<std::string>(3, "UpDecoderBlock2D")},
+              {"down_block_types", std::vector<std::string>(3, "DownEncoderBlock2D")}});
   write(kVae, vae);
   EXPECT_TRUE(refuses(kVae, {"block_out_channels", "16 pixels", "found [8,16,24]"}));
 }
