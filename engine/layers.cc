@@ -40,6 +40,13 @@ at::Tensor RmsNorm::forward(const at::Tensor& x) const {
   return rms_norm(x, weight_, eps_);
 }
 
+LayerNorm::LayerNorm(const Weights& w, int64_t dim, double eps)
+    : weight_(w.tensor("weight", {dim})), bias_(w.tensor("bias", {dim})), eps_(eps) {}
+
+at::Tensor LayerNorm::forward(const at::Tensor& x) const {
+  return at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
+}
+
 Embedding::Embedding(const Weights& w, int64_t rows, int64_t dim) : weight_(w.tensor("weight", {rows, dim})) {}
 
 at::Tensor Embedding::forward(const at::Tensor& ids) const {

@@ -56,6 +56,17 @@ class RmsNorm {
   double eps_;
 };
 
+// Upstream: torch.nn.LayerNorm
+class LayerNorm {
+ public:
+  LayerNorm(const Weights& w, int64_t dim, double eps);
+  at::Tensor forward(const at::Tensor& x) const;  // [..., D] -> [..., D]
+
+ private:
+  at::Tensor weight_, bias_;  // [D]
+  double eps_;
+};
+
 // Upstream: torch.nn.Embedding
 class Embedding {
  public:
