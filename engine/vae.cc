@@ -27,6 +27,13 @@ at::Tensor Conv::forward(const at::Tensor& x) const {
   return at::conv2d(x, weight_, bias_, 1, padding_);
 }
 
+Downsample::Downsample(const Weights& w, int64_t channels)
+    : weight_(w.tensor("weight", {channels, channels, 3, 3})), bias_(w.tensor("bias", {channels})) {}
+
+at::Tensor Downsample::forward(const at::Tensor& x) const {
+  return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);  // left, right, top, bottom
+}
+
 GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups)
     : weight_(w.tensor("weight", {channels})), bias_(w.tensor("bias", {channels})), groups_(groups) {}
 
@@ -60,17 +67,66 @@ at::Tensor PixelAttention::forward(const at::Tensor& x) const {
   return x + output_.forward(attended).transpose(1, 2).reshape(x.sizes());
 }
 
+VaeMiddle::VaeMiddle(const Weights& w, const VaeConfig& c)
+    : first_(w / "resnets.0", {c.channels.back(), c.channels.back(), c.groups}),
+      second_(w / "resnets.1", {c.channels.back(), c.channels.back(), c.groups}) {
+  if (c.mid_attention) attention_.emplace(w / "attentions.0", c.channels.back(), c.groups);
+}
+
+at::Tensor VaeMiddle::forward(const at::Tensor& x) const {
+  const at::Tensor h = first_.forward(x);
+  return second_.forward(attention_ ? attention_->forward(h) : h);
+}
+
+VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c)
+    : mean_(channel_values(c.latents_mean, w)),
+      std_(channel_values(c.latents_std, w)),
+      conv_in_(w / "encoder.conv_in", {c.image_channels, c.channels.front(), 3}),
+      middle_(w / "encoder.mid_block", c),
+      norm_out_(w / "encoder.conv_norm_out", c.channels.back(), c.groups),
+      conv_out_(w / "encoder.conv_out", {c.channels.back(), 2 * c.latent_channels, 3}) {  // means, then variances
+  if (c.quant_conv) quant_.emplace(w / "quant_conv", Conv::Dims{2 * c.latent_channels, 2 * c.latent_channels, 1});
+  int64_t in = c.channels.front();
+  for (size_t i = 0; i < c.channels.size(); ++i) {
+    const int64_t out = c.channels[i];
+    const Weights block = w / "encoder.down_blocks" / std::to_string(i);
+    DownBlock down;
+    for (int64_t j = 0; j < c.layers_per_block; ++j) {
+      down.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups});
+    }
+    if (i + 1 < c.channels.size()) down.downsample.emplace(block / "downsamplers.0.conv", out);
+    down_blocks_.push_back(std::move(down));
+    in = out;
+  }
+}
+
+at::Tensor VaeEncoder::encode(const at::Tensor& pixels) const {
+  at::Tensor x = conv_in_.forward(pixels.to(mean_.device(), mean_.scalar_type()));
+  for (const DownBlock& block : down_blocks_) {
+    for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
+    if (block.downsample) x = block.downsample->forward(x);
+  }
+  const at::Tensor moments = conv_out_.forward(at::silu(norm_out_.forward(middle_.forward(x))));
+  return (quant_ ? quant_->forward(moments) : moments).chunk(2, 1)[0];
+}
+
+at::Tensor VaeEncoder::normalize(const at::Tensor& mean) const {
+  return (mean.to(mean_.device(), mean_.scalar_type()) - mean_) / std_;
+}
+
+at::Tensor bytes_to_pixels(const at::Tensor& bytes) {
+  return bytes.to(at::kFloat) / 255 * 2 - 1;
+}
+
 VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
     : mean_(channel_values(c.latents_mean, w)),
       std_(channel_values(c.latents_std, w)),
       conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
-      mid_first_(w / "decoder.mid_block.resnets.0", {c.channels.back(), c.channels.back(), c.groups}),
-      mid_second_(w / "decoder.mid_block.resnets.1", {c.channels.back(), c.channels.back(), c.groups}),
+      middle_(w / "decoder.mid_block", c),
       norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups),
       conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
   if (c.post_quant_conv)
     post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
-  if (c.mid_attention) mid_attention_.emplace(w / "decoder.mid_block.attentions.0", c.channels.back(), c.groups);
   int64_t in = c.channels.back();
   for (size_t i = 0; i < c.channels.size(); ++i) {  // the deepest block first
     const int64_t out = c.channels[c.channels.size() - 1 - i];
@@ -92,9 +148,7 @@ at::Tensor VaeDecoder::scale(const at::Tensor& latents) const {
 at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   const at::Tensor latents = scaled.to(mean_.device());
   at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(latents) : latents);
-  x = mid_first_.forward(x);
-  if (mid_attention_) x = mid_attention_->forward(x);
-  x = mid_second_.forward(x);
+  x = middle_.forward(x);
   for (const UpBlock& block : up_blocks_) {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
     if (block.upsample) x = block.upsample->forward(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));

@@ -1,5 +1,6 @@
-// The decoder half of the VAE: latents to pixels.
-// Upstream: diffusers AutoencoderKL.decode, Decoder, UNetMidBlock2D, UpDecoderBlock2D, ResnetBlock2D
+// The VAE: a picture's pixels to latents and back.
+// Upstream: diffusers AutoencoderKL, Encoder, Decoder, UNetMidBlock2D, DownEncoderBlock2D, UpDecoderBlock2D,
+// ResnetBlock2D
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,6 +28,17 @@ class Conv {
  private:
   at::Tensor weight_, bias_;
   int64_t padding_;
+};
+
+// Halves height and width by a convolution of stride 2, with a row and a column of zeros below and on the right.
+// Upstream: Downsample2D with padding 0
+class Downsample {
+ public:
+  Downsample(const Weights& w, int64_t channels);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H / 2, W / 2]
+
+ private:
+  at::Tensor weight_, bias_;
 };
 
 // Upstream: torch.nn.GroupNorm, eps 1e-6
@@ -68,9 +80,46 @@ class PixelAttention {
   Linear qkv_, output_;
 };
 
+// The deepest resolution. Upstream: UNetMidBlock2D
+class VaeMiddle {
+ public:
+  VaeMiddle(const Weights& w, const VaeConfig& c);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H, W]
+
+ private:
+  Resnet first_, second_;
+  std::optional<PixelAttention> attention_;
+};
+
+class VaeEncoder {
+ public:
+  VaeEncoder(const Weights& w, const VaeConfig& c);
+
+  // The mean of the latents' distribution. pixels: -1 .. 1, from any device.
+  at::Tensor encode(const at::Tensor& pixels) const;  // [P, 3, H, W] -> [P, C, h, w]
+  // To the diffusion's scale: (mean - latents' mean) / std.
+  at::Tensor normalize(const at::Tensor& mean) const;  // [P, C, h, w] -> [P, C, h, w]
+
+ private:
+  struct DownBlock {
+    std::vector<Resnet> resnets;
+    std::optional<Downsample> downsample;
+  };
+  at::Tensor mean_, std_;  // [1, C, 1, 1]
+  Conv conv_in_;
+  std::vector<DownBlock> down_blocks_;
+  VaeMiddle middle_;
+  GroupNorm norm_out_;
+  Conv conv_out_;
+  std::optional<Conv> quant_;
+};
+
+// Bytes as the encoder takes them: x / 255 * 2 - 1 in fp32. u8 [P, 3, H, W] -> fp32 [P, 3, H, W]
+// Upstream: VaeImageProcessor.preprocess
+at::Tensor bytes_to_pixels(const at::Tensor& bytes);
+
 class VaeDecoder {
  public:
-  // w: the component's root; the encoder's weights are left for it.
   VaeDecoder(const Weights& w, const VaeConfig& c);
 
   // Latents of the diffusion, from any device, to the decoder's scale and dtype: x * std + mean.
@@ -86,8 +135,7 @@ class VaeDecoder {
   at::Tensor mean_, std_;  // [1, C, 1, 1]
   std::optional<Conv> post_quant_;
   Conv conv_in_;
-  Resnet mid_first_, mid_second_;
-  std::optional<PixelAttention> mid_attention_;
+  VaeMiddle middle_;
   std::vector<UpBlock> up_blocks_;
   GroupNorm norm_out_;
   Conv conv_out_;
