@@ -6,7 +6,6 @@
 #include <string>
 
 #include "engine/rope.h"
-#include "kernels/attention.h"
 
 namespace glm {
 namespace {
@@ -29,8 +28,8 @@ Layout lay_out(const std::vector<DitBranch>& branches, int64_t image, const Rota
   int64_t row = 0;
   for (const DitBranch& branch : branches) {
     const int64_t text = branch.text.size(0);
-    layout.segments.push_back({row, text, image, 0, &rotary});
-    layout.groups.push_back({row, row + text, 1});
+    layout.segments.push_back({row, text, image, 0, &rotary, branch.conditions});
+    if (text > 0) layout.groups.push_back({row, row + text, 1});
     layout.groups.push_back({row + text, row + text + image, 0});
     row += text + image;
   }
@@ -49,7 +48,7 @@ DitAttention::DitAttention(const Weights& w, const DitConfig& c)
       heads_(c.heads),
       head_dim_(c.head_dim) {}
 
-at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>& segments) const {
+at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>& segments, size_t layer) const {
   const at::Tensor qkv = qkv_.forward(x).unflatten(-1, {3, heads_, head_dim_});  // [R, 3, H, head]
   at::Tensor qk = at::layer_norm(qkv.slice(1, 0, 2), {head_dim_}, {}, {}, kEps);
   const at::Tensor v = qkv.select(1, 2);
@@ -59,11 +58,17 @@ at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>
     image.copy_(rotate(image, *s.rotary));
     const at::Tensor own = qk.slice(0, s.begin, s.begin + s.text + s.image).transpose(0, 1).unsqueeze(1);
     attended.push_back(
-        attention(own[0], own[1], v.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0),
-                  {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim_)), .causal = false, .bias = {}})
-            .squeeze(0));
+        attend(own[0], {own[1], v.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0)}, s, layer));
   }
   return output_.forward(at::cat(attended));
+}
+
+at::Tensor DitAttention::attend(const at::Tensor& q, const KeyValues& own, const Segment& s, size_t layer) const {
+  if (s.written != nullptr) s.written->layers.push_back({own.k.clone(), own.v.clone()});  // parts of larger tensors
+  // Upstream: cat([k_cache, k]), cat([v_cache, v]) in every step; the order doesn't matter to a sum.
+  std::vector<KeyValues> sequences = {own};
+  for (const Condition* condition : s.conditions) sequences.push_back(condition->layers[layer]);
+  return attention(q, sequences, 1.0 / std::sqrt(static_cast<double>(head_dim_))).squeeze(0);
 }
 
 DitBlock::DitBlock(const Weights& w, const DitConfig& c)
@@ -71,13 +76,14 @@ DitBlock::DitBlock(const Weights& w, const DitConfig& c)
       attention_(w / "attn1", c),
       feed_forward_(w / "ff", {c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh) {}
 
-at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout) const {
+at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
+                             size_t layer) const {
   // Upstream chunks 12: shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: image and text ("c_") side by
   // side.
   const at::Tensor m = modulation_.forward(conditioning).unflatten(-1, {kChunks, 2, x.size(1)});  // [M, 6, 2, D]
   const auto table = [&](Chunk chunk) { return m.select(1, chunk).flatten(0, 1); };               // [2 M, D]
   const at::Tensor attended = attention_.forward(
-      norm_modulate(x, layout.groups, table(kScaleAttention), table(kShiftAttention), kEps), layout.segments);
+      norm_modulate(x, layout.groups, table(kScaleAttention), table(kShiftAttention), kEps), layout.segments, layer);
   const at::Tensor a = add_gated(x, attended, layout.groups, table(kGateAttention));
   const at::Tensor fed =
       feed_forward_.forward(norm_modulate(a, layout.groups, table(kScaleMlp), table(kShiftMlp), kEps));
@@ -114,10 +120,31 @@ DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop
 
 at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
                         const std::vector<Tap>& taps) const {
+  return run(latents, branches, step, taps, nullptr);
+}
+
+Condition Dit::condition(const at::Tensor& latents, const at::Tensor& ids, const Step& size, const Tap& tap) const {
+  const DitBranch branch{
+      .text = at::empty({0, config_.dim()}, options_),
+      .prior = prior_projector_.forward(prior_embedding_.forward(ids.to(options_.device()).squeeze(0)))};
+  Condition written;
+  tap.full("out", run(latents, {branch}, size, {tap}, &written));
+  return written;
+}
+
+int64_t Condition::bytes() const {
+  int64_t sum = 0;
+  for (const KeyValues& layer : layers) sum += static_cast<int64_t>(layer.k.nbytes() + layer.v.nbytes());
+  return sum;
+}
+
+at::Tensor Dit::run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
+                    const std::vector<Tap>& taps, Condition* written) const {
   const int64_t height = latents.size(2) / config_.patch;
   const int64_t width = latents.size(3) / config_.patch;
   const RotaryTable rotary = patch_rotary_table(config_.head_dim, height, width, options_.device());
-  const Layout layout = lay_out(branches, height * width, rotary);
+  Layout layout = lay_out(branches, height * width, rotary);
+  layout.segments[0].written = written;
   const at::Tensor image = image_projector_.forward(patchify(latents.to(options_.device())));  // [N, D]
   const at::Tensor temb = conditioning(step);
 
@@ -130,7 +157,7 @@ at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>&
   }
   at::Tensor x = at::cat(parts);  // [R, D]
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i].forward(x, temb, layout);
+    x = blocks_[i].forward(x, temb, layout, i);
     for (size_t s = 0; s < layout.segments.size(); ++s) {
       const Segment& own = layout.segments[s];
       taps[s].full("block" + std::to_string(i), image_rows(x, own).unsqueeze(0));

@@ -13,18 +13,29 @@
 #include "engine/layers.h"
 #include "engine/tap.h"
 #include "engine/weights.h"
+#include "kernels/attention.h"
 #include "kernels/modulation.h"
 #include "kernels/rotary.h"
 
 namespace glm {
 
-// One sequence of a pass: `text` rows from `begin`, then `image` rows. It attends to itself alone.
+// What a branch sees of a reference picture: its keys and values in each layer, written once, read in each step.
+// Upstream: GlmImageKVCache
+struct Condition {
+  std::vector<KeyValues> layers;  // [1, N, H, head]
+
+  int64_t bytes() const;
+};
+
+// One sequence of a pass: `text` rows from `begin`, then `image` rows. It attends to itself and to its conditions.
 struct Segment {
   int64_t begin;
   int64_t text;
   int64_t image;
   int64_t modulation;         // row of the conditioning vectors
   const RotaryTable* rotary;  // [image, head]: text isn't turned
+  std::vector<const Condition*> conditions = {};
+  Condition* written = nullptr;  // gets the segment's own keys and values, layer after layer
 };
 
 // The rows of a pass and what their groups are modulated by: row 2m of a table is image, 2m + 1 text of modulation m.
@@ -37,9 +48,13 @@ struct Layout {
 class DitAttention {
  public:
   DitAttention(const Weights& w, const DitConfig& c);
-  at::Tensor forward(const at::Tensor& x, const std::vector<Segment>& segments) const;  // [R, D] -> [R, D]
+  at::Tensor forward(const at::Tensor& x, const std::vector<Segment>& segments,
+                     size_t layer) const;  // [R, D] -> [R, D]
 
  private:
+  // q, k, v: of all rows [R, H, head]. -> [rows of the segment, D]
+  at::Tensor attend(const at::Tensor& q, const KeyValues& own, const Segment& s, size_t layer) const;
+
   Linear qkv_, output_;
   int64_t heads_, head_dim_;
 };
@@ -48,9 +63,9 @@ class DitAttention {
 class DitBlock {
  public:
   DitBlock(const Weights& w, const DitConfig& c);
-  // conditioning: [M, time_dim]
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning,
-                     const Layout& layout) const;  // [R, D] -> [R, D]
+  // conditioning: [M, time_dim]; layer: this block's number, for the conditions
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
+                     size_t layer) const;  // [R, D] -> [R, D]
 
  private:
   Linear modulation_;
@@ -62,6 +77,7 @@ class DitBlock {
 struct DitBranch {
   at::Tensor text;   // [T, D], projected glyph embeddings
   at::Tensor prior;  // [N, D], projected image tokens; [1, D] when they are dropped: then all rows are alike
+  std::vector<const Condition*> conditions = {};  // references it sees, the caller's
 };
 
 class Dit {
@@ -82,9 +98,15 @@ class Dit {
   at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
                      const std::vector<Tap>& taps) const;
 
+  // A reference's way through the blocks, by itself and without text: at timestep 0, it's a finished picture. latents:
+  // normalised [1, C, h, w]; ids: i64 [1, N]; size: the reference's pixels. Taps as forward()'s, and out.
+  Condition condition(const at::Tensor& latents, const at::Tensor& ids, const Step& size, const Tap& tap) const;
+
  private:
-  at::Tensor conditioning(const Step& step) const;       // [1, time_dim]
-  at::Tensor patchify(const at::Tensor& latents) const;  // [1, C, h, w] -> [N, C * p * p]
+  at::Tensor run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
+                 const std::vector<Tap>& taps, Condition* written) const;  // -> [branches, C, h, w]
+  at::Tensor conditioning(const Step& step) const;                         // [1, time_dim]
+  at::Tensor patchify(const at::Tensor& latents) const;                    // [1, C, h, w] -> [N, C * p * p]
   at::Tensor unpatchify(const at::Tensor& rows, int64_t height,
                         int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
   // The last norm and projection, of the image rows alone. -> [S * N, C * p * p]

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <vector>
 
 namespace glm {
 
@@ -20,5 +21,19 @@ at::Tensor attention(const at::Tensor& q,               // [B, Lq, Hq, head]
                      const at::Tensor& k,               // [B, Lk, Hkv, head]
                      const at::Tensor& v,               // [B, Lk, Hkv, head]
                      const AttentionOptions& options);  // -> [B, Lq, Hq * head]
+
+// A sequence that is attended to.
+struct KeyValues {
+  at::Tensor k;  // [B, Lk, H, head]
+  at::Tensor v;  // [B, Lk, H, head]
+};
+
+// Contract: attention(q, all keys, all values, scale) as if the sequences stood one after the other, without putting
+// them
+//   there: each is attended to by itself, and the results are averaged by the sums of their weights, in fp32.
+// Roofline: compute, as above; the average reads and writes Lq * H * head fp32 for each sequence.
+at::Tensor attention(const at::Tensor& q,                      // [B, Lq, H, head]
+                     const std::vector<KeyValues>& sequences,  // one or more
+                     double scale);                            // -> [B, Lq, H * head]
 
 }  // namespace glm

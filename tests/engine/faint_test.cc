@@ -31,7 +31,7 @@ TEST_F(FaintInputs, DitBlockIsUpstreams) {
   const int64_t t = text.size(0);
   const int64_t end = t + image.size(0);
   const Layout layout{.segments = {{0, t, end - t, 0, &rotary}}, .groups = {{0, t, 1}, {t, end, 0}}};
-  const at::Tensor out = block.forward(at::cat({text, image}), input("dit.temb"), layout);
+  const at::Tensor out = block.forward(at::cat({text, image}), input("dit.temb"), layout, 0);
   EXPECT_TRUE(golden.matches("dit.text_out", out.slice(0, 0, t).unsqueeze(0), tolerance::kStage));
   EXPECT_TRUE(golden.matches("dit.image_out", out.slice(0, t).unsqueeze(0), tolerance::kStage));
 }
