@@ -33,14 +33,14 @@ struct Positions {
 };
 
 Positions positions_of(const PriorRequest& request, const ModelConfig& c) {
-  const int64_t length = request.ids.size(1);
-  Positions p{prompt_positions(length), grid_positions(length, {request.preview, request.target})};
+  Positions p{.prompt = prompt_positions(request.ids.size(1), request.sources), .grids = {}};
+  p.grids = grid_positions(position_after(p.prompt), {request.preview, request.target});
   check_positions(p.all(), c.prior.max_positions);
   return p;
 }
 
 int64_t cells_of(const PriorRequest& request) {
-  return request.preview.height * request.preview.width + request.target.height * request.target.width;
+  return request.preview.cells() + request.target.cells();
 }
 
 // One request by ATen, a token at a time. -> i64 [1, n]
@@ -145,8 +145,8 @@ std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, con
 }
 
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook) {
-  const int64_t first = preview.height * preview.width;
-  const int64_t cells = target.height * target.width;
+  const int64_t first = preview.cells();
+  const int64_t cells = target.cells();
   if (generated.size(1) < first + cells) {
     throw Error(ErrorCode::model, "the prior stopped after " + std::to_string(generated.size(1)) + " of " +
                                       std::to_string(first + cells) +
@@ -165,7 +165,7 @@ at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, in
 
 at::Tensor upsample_ids(const at::Tensor& ids, Grid grid) {
   const at::Tensor cells = ids.view({1, grid.height, grid.width});
-  return cells.repeat_interleave(2, 1).repeat_interleave(2, 2).view({1, 4 * grid.height * grid.width});
+  return cells.repeat_interleave(2, 1).repeat_interleave(2, 2).view({1, 4 * grid.cells()});
 }
 
 }  // namespace glm

@@ -1,5 +1,6 @@
-// The prior's generate loop: a prompt's ids to a grid of image tokens. A small preview grid is written first, then the
-// large one, then the end token. Upstream: GlmImagePipeline.generate_prior_tokens, transformers GenerationMixin._sample
+// The prior's generate loop: a prompt's ids to a grid of image tokens. A small preview grid is written first (not with
+// references), then the large one, then the end token. Upstream: GlmImagePipeline.generate_prior_tokens, transformers
+// GenerationMixin._sample
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,9 +18,10 @@
 namespace glm {
 
 struct PriorRequest {
-  at::Tensor ids;  // i64 [1, L]
-  Grid preview;
+  at::Tensor ids;  // i64 [1, L], with the references' tokens in their places
+  Grid preview;    // with references none
   Grid target;
+  std::vector<Grid> sources = {};  // the references', which stand at the beginning of ids
   SamplingOptions sampling;
   bool allow_early_stop = false;  // upstream's way: nothing is masked and the end token ends the loop anywhere
   Rng rng = Rng::cpu;

@@ -15,6 +15,12 @@ at::Tensor inverse_frequencies(double theta, int64_t dim) {
   return 1.0 / at::pow(theta, at::arange(0, dim, 2, at::kFloat) / dim);
 }
 
+at::Tensor cell_positions(int64_t start, Grid grid) {  // -> [3, h * w]
+  const at::Tensor rows = at::arange(grid.height, at::kLong).repeat_interleave(grid.width);
+  const at::Tensor columns = at::arange(grid.width, at::kLong).repeat({grid.height});
+  return at::stack({at::zeros_like(rows), rows, columns}) + start;
+}
+
 RotaryTable table_of(const at::Tensor& angles, at::ScalarType dtype) {
   const at::Tensor both = at::cat({angles, angles}, -1);
   return {both.cos().to(dtype), both.sin().to(dtype)};
@@ -22,16 +28,32 @@ RotaryTable table_of(const at::Tensor& angles, at::ScalarType dtype) {
 
 }  // namespace
 
-at::Tensor prompt_positions(int64_t length) {
-  return at::arange(length, at::kLong).expand({3, 1, length}).contiguous();
+at::Tensor prompt_positions(int64_t length, const std::vector<Grid>& sources) {
+  std::vector<at::Tensor> parts;
+  int64_t next = 0;
+  const auto text = [&](int64_t count) {
+    parts.push_back(at::arange(next, next + count, at::kLong).expand({3, count}));
+    next += count;
+  };
+  int64_t left = length;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    text(i == 0 ? 1 : 2);  // the end of the one before, and the begin
+    parts.push_back(cell_positions(next, sources[i]));
+    next += std::max(sources[i].height, sources[i].width);
+    left -= reference_length(sources[i]);
+  }
+  text(sources.empty() ? left : left + 1);
+  return at::cat(parts, -1).unsqueeze(1);
+}
+
+int64_t position_after(const at::Tensor& positions) {
+  return positions.select(-1, -1).max().item<int64_t>() + 1;
 }
 
 at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids) {
   std::vector<at::Tensor> parts;
   for (const Grid& grid : grids) {
-    const at::Tensor rows = at::arange(grid.height, at::kLong).repeat_interleave(grid.width);
-    const at::Tensor columns = at::arange(grid.width, at::kLong).repeat({grid.height});
-    parts.push_back(at::stack({at::zeros_like(rows), rows, columns}) + start);
+    parts.push_back(cell_positions(start, grid));
     start += std::max(grid.height, grid.width);
   }
   return at::cat(parts, -1).unsqueeze(1);

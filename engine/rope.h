@@ -11,9 +11,14 @@
 
 namespace glm {
 
-// Positions of a prompt without pictures: i64 [3, 1, L], the same on the axes t, h, w.
+// Positions of a prompt of `length` ids, on the axes t, h, w: i64 [3, 1, L]. It begins with the references, whose grids
+// are `sources`: of each the begin takes a position as text does, the token at (row, col) has (d, d + row, d + col), d
+// the next position, and what follows, the end first, comes max(height, width) later.
 // Upstream: GlmImageModel.get_rope_index
-at::Tensor prompt_positions(int64_t length);
+at::Tensor prompt_positions(int64_t length, const std::vector<Grid>& sources = {});
+
+// The position after the prompt's last: not `length` where references are.
+int64_t position_after(const at::Tensor& positions);
 
 // Positions of generated tokens when they are fed back, grid after grid: the token at (row, col) of a grid that starts
 // at cursor d has (d, d + row, d + col), and the next grid starts max(height, width) later. i64 [3, 1, sum of h*w]

@@ -1,4 +1,5 @@
-// The prompt as the AR model wants it: the text, then the sizes of the image and of its preview.
+// The prompt as the AR model wants it: places for the references' tokens, the text, then the sizes of the image and of
+// its preview.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +12,26 @@
 
 namespace glm {
 
-// In tokens of 32 x 32 pixels; both sides are at least 1.
+// In tokens of 32 x 32 pixels; both sides are at least 1, or both 0: there is none.
 struct Grid {
   int64_t height;
   int64_t width;
+  int64_t cells() const { return height * width; }
 };
 
 // The grid of the small image that is drawn first, of about 256 tokens in the target's aspect.
 // Upstream: GlmImageProcessor._get_target_shape.
 Grid preview_grid(Grid target);
 
-// The tokens around the sizes: "<sop>", "<eop>" and "<|dit_token_16384|>" in the public checkpoint.
+// The tokens around the sizes, and those of an image: "<sop>", "<eop>", "<|dit_token_16384|>", "<|dit_token_16385|>"
+// and
+// "<|image|>" in the public checkpoint.
 struct LayoutTokens {
   std::string grid_begin;
   std::string grid_end;
   std::string image_begin;
+  std::string image_end;
+  std::string image;  // stands for each token of a reference until the token is known
 };
 
 // Throws Error(model) naming the file and the missing key.
@@ -34,13 +40,19 @@ LayoutTokens read_layout_tokens(const std::filesystem::path& processor_tokenizer
 struct PromptLayout {
   std::vector<int64_t> ids;
   Grid target;
-  Grid preview;
+  Grid preview;  // with references none
 };
 
-// Text-to-image: PROMPT <sop>h w<eop><sop>ph pw<eop><image>. parse_special concerns the prompt alone: the
+// How many of a prompt's ids a reference takes: its tokens between a begin and an end.
+inline int64_t reference_length(Grid source) {
+  return source.cells() + 2;
+}
+
+// Text-to-image: PROMPT <sop>h w<eop><sop>ph pw<eop><begin>. With references, whose grids are `sources`:
+// <begin><image>… <image><end> for each, then PROMPT <sop>h w<eop><begin>. parse_special concerns the prompt alone: the
 // layout's own tokens are always parsed. Throws Error(model) when the tokenizer doesn't know the layout's
 // tokens. Upstream: GlmImageProcessor.prepare_inputs_layout.
 PromptLayout layout_prompt(const TextTokenizer& tokenizer, const LayoutTokens& tokens, std::string_view prompt,
-                           Grid target, bool parse_special);
+                           Grid target, bool parse_special, const std::vector<Grid>& sources = {});
 
 }  // namespace glm

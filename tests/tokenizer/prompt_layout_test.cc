@@ -66,11 +66,13 @@ TEST(PreviewGrid, IsUpstreams) {
 TEST(LayoutTokens, MayBeObjects) {
   const test::ScratchFile file("layout.json",
                                R"({"grid_bos_token": {"content": "<s>"}, "grid_eos_token": "<e>",
-                                                  "bos_token": "<b>"})");
+                                                  "bos_token": "<b>", "eos_token": "<n>", "image_token": "<i>"})");
   const LayoutTokens tokens = read_layout_tokens(file.path());
   EXPECT_EQ(tokens.grid_begin, "<s>");
   EXPECT_EQ(tokens.grid_end, "<e>");
   EXPECT_EQ(tokens.image_begin, "<b>");
+  EXPECT_EQ(tokens.image_end, "<n>");
+  EXPECT_EQ(tokens.image, "<i>");
 }
 
 TEST(LayoutTokens, MissingOnesAreNamed) {
