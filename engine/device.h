@@ -33,6 +33,9 @@ std::string problem_of(const CudaDevice& device);
 // LibTorch asks once in a process whether CUDA is there: open the GPU before anything is computed on the CPU.
 at::Device open_device(const std::string& name, std::string* note = nullptr);
 
+// Bytes of memory that the device has in all.
+int64_t memory_of(at::Device device);
+
 // Waits until all that was handed to the device is done. Nothing on the CPU.
 void synchronize(at::Device device);
 

@@ -89,10 +89,14 @@ std::vector<CudaDevice> cuda_devices() {
   return all;
 }
 
+int64_t memory_of(at::Device device) {
+  if (device.is_cpu()) return int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  return cuda_devices().at(static_cast<size_t>(device.index())).memory;
+}
+
 std::vector<DeviceInfo> devices() {
-  const int64_t memory = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
   std::vector<DeviceInfo> all = {
-      {.name = "cpu", .product = cpu_product(), .memory = memory, .cores = cpu_count(), .problem = {}}};
+      {.name = "cpu", .product = cpu_product(), .memory = memory_of(at::kCPU), .cores = cpu_count(), .problem = {}}};
   for (const CudaDevice& device : cuda_devices()) {
     all.push_back({.name = "cuda:" + std::to_string(device.index),
                    .product = device.name,

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -19,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kRandom = "random:";
+constexpr const char* kLanguage = "vision_language_encoder";
 
 at::ScalarType compute_dtype(const std::string& asked, const std::string& checkpoint) {
   const std::string name = asked == "auto" ? checkpoint : asked;
@@ -95,15 +98,12 @@ struct Model::Loader {
         kernels(choose_kernels(config, dtype, device, options, &warnings)),
         uploader(device.is_cpu() || random ? nullptr : std::make_shared<Uploader>(device)) {}
 
-  // left: what of the component's weights another part of the program loads.
-  template <typename Component, typename Config, typename... More>
-  Component load(const char* name, const Config& part, const std::vector<std::string>& left,
-                 const More&... more) const {
-    const Weights w = random ? Weights::random(dtype, device) : Weights(folder / name, dtype, uploader);
-    for (const std::string& other : left) w.leave(other);
-    Component component(w, part, more...);
-    w.check_all_claimed();
-    return component;
+  // The weights of one of the checkpoint's folders, opened once for all components in it.
+  const Weights& weights(const std::string& name) {
+    const auto known = opened.find(name);
+    if (known != opened.end()) return known->second;
+    return opened.emplace(name, random ? Weights::random(dtype, device) : Weights(folder / name, dtype, uploader))
+        .first->second;
   }
 
   bool random;
@@ -114,12 +114,13 @@ struct Model::Loader {
   std::vector<std::string> warnings;
   PriorKernels kernels;
   std::shared_ptr<Uploader> uploader;  // of files to a GPU
+  std::map<std::string, Weights> opened;
 };
 
 Model::Model(const fs::path& checkpoint, const std::string& dtype_name, at::Device to, const ModelOptions& options)
     : Model(Loader(checkpoint, dtype_name, to, options)) {}
 
-Model::Model(const Loader& from)
+Model::Model(Loader&& from)
     : folder(from.folder),
       random_weights(from.random),
       config(from.config),
@@ -129,12 +130,14 @@ Model::Model(const Loader& from)
       text_tokenizer(folder / "processor" / "tokenizer.json"),
       layout_tokens(read_layout_tokens(folder / "processor" / "tokenizer_config.json")),
       byte_tokenizer(folder / "tokenizer" / "tokenizer_config.json"),
-      // Left for picture to picture: the vision tower with its codebook, and the VAE's encoder.
-      prior(from.load<PriorTransformer>("vision_language_encoder", config.prior, {"model.visual", "model.vqmodel"},
-                                        from.kernels)),
-      glyph_encoder(from.load<GlyphEncoder>("text_encoder", config.glyph, {})),
-      dit(from.load<Dit>("transformer", config.dit, {})),
-      vae(from.load<VaeDecoder>("vae", config.vae, {"encoder", "quant_conv"})) {
+      prior(from.weights(kLanguage), config.prior, from.kernels),
+      vision_tower(from.weights(kLanguage) / "model.visual", config.vision),
+      image_tokenizer(from.weights(kLanguage) / "model.vqmodel", config.codebook),
+      glyph_encoder(from.weights("text_encoder"), config.glyph),
+      dit(from.weights("transformer"), config.dit),
+      vae_encoder(from.weights("vae"), config.vae),
+      vae(from.weights("vae"), config.vae) {
+  for (const auto& [name, weights] : from.opened) weights.check_all_claimed();
   if (from.uploader != nullptr) {
     from.uploader->finish();
     uploaded = {from.uploader->bytes(), from.uploader->seconds()};

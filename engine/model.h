@@ -8,8 +8,10 @@
 #include "engine/config.h"
 #include "engine/dit.h"
 #include "engine/glyph_encoder.h"
+#include "engine/image_tokenizer.h"
 #include "engine/prior_transformer.h"
 #include "engine/vae.h"
+#include "engine/vision_tower.h"
 #include "tokenizer/byte_tokenizer.h"
 #include "tokenizer/prompt_layout.h"
 #include "tokenizer/text_tokenizer.h"
@@ -39,8 +41,11 @@ struct Model {
   LayoutTokens layout_tokens;
   ByteTokenizer byte_tokenizer;
   PriorTransformer prior;
+  VisionTower vision_tower;
+  ImageTokenizer image_tokenizer;
   GlyphEncoder glyph_encoder;
   Dit dit;
+  VaeEncoder vae_encoder;
   VaeDecoder vae;
 
   // What went from files to a GPU, and how long that took; nothing on the CPU.
@@ -52,7 +57,7 @@ struct Model {
 
  private:
   struct Loader;
-  explicit Model(const Loader& loader);
+  explicit Model(Loader&& loader);
 };
 
 }  // namespace glm

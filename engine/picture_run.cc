@@ -17,51 +17,14 @@
 #include "engine/prior.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
+#include "engine/settings.h"
 #include "engine/tap.h"
 #include "tokenizer/glyph_text.h"
 
 namespace glm {
 namespace {
 
-constexpr int64_t kCell = 32;  // pixels a side of an image token: two decoder patches of 16 (config.cc checks that)
-constexpr int64_t kMinSize = 128;
-constexpr int64_t kMaxSize = 2048;
-constexpr int64_t kMaxPictures = 1024;
-
 using Clock = std::chrono::steady_clock;
-
-int64_t next_multiple(int64_t size) {
-  return (size + kCell - 1) / kCell * kCell;
-}
-
-// A request with its defaults filled in and checked.
-struct Settings {
-  int64_t width, height, steps;
-  double guidance;
-  int64_t rendered_width() const { return next_multiple(width); }
-  int64_t rendered_height() const { return next_multiple(height); }
-  Grid grid() const { return {rendered_height() / kCell, rendered_width() / kCell}; }
-};
-
-[[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found) {
-  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
-}
-
-Settings settle(const Request& r, const PictureDefaults& d) {
-  const Settings s{r.width.value_or(d.width), r.height.value_or(d.height), r.steps.value_or(d.steps),
-                   r.guidance.value_or(d.guidance)};
-  for (const int64_t side : {s.width, s.height}) {
-    if (side < kMinSize || side > kMaxSize) {
-      refuse("size", "128 to 2048 pixels a side", std::to_string(s.width) + "x" + std::to_string(s.height));
-    }
-  }
-  if (s.steps < 1 || s.steps > 1000) refuse("steps", "1 to 1000", std::to_string(s.steps));
-  if (!(s.guidance >= 0 && s.guidance <= 1000)) {
-    refuse("guidance", "a number from 0 to 1000", std::to_string(s.guidance));
-  }
-  if (r.seeds.empty() || r.seeds.size() > kMaxPictures) refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
-  return s;
-}
 
 // Below this many weights a token takes so little that a second thread brings nothing, and on a busy machine costs much
 // (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
@@ -74,8 +37,12 @@ bool worth_threads(const PriorConfig& c) {
 // One generate call: each stage is a function from the tensors before it, or from what was injected.
 class PictureRun {
  public:
-  PictureRun(const Model& model, const Request& request, const Callbacks& callbacks)
-      : m_(model), request_(request), callbacks_(callbacks), settings_(settle(request, model.config.picture)) {
+  PictureRun(const Model& model, ReferenceStore& store, const Request& request, const Callbacks& callbacks)
+      : m_(model),
+        store_(store),
+        request_(request),
+        callbacks_(callbacks),
+        settings_(settle(request, model.config.picture)) {
     result_.rendered_width = settings_.rendered_width();
     result_.rendered_height = settings_.rendered_height();
     if (!request.inject.empty()) {
@@ -92,6 +59,7 @@ class PictureRun {
     if (injected_.has("latents.final_scaled")) {
       for_each([&] { scaled.push_back(*injected_.values("latents.final_scaled", latent_shape(), m_.dtype)); });
     } else {
+      if (!request_.references.empty()) timed(Stage::references, [&] { read_references(); });
       std::vector<at::Tensor> ids;
       const int threads = at::get_num_threads();
       if (!worth_threads(m_.config.prior)) at::set_num_threads(1);
@@ -113,10 +81,14 @@ class PictureRun {
   // A file without a single tensor that is used is a mistake, of a name for one.
   void check_injected() const {
     std::string names;
-    for (const char* name : {"ar.in.input_ids", "ar.generated", "prior.ids", "glyph.prompt_embeds",
-                             "glyph.negative_embeds", "latents.init", "latents.final_scaled"}) {
+    std::vector<std::string> known = {"ar.in.input_ids",     "ar.generated",          "prior.ids",
+                                      "glyph.prompt_embeds", "glyph.negative_embeds", "latents.init",
+                                      "latents.final_scaled"};
+    if (!request_.references.empty()) known.push_back("prior.source0.ids");
+    for (size_t i = 0; i < request_.references.size(); ++i) known.push_back("vae.cond" + std::to_string(i) + ".mean");
+    for (const std::string& name : known) {
       if (injected_.has(name)) return;
-      names += std::string(name) + ", ";
+      names += name + ", ";
     }
     if (injected_.last_step() >= 0) return;
     throw Error(ErrorCode::usage, "can't inject " + request_.inject.string() + ": expected one of the tensors " +
@@ -158,17 +130,31 @@ class PictureRun {
     result_.times.push_back({stage, std::chrono::duration<double>(Clock::now() - begin).count(), units_});
   }
 
+  void read_references() {
+    references_ = glm::read_references(
+        m_, request_.references, store_, injected_,
+        [&](int64_t n, int64_t total) { done(Stage::references, n, total, /*each=*/false); }, tap_);
+  }
+
+  // With references the picture's grid is the only one.
+  Grid preview() const { return references_.empty() ? preview_grid(settings_.grid()) : Grid{0, 0}; }
+
+  std::vector<Grid> sources() const {
+    std::vector<Grid> grids;
+    for (const auto& reference : references_) grids.push_back(reference->grid);
+    return grids;
+  }
+
   // generated: of each picture, unless what comes after them is injected.
   at::Tensor prior_ids(const std::vector<at::Tensor>& generated) {  // -> i64 [1, N], one for each decoder patch
     const Grid grid = settings_.grid();
-    const Grid preview = preview_grid(grid);
     const int64_t codebook = m_.config.generation.codebook;
     at::Tensor ids;
-    if (auto injected = injected_.ids("prior.ids", {1, 4 * grid.height * grid.width}, codebook)) {
+    if (auto injected = injected_.ids("prior.ids", {1, 4 * grid.cells()}, codebook)) {
       ids = *injected;
     } else {
       tap_.stage("ar.generated", generated[picture_]);
-      const at::Tensor large = large_grid(generated[picture_], preview, grid, codebook);
+      const at::Tensor large = large_grid(generated[picture_], preview(), grid, codebook);
       tap_.stage("prior.d32_ids.0", large);
       warn_of_collapse(large);
       ids = upsample_ids(large, grid);
@@ -202,11 +188,9 @@ class PictureRun {
   }
 
   at::Tensor injected_tokens() const {  // -> i64 [1, n]
-    const Grid grid = settings_.grid();
-    const Grid preview = preview_grid(grid);
     at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
-    const int64_t first = preview.height * preview.width;
-    const int64_t cells = first + grid.height * grid.width;
+    const int64_t first = preview().cells();
+    const int64_t cells = first + settings_.grid().cells();
     const int64_t codebook = m_.config.generation.codebook;
     if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
       throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
@@ -219,7 +203,7 @@ class PictureRun {
   at::Tensor prompt_ids(Grid grid) const {  // -> i64 [1, L]
     if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) return *injected;
     PromptLayout layout =
-        layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special);
+        layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special, sources());
     if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
     at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
     if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
@@ -232,16 +216,19 @@ class PictureRun {
 
   PriorRequest prior_request() const {
     const Grid grid = settings_.grid();
-    const Grid preview = preview_grid(grid);
     const at::Tensor ids = prompt_ids(grid);
     tap_.stage("ar.in.input_ids", ids);
-    tap_.stage("ar.in.image_grid_thw",
-               at::tensor({int64_t{1}, grid.height, grid.width, int64_t{1}, preview.height, preview.width}, at::kLong)
-                   .view({2, 3}));
+    std::vector<Grid> grids = sources();
+    grids.push_back(grid);
+    if (references_.empty()) grids.push_back(preview());
+    std::vector<int64_t> flat;
+    for (const Grid& g : grids) flat.insert(flat.end(), {1, g.height, g.width});
+    tap_.stage("ar.in.image_grid_thw", at::tensor(flat, at::kLong).view({-1, 3}));
     const GenerationConfig& g = m_.config.generation;
-    return {.ids = ids,
-            .preview = preview,
+    return {.ids = place_tokens(ids, references_, m_),
+            .preview = preview(),
             .target = grid,
+            .sources = sources(),
             .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
             .allow_early_stop = request_.allow_early_stop,
             .rng = request_.rng,
@@ -257,6 +244,7 @@ class PictureRun {
     std::vector<std::vector<DitBranch>> all;
     for (const at::Tensor& own : ids) {
       all.push_back({m_.dit.branch(prompt, own, /*drop=*/false, tap_ / "step0.cond")});
+      for (const auto& reference : references_) all.back()[0].conditions.push_back(&reference->condition);
       if (texts == 2) all.back().push_back(m_.dit.branch(empty, own, /*drop=*/true, tap_ / "step0.uncond"));
     }
     done(Stage::glyphs, texts, texts, /*each=*/false);
@@ -276,7 +264,7 @@ class PictureRun {
   }
 
   at::Tensor denoise(const std::vector<DitBranch>& branches) {  // -> [1, C, h, w]
-    const int64_t patches = 4 * settings_.grid().height * settings_.grid().width;
+    const int64_t patches = 4 * settings_.grid().cells();
     const FlowSchedule schedule(m_.config.schedule, patches, settings_.steps);
     tap_.stage("sched.mu", at::tensor({schedule.mu}, at::kDouble));
     tap_.stage("sched.sigmas", at::tensor(schedule.sigmas, at::kFloat));
@@ -359,6 +347,7 @@ class PictureRun {
                            {"greedy", request_.greedy},
                            {"rng", request_.rng == Rng::cuda ? "cuda" : "cpu"},
                            {"parse_special", request_.parse_special},
+                           {"references", request_.references.size()},
                            {"model", std::filesystem::absolute(m_.folder).filename().string()},
                            {"dtype", dtype_name(m_.dtype)},
                            {"version", GLM_VERSION}};
@@ -367,12 +356,14 @@ class PictureRun {
   }
 
   const Model& m_;
+  ReferenceStore& store_;
   const Request& request_;
   const Callbacks& callbacks_;
   Settings settings_;
   Injection injected_;
   Dump dump_;
   Tap tap_;
+  std::vector<std::shared_ptr<const Reference>> references_;
   Result result_;
   size_t picture_ = 0;  // whose turn it is
   int64_t units_ = 0;
@@ -380,8 +371,8 @@ class PictureRun {
 
 }  // namespace
 
-Result run_picture(const Model& model, const Request& request, const Callbacks& callbacks) {
-  return PictureRun(model, request, callbacks).run();
+Result run_picture(const Model& model, ReferenceStore& store, const Request& request, const Callbacks& callbacks) {
+  return PictureRun(model, store, request, callbacks).run();
 }
 
 }  // namespace glm

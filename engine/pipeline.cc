@@ -13,6 +13,7 @@
 #include "engine/device.h"
 #include "engine/model.h"
 #include "engine/picture_run.h"
+#include "engine/references.h"
 
 namespace glm {
 
@@ -102,6 +103,8 @@ auto guarded(at::Device device, Call call) {
 
 const char* stage_name(Stage stage) {
   switch (stage) {
+    case Stage::references:
+      return "references";
     case Stage::prior:
       return "tokens";
     case Stage::glyphs:
@@ -125,6 +128,8 @@ Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
         checkpoint, options.dtype, device,
         ModelOptions{.prior_precision = options.prior_precision, .kernels = options.kernels});
   });
+  references_ =
+      std::make_unique<ReferenceStore>(options.reference_bytes < 0 ? memory_of(device) / 10 : options.reference_bytes);
   warnings_.insert(warnings_.end(), model_->warnings.begin(), model_->warnings.end());
   const std::vector<std::string>& more = model_->text_tokenizer.warnings();
   warnings_.insert(warnings_.end(), more.begin(), more.end());
@@ -143,7 +148,7 @@ const std::vector<std::string>& Pipeline::warnings() const {
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
   return guarded(model_->device, [&] {
     at::set_num_threads(threads_);
-    return run_picture(*model_, request, callbacks);
+    return run_picture(*model_, *references_, request, callbacks);
   });
 }
 

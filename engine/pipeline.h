@@ -24,6 +24,7 @@
 namespace glm {
 
 struct Model;
+class ReferenceStore;
 
 struct LoadOptions {
   std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the checkpoint was made for
@@ -33,12 +34,16 @@ struct LoadOptions {
   std::string prior_precision = "bf16";  // of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they can be used), "off", "force"
   int threads = 0;                       // 0: as many as this machine has for the process
+  // Memory to keep the last references' results in, so that the next call finds them; -1: a tenth of the device's
+  int64_t reference_bytes = -1;
 };
 
 struct Request {
-  std::string prompt;            // UTF-8; text to be drawn stands in quotes
-  std::optional<int64_t> width;  // pixels, 128 to 2048; the checkpoint's default when absent. What is no multiple of 32
-                                 // is rendered at the next and cropped on the right and at the bottom
+  std::string prompt;             // UTF-8; text to be drawn stands in quotes
+  std::vector<Image> references;  // up to 8 pictures to start from (read_picture in engine/picture_file.h)
+  std::optional<int64_t> width;   // pixels, 128 to 2048. What is no multiple of 32 is rendered at the next and cropped
+                                 // on the right and at the bottom. Without width and height the checkpoint's default,
+                                 // with references the first one's aspect at the default's area
   std::optional<int64_t> height;
   std::optional<int64_t> steps;       // 1 .. 1000
   std::optional<double> guidance;     // above 1: the prompt's pull is strengthened
@@ -52,8 +57,8 @@ struct Request {
   std::filesystem::path inject;   // stage tensors to use instead of computing them
 };
 
-enum class Stage { prior, glyphs, denoise, decode };
-const char* stage_name(Stage stage);  // "tokens", "glyphs", "steps", "pixels": what the user sees
+enum class Stage { references, prior, glyphs, denoise, decode };
+const char* stage_name(Stage stage);  // "references", "tokens", "glyphs", "steps", "pixels": what the user sees
 
 struct Callbacks {
   // When a stage begins, and after each token and step.
@@ -73,7 +78,7 @@ struct Result {
   struct StageTime {
     Stage stage;
     double seconds;
-    int64_t units;  // tokens, texts, steps, pictures; 0 when the stage was injected
+    int64_t units;  // references, tokens, texts, steps, pictures; 0 when the stage was injected
   };
   std::vector<StageTime> times;
   std::vector<std::string> warnings;  // about the pictures
@@ -98,6 +103,7 @@ class Pipeline {
   int threads_;
   std::vector<std::string> warnings_;
   std::unique_ptr<const Model> model_;
+  std::unique_ptr<ReferenceStore> references_;
 };
 
 }  // namespace glm
