@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "cli/progress.h"
 #include "cli/values.h"
+#include "engine/picture_file.h"
 #include "engine/pipeline.h"
 
 namespace glm::cli {
@@ -92,7 +93,16 @@ void add_value(CLI::App& command, const std::string& names, const std::string& t
 }
 
 void add_picture_options(CLI::App& c, GenerateOptions& o) {
-  add_value(c, "--size", "WIDTHxHEIGHT", "128 to 2048 pixels a side (default: the model's)",
+  c.add_option_function<std::vector<std::string>>(
+       "-i,--image",
+       [&o](const std::vector<std::string>& files) {
+         for (const std::string& file : files) o.references.push_back(path_name("--image", file));
+       },
+       "A picture to start from: PNG, JPEG, WebP, BMP or GIF; up to 8, with -i before each")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  add_value(c, "--size", "WIDTHxHEIGHT",
+            "128 to 2048 pixels a side; auto, the default: the model's, with -i the first picture's aspect at its area",
             [&o](const std::string& text) { std::tie(o.width, o.height) = width_height("--size", text); });
   add_value(c, "--steps", "N", "Denoising steps, 1 to 1000 (default: the model's)",
             [&o](const std::string& text) { o.steps = whole_number("--steps", text, 1, 1000); });
@@ -199,8 +209,15 @@ std::vector<fs::path> files_of(const std::string& pattern, const std::vector<uin
   return files;
 }
 
+std::vector<Image> read_references(const std::vector<std::string>& files) {
+  std::vector<Image> pictures;
+  for (const std::string& file : files) pictures.push_back(read_picture(file));
+  return pictures;
+}
+
 Request request_of(const GenerateOptions& o) {
   return {.prompt = read_prompt(o.prompt),
+          .references = read_references(o.references),
           .width = o.width,
           .height = o.height,
           .steps = o.steps,
@@ -247,7 +264,8 @@ CLI::App* add_generate(CLI::App& app, GenerateOptions& o) {
   command->footer(
       "\nExamples:\n"
       "  glm-image generate \"a red apple on a table\" -o apple.png\n"
-      "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7");
+      "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7\n"
+      "  glm-image generate \"the same cat in the snow\" -i cat.jpg -o snow.png");
   return command;
 }
 

@@ -1,4 +1,4 @@
-// `glm-image generate PROMPT`: a prompt to a PNG.
+// `glm-image generate PROMPT`: a prompt, and pictures to start from, to a PNG.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@ namespace glm::cli {
 
 struct GenerateOptions {
   std::string prompt;
+  std::vector<std::string> references;
   std::string model;  // "": the one that comes with the program
   std::string device = "auto";
   std::string prior_precision = "bf16";

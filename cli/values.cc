@@ -63,13 +63,15 @@ std::string path_name(const std::string& option, const std::string& text) {
   return text;
 }
 
-std::pair<int64_t, int64_t> width_height(const std::string& option, const std::string& text) {
+std::pair<std::optional<int64_t>, std::optional<int64_t>> width_height(const std::string& option,
+                                                                       const std::string& text) {
+  if (text == "auto") return {};
   const size_t by = text.find_first_of("xX");
   int64_t width = 0;
   int64_t height = 0;
   const std::string_view all = text;
   if (by == std::string::npos || !read_all(all.substr(0, by), width) || !read_all(all.substr(by + 1), height)) {
-    fail(option, "WIDTHxHEIGHT such as 1024x768", text);
+    fail(option, "WIDTHxHEIGHT such as 1024x768, or auto", text);
   }
   return {width, height};
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,9 @@ double number(const std::string& option, const std::string& text, double low, do
 std::string one_of(const std::string& option, const std::string& text, const std::vector<std::string>& choices);
 std::string path_name(const std::string& option, const std::string& text);  // anything but nothing
 
-// "WIDTHxHEIGHT" -> both. Which sizes can be drawn is the engine's business.
-std::pair<int64_t, int64_t> width_height(const std::string& option, const std::string& text);
+// "WIDTHxHEIGHT" -> both, "auto" -> neither. Which sizes can be drawn is the engine's business.
+std::pair<std::optional<int64_t>, std::optional<int64_t>> width_height(const std::string& option,
+                                                                       const std::string& text);
 
 // "1,2,3" -> seeds from 0, at least one and at most 1024.
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text);
