@@ -8,6 +8,9 @@
 Cases `a/eos_*` and `a/oob_*` run on checkpoint a with some rows of lm_head changed (HEAD_EDITS): upstream's prior ends early,
 or writes ids that are no codes. Upstream mostly fails after that, so only its tokens are kept, and its error in the header.
 
+Cases `*/from_*` go from pictures to a picture. Their references are drawn by a formula (draw_reference); `min_pixels` is set
+in a copy of the checkpoint's preprocessor_config.json, so that small references keep their grids as large ones do.
+
 Sampled cases seed as upstream does. In greedy cases only `do_sample` is changed, to False, in the call of generate():
 the argmax of the raw logits is taken, and everything after it works on those tokens.
 """
@@ -17,11 +20,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
+from PIL import Image
 
 import golden_format
 from cuda_random import cuda_random
@@ -45,15 +51,18 @@ class Case:
     seed: int
     greedy: bool = False
     dtype: str = "float32"
-    # full: also from inside the models; stages: the stage results; run: what shows that a whole run agrees; picture: tokens
-    # and picture; tokens: only those
+    # full: also from inside the models; sources: from inside what references go through; stages: the stage results; run: what
+    # shows that a whole run agrees; picture: tokens and picture; tokens: only those
     level: str = "full"
     head: str = ""           # a name in HEAD_EDITS
     rng: str = "cpu"         # cuda: torch's random numbers are those of a card, see cuda_random.py
+    references: tuple = ()   # (width, height, pattern) of each: see draw_reference
+    min_pixels: int = 0      # of the preprocessor, instead of the checkpoint's
+    images: int = 1          # num_images_per_prompt
 
     def parameters(self):
-        """What the header says; `head` and `rng` only where they are set."""
-        plain = {"head": "", "rng": "cpu"}
+        """What the header says; the later fields only where they are set."""
+        plain = {"head": "", "rng": "cpu", "references": (), "min_pixels": 0, "images": 1}
         return {name: value for name, value in asdict(self).items() if plain.get(name) != value}
 
 
@@ -175,7 +184,34 @@ MORE_CASES += [replace(case, rng="cuda", level="run") for case in (
 )]
 MORE_CASES += [Case("nano", f"fixed_cuda_{k}_{seed}", prompt, 256, 256, 20, 1.5, seed, level="picture", rng="cuda")
                for k, prompt in enumerate(FIXED) for seed in (100, 101)]
-CASES = FIRST_CASES + MORE_CASES
+
+
+def source_cases(checkpoint, seed, dtypes=()):
+    """Picture to picture: sides that map to exactly half, sides that have to be rounded, two references, a batch, and the
+    checkpoint's own preprocessor."""
+    own = {"a": 512, "b": 512, "c": 128, "nano": 256}[checkpoint]    # pixels: below, its preprocessor enlarges
+    small = dict(level="sources", min_pixels=4096)
+    cases = [
+        Case(checkpoint, "from_square", "a red hat", 128, 128, 2, 1.5, seed, references=((64, 64, 1),), **small),
+        Case(checkpoint, "from_rounded", "at night", 160, 128, 1, 1.0, seed + 1, references=((104, 72, 2),), **small),
+        Case(checkpoint, "from_two", "both 'side' by side", 128, 128, 2, 3.0, seed + 2,
+             references=((64, 96, 3), (128, 64, 4)), **small),
+        Case(checkpoint, "from_two_greedy", "the same", 128, 160, 1, 1.5, seed + 3, greedy=True,
+             references=((96, 64, 5), (96, 64, 6)), level="stages", min_pixels=4096),
+        Case(checkpoint, "from_own", "in the snow", 128, 128, 1, 1.5, seed + 4, references=((own, own + 32, 7),),
+             level="sources"),
+        Case(checkpoint, "from_batch", "two of them", 128, 128, 2, 1.5, seed + 5, references=((64, 64, 8),), images=2,
+             level="batch", min_pixels=4096),
+    ]
+    return cases + [
+        Case(checkpoint, f"bf16_from_{k}", "a blue door", 128, 128, 2, 1.5, seed + 6 + k, dtype="bfloat16", level="stages",
+             references=tuple((64, 64 + 32 * n, 9 + n) for n in range(k + 1)), min_pixels=4096) for k in range(2)
+        if "bfloat16" in dtypes]
+
+
+SOURCE_CASES = (source_cases("a", 121) + source_cases("b", 131, ["bfloat16"]) + source_cases("c", 141) +
+                source_cases("nano", 151, ["bfloat16"]))
+CASES = FIRST_CASES + MORE_CASES + SOURCE_CASES
 
 # What is kept of each tap: a larger tensor than `whole` elements (None: no limit) is thinned to about `thinned` elements.
 # The first pattern that fits holds. Whole are the integers, and what the test of a later stage starts from.
@@ -222,6 +258,26 @@ LESS = {
     "picture": [(r"ar\.generated", None, None), (r"image", 8192, 8192)],
     "tokens": [(r"ar\.(in\.input_ids|generated)", None, None)],
 }
+# The same for SOURCE_CASES. The sources' ids are whole in ar.vq_ids.
+SOURCE_STAGES = [
+    (r"ar\.vq_ids|prior\.source0\.grid", None, None),
+    (r"prior\.source0\.ids", 256, 128),
+    (r"vae\.cond\d+\.pixels", 256, 256),
+    (r"vae\.cond\d+\.mean", 2048, 512),                      # whole for the small references
+    (r"ar\.logits|step\d+\.(cond\.out|uncond\.out|noise_pred|latents)", 256, 192),
+    (r"vae\.decoded|latents\.(init|final_scaled)|glyph\.negative_embeds", 256, 192),
+    (r"image", 768, 768),
+] + LESS_STAGES
+SOURCES = {
+    "stages": [(r"vae\.cond\d+\.mean", 256, 256)] + SOURCE_STAGES,
+    "sources": SOURCE_STAGES + [(r"vision\..*|vq\..*|dit\.write\d+\.out", 128, 128), (r"dit\.kv\..*", 64, 64)],
+    "batch": [(r"ar\.(in\.input_ids|generated|vq_ids)", None, None),
+              (r"latents\.(init|final_scaled)|step\d+\.latents|vae\.decoded", 512, 512), (r"image", 1024, 1024)],
+}
+
+
+def keep_of(case):
+    return (SOURCES if case.references else KEEP if case in FIRST_CASES else LESS)[case.level]
 
 
 def choose(taps, keep):
@@ -272,12 +328,40 @@ def edited_head(pipe, edit):
             head.copy_(original)
 
 
+def draw_reference(width, height, pattern):
+    """Slopes that wrap around, other ones in each channel. tests/support/reference_picture.cc draws the same."""
+    y, x, c = np.ogrid[:height, :width, :3]
+    return Image.fromarray(((x * (3 + pattern) + y * (5 + c) + (x * y >> 3) * (c + 1) + 60 * c) & 255).astype(np.uint8))
+
+
+@contextlib.contextmanager
+def folder_of(case, folders):
+    """The case's checkpoint, or links to it around a preprocessor_config.json with another min_pixels."""
+    plain = folders[case.checkpoint]
+    if not case.min_pixels:
+        yield plain
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name in os.listdir(plain):
+            if name != "processor":
+                os.symlink(os.path.join(plain, name), os.path.join(folder, name))
+        shutil.copytree(os.path.join(plain, "processor"), os.path.join(folder, "processor"))
+        path = os.path.join(folder, "processor", "preprocessor_config.json")
+        with open(path) as f:
+            config = json.load(f)
+        config["min_pixels"] = case.min_pixels
+        with open(path, "w") as f:
+            json.dump(config, f)
+        yield folder
+
+
 def compute(case, pipe):
     """Returns the taps and what the header says in addition."""
     parameters = (case.prompt, case.width, case.height, case.steps, case.cfg, case.seed)
     if not case.head:
+        images = [draw_reference(*reference) for reference in case.references] or None
         with cuda_random() if case.rng == "cuda" else contextlib.nullcontext():
-            taps = record(pipe, *parameters, case.greedy, full=case.level == "full")
+            taps = record(pipe, *parameters, case.greedy, case.level in ("full", "sources"), images, case.images)
         if case.dtype == "bfloat16" and case not in FIRST_CASES:
             taps["ar.top2"], ids = taps["ar.logits"][0].float().sort(descending=True, stable=True)
             taps["ar.top2"], taps["ar.argmax"] = taps["ar.top2"][:, :2], ids[:, 0]
@@ -293,7 +377,7 @@ def compute(case, pipe):
 
 def make(case, pipe, checkpoint_hash, path):
     taps, more = compute(case, pipe)
-    kept, strides = choose(taps, (KEEP if case in FIRST_CASES else LESS)[case.level])
+    kept, strides = choose(taps, keep_of(case))
     golden_format.write(
         path, kept, strides, case=case.parameters(), checkpoint_sha256=checkpoint_hash, **more,
         tokens="argmax of the raw logits: generate() called with do_sample=False" if case.greedy else "sampled by upstream",
@@ -322,9 +406,10 @@ def main():
     total, different = 0, []
     loaded, pipe = None, None
     for case in wanted:
-        if loaded != (case.checkpoint, case.dtype):
-            loaded = (case.checkpoint, case.dtype)
-            pipe = load_pipeline(folders[case.checkpoint], case.dtype)
+        if loaded != (case.checkpoint, case.dtype, case.min_pixels):
+            loaded = (case.checkpoint, case.dtype, case.min_pixels)
+            with folder_of(case, folders) as folder:
+                pipe = load_pipeline(folder, case.dtype)
             checkpoint_hash = hash_checkpoint(folders[case.checkpoint])
         label = f"{case.checkpoint}/{case.name}"
         path = os.path.join(GOLDENS, f"{label}.safetensors")
