@@ -6,8 +6,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/json.h"
 #include "engine/device.h"
+#include "engine/prior.h"
+#include "engine/references.h"
 #include "engine/rope.h"
+#include "tests/base/refusal.h"
 
 namespace glm {
 
@@ -52,13 +56,38 @@ std::vector<std::string> float32_cases(const std::vector<std::string>& whole) {
   });
 }
 
+std::vector<std::string> reference_cases() {
+  std::vector<std::string> cases = float32_cases();
+  std::erase_if(cases, [](const std::string& name) {
+    return !Golden(name + ".safetensors").parameters().contains("references");
+  });
+  return cases;
+}
+
+// But for the batches, which have a test of their own.
 std::vector<std::string> picture_cases() {
-  return golden_cases(
-      [](const Golden& golden) { return golden.parameters().at("dtype") == "float32" && golden.has("step0.latents"); });
+  return golden_cases([](const Golden& golden) {
+    const auto& p = golden.parameters();
+    return p.at("dtype") == "float32" && golden.has("step0.latents") && !p.contains("images");
+  });
 }
 
 std::vector<std::string> bfloat16_cases() {
   return golden_cases([](const Golden& golden) { return golden.parameters().at("dtype") == "bfloat16"; });
+}
+
+fs::path checkpoint_of(const Golden& golden, const TemporaryFolder& folder) {
+  const fs::path plain = golden.checkpoint();
+  if (!golden.parameters().contains("min_pixels")) return plain;
+  for (const auto& entry : fs::directory_iterator(plain)) {
+    if (entry.path().filename() != "processor") fs::create_symlink(entry.path(), folder / entry.path().filename());
+  }
+  fs::copy(plain / "processor", folder / "processor", fs::copy_options::recursive);
+  const fs::path file = folder / "processor/preprocessor_config.json";
+  nlohmann::json config = read_json(file);
+  config["min_pixels"] = golden.parameters().at("min_pixels");
+  write_bytes(file, config.dump());
+  return folder.path();
 }
 
 void rewrite_tensors(const fs::path& file, const std::function<void(std::map<std::string, at::Tensor>&)>& change) {
@@ -71,11 +100,62 @@ void rewrite_tensors(const fs::path& file, const std::function<void(std::map<std
   write_safetensors(file, tensors, {});
 }
 
-at::Tensor StageTest::forced_logits(const Tap& tap) const {
+std::vector<Grid> StageTest::sources() const {
+  std::vector<Grid> grids;
+  if (!has_references()) return grids;
+  const at::Tensor all = golden.tensor("ar.in.image_grid_thw");  // [references + 1, 3], the picture's last
+  for (int64_t i = 0; i + 1 < all.size(0); ++i) {
+    grids.push_back({all[i][1].item<int64_t>(), all[i][2].item<int64_t>()});
+  }
+  return grids;
+}
+
+at::Tensor StageTest::prompt_ids() const {
   const at::Tensor ids = golden.tensor("ar.in.input_ids");
+  if (!has_references()) return ids;
+  return ids.masked_scatter(ids == model.config.generation.image_token, golden.tensor("ar.vq_ids"));
+}
+
+std::vector<at::Tensor> StageTest::source_ids() const {
+  std::vector<at::Tensor> ids;
+  int64_t begin = 0;
+  for (const Grid& source : sources()) {
+    ids.push_back(golden.tensor("ar.vq_ids").slice(0, begin, begin + source.cells()).unsqueeze(0));
+    begin += source.cells();
+  }
+  return ids;
+}
+
+std::vector<at::Tensor> StageTest::source_means() const {
+  std::vector<at::Tensor> means;
+  for (const Image& picture : golden.request().references) {
+    const std::string name = "vae.cond" + std::to_string(means.size()) + ".mean";
+    const Image pixels = resize_reference(model.config, picture).pixels;
+    means.push_back(golden.whole(name) ? golden.tensor(name)
+                                       : model.vae_encoder.encode(bytes_to_pixels(bytes_of(pixels))).cpu());
+  }
+  return means;
+}
+
+std::vector<Condition> StageTest::conditions(const Tap& tap) const {
+  std::vector<Condition> all;
+  const std::vector<at::Tensor> ids = source_ids();
+  const std::vector<at::Tensor> means = source_means();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Grid source = sources()[i];
+    all.push_back(model.dit.condition(model.vae_encoder.normalize(means[i]), upsample_ids(ids[i], source),
+                                      {.timestep = 0, .height = 32 * source.height, .width = 32 * source.width},
+                                      tap / ("dit.write" + std::to_string(i))));
+  }
+  return all;
+}
+
+at::Tensor StageTest::forced_logits(const Tap& tap) const {
+  const at::Tensor ids = prompt_ids();
   const at::Tensor tokens = golden.tensor("ar.generated");
-  const at::Tensor grids = grid_positions(ids.size(1), {preview_grid(grid()), grid()});
-  DecodeState state = model.prior.start(1, at::cat({prompt_positions(ids.size(1)), grids}, -1));
+  const at::Tensor prompt = prompt_positions(ids.size(1), sources());
+  const at::Tensor grids = grid_positions(position_after(prompt), {preview(), grid()});
+  DecodeState state = model.prior.start(1, at::cat({prompt, grids}, -1));
   std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, tap)};
   for (int64_t i = 0; i + 1 < tokens.size(1); ++i) {
     state.token.copy_(tokens.select(1, i));

@@ -14,6 +14,7 @@
 #include "engine/model.h"
 #include "engine/tap.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_folder.h"
 
 namespace glm {
 
@@ -28,8 +29,14 @@ std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& 
 // fp32 runs with every stage's tensors; the ones of those that hold the whole of these tensors.
 std::vector<std::string> float32_cases(const std::vector<std::string>& whole = {});
 std::vector<std::string> bfloat16_cases();
+// The float32_cases that start from pictures.
+std::vector<std::string> reference_cases();
 // fp32 runs that hold what comes out of the stages; with the cases of the card's stream, which hold no more.
 std::vector<std::string> picture_cases();
+
+// The golden's checkpoint; where the case has min_pixels of its own, links to it in `folder` around a preprocessor with
+// them.
+std::filesystem::path checkpoint_of(const Golden& golden, const TemporaryFolder& folder);
 
 // Changes tensors of a safetensors file in place.
 void rewrite_tensors(const std::filesystem::path& file,
@@ -45,11 +52,22 @@ inline std::string case_name(const testing::TestParamInfo<std::string>& info) {
 class StageTest : public testing::TestWithParam<std::string> {
  protected:
   explicit StageTest(const std::string& dtype = "float32")
-      : golden(GetParam() + ".safetensors"), model(golden.checkpoint(), dtype, test_device()) {}
+      : golden(GetParam() + ".safetensors"), model(checkpoint_of(golden, folder), dtype, test_device()) {}
 
   Grid grid() const {
     return {golden.parameters().at("height").get<int64_t>() / 32, golden.parameters().at("width").get<int64_t>() / 32};
   }
+  bool has_references() const { return golden.parameters().contains("references"); }
+  Grid preview() const { return has_references() ? Grid{0, 0} : preview_grid(grid()); }
+  std::vector<Grid> sources() const;  // the references' grids, upstream's
+  at::Tensor prompt_ids() const;      // upstream's, with the references' tokens in their places: i64 [1, L]
+  // Of each reference i64 [1, h * w], upstream's.
+  std::vector<at::Tensor> source_ids() const;
+  // Of each reference [1, C, h, w]: upstream's where the golden holds the whole, else ours.
+  std::vector<at::Tensor> source_means() const;
+  // Of each reference, made from the two above. Taps: dit.write{i}.*
+  std::vector<Condition> conditions(const Tap& tap) const;
+
   std::vector<int64_t> latent_shape() const {
     const VaeConfig& c = model.config.vae;
     return {1, c.latent_channels, 32 * grid().height / c.scale(), 32 * grid().width / c.scale()};
@@ -77,6 +95,7 @@ class StageTest : public testing::TestWithParam<std::string> {
   }
 
   c10::InferenceMode inference;
+  TemporaryFolder folder;
   Golden golden;
   Model model;
   std::map<std::string, at::Tensor> seen;

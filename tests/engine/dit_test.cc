@@ -18,10 +18,14 @@ class DitStage : public StageTest {
     const at::Tensor ids = golden.tensor("prior.ids");
     std::vector<DitBranch> all = {
         model.dit.branch(golden.tensor("glyph.prompt_embeds"), ids, false, tap() / "step0.cond")};
+    seen_references = conditions({});
+    for (const Condition& condition : seen_references) all[0].conditions.push_back(&condition);
     if (guided())
       all.push_back(model.dit.branch(golden.tensor("glyph.negative_embeds"), ids, true, tap() / "step0.uncond"));
     return all;
   }
+
+  std::vector<Condition> seen_references;
 
   // Velocities of step k for upstream's `latents`, compared with upstream's.
   void compare_step(int64_t k, const at::Tensor& latents) {

@@ -23,9 +23,10 @@ TEST_P(PriorStage, LogitsAreUpstreams) {
 
 TEST_P(PriorStage, TokensAreUpstreams) {
   const GenerationConfig& g = model.config.generation;
-  PriorRequest request{.ids = golden.tensor("ar.in.input_ids"),
-                       .preview = preview_grid(grid()),
+  PriorRequest request{.ids = prompt_ids(),
+                       .preview = preview(),
                        .target = grid(),
+                       .sources = sources(),
                        .sampling = {.temperature = g.temperature,
                                     .top_p = g.top_p,
                                     .top_k = g.top_k,
@@ -39,7 +40,7 @@ TEST_P(PriorStage, TokensAreUpstreams) {
 
 TEST_P(PriorStage, LargeGridAndItsUpsamplingAreUpstreams) {
   const at::Tensor large =
-      large_grid(golden.tensor("ar.generated"), preview_grid(grid()), grid(), model.config.generation.codebook);
+      large_grid(golden.tensor("ar.generated"), preview(), grid(), model.config.generation.codebook);
   EXPECT_TRUE(golden.bytes_equal("prior.d32_ids.0", large));
   EXPECT_TRUE(golden.bytes_equal("prior.ids", upsample_ids(large, grid())));
 }

@@ -12,19 +12,20 @@ namespace {
 using PromptStage = StageTest;
 
 TEST_P(PromptStage, IdsAndGridsAreUpstreams) {
-  const PromptLayout layout = layout_prompt(model.text_tokenizer, model.layout_tokens,
-                                            golden.parameters().at("prompt").get<std::string>(), grid(), false);
+  const PromptLayout layout =
+      layout_prompt(model.text_tokenizer, model.layout_tokens, golden.parameters().at("prompt").get<std::string>(),
+                    grid(), false, sources());
   EXPECT_TRUE(golden.bytes_equal("ar.in.input_ids", at::tensor(layout.ids, at::kLong).unsqueeze(0)));
-  const at::Tensor grids = at::tensor(
-      {int64_t{1}, layout.target.height, layout.target.width, int64_t{1}, layout.preview.height, layout.preview.width},
-      at::kLong);
-  EXPECT_TRUE(golden.bytes_equal("ar.in.image_grid_thw", grids.view({2, 3})));
+  const at::Tensor last = golden.tensor("ar.in.image_grid_thw")[-1];
+  const Grid drawn_first = has_references() ? layout.target : layout.preview;
+  EXPECT_TRUE(at::equal(last, at::tensor({int64_t{1}, drawn_first.height, drawn_first.width}, at::kLong)));
+  EXPECT_EQ(layout.preview.cells() == 0, has_references());
 }
 
 TEST_P(PromptStage, PositionsAreUpstreams) {
-  const int64_t length = golden.tensor("ar.in.input_ids").size(1);
-  EXPECT_TRUE(golden.bytes_equal("ar.position_ids_prefill", prompt_positions(length)));
-  const at::Tensor decode = grid_positions(length, {preview_grid(grid()), grid()});
+  const at::Tensor prompt = prompt_positions(golden.tensor("ar.in.input_ids").size(1), sources());
+  EXPECT_TRUE(golden.bytes_equal("ar.position_ids_prefill", prompt));
+  const at::Tensor decode = grid_positions(position_after(prompt), {preview(), grid()});
   EXPECT_TRUE(golden.bytes_equal("ar.position_ids_decode",
                                  decode.slice(-1, 0, golden.tensor("ar.generated").size(1) - 1).contiguous()));
 }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "tests/support/compare.h"
+#include "tests/support/reference_picture.h"
 
 namespace glm {
 
@@ -37,6 +38,9 @@ Request Golden::request() const {
   r.seeds = {p.at("seed").get<uint64_t>()};
   r.rng = p.value("rng", "cpu") == "cuda" ? Rng::cuda : Rng::cpu;
   r.greedy = p.at("greedy");
+  for (const json& shape : p.value("references", json::array())) {
+    r.references.push_back(draw_reference({.width = shape[0], .height = shape[1], .pattern = shape[2]}));
+  }
   return r;
 }
 
