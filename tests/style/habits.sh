@@ -13,7 +13,7 @@ report "a conditional of the preprocessor outside the build" \
 report "a file of more than 400 lines" \
   "$(find $library cli tests \( -name '*.cc' -o -name '*.h' \) -exec wc -l {} + | awk '$1 > 400 && $2 != "total"')"
 report "a component's header that doesn't name its upstream class" \
-  "$(grep -LE 'Upstream: ' engine/{prior_transformer,glyph_encoder,dit,vae,prior,flow_schedule,rope,layers,config,picture_run}.h || true)"
+  "$(grep -LE 'Upstream: ' engine/{prior_transformer,vision_tower,image_tokenizer,references,glyph_encoder,dit,vae,prior,flow_schedule,rope,layers,config,picture_run}.h || true)"
 report "an operation without a contract or a roofline" \
   "$(for header in kernels/*.h; do grep -q 'Contract:' "$header" && grep -q 'Roofline:' "$header" || echo "$header"; done)"
 report "a tensor parameter without its shape" \

@@ -26,10 +26,10 @@ forbid "engine/pipeline.h engine/config.h engine/image.h engine/picture_file.h e
 forbid "kernels/* engine/* cli/*" "torch/"
 
 forbid "engine/safetensors.* engine/config.* engine/device* engine/upload.* engine/random_weights.* engine/tap.h engine/random.* engine/image.* engine/kernel_* engine/*trial*" \
-  "engine/(weights|layers|rope|kv_cache|flow_schedule|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
-forbid "engine/weights.*" "engine/(layers|rope|kv_cache|prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+  "engine/(weights|layers|rope|kv_cache|flow_schedule|prior|prior_transformer|vision_tower|image_tokenizer|glyph_encoder|dit|vae|model|references|settings|picture_run|pipeline)\.h"
+forbid "engine/weights.*" "engine/(layers|rope|kv_cache|prior|prior_transformer|vision_tower|image_tokenizer|glyph_encoder|dit|vae|model|references|settings|picture_run|pipeline)\.h"
 forbid "engine/layers.* engine/rope.* engine/kv_cache.* engine/flow_schedule.*" \
-  "engine/(prior|prior_transformer|glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
+  "engine/(prior|prior_transformer|vision_tower|image_tokenizer|glyph_encoder|dit|vae|model|references|settings|picture_run|pipeline)\.h"
 # Picture files, sizes and resizing stand alone: a program without LibTorch can use them.
 pictures="image picture_file picture_raster reference_size resize"
 for own in $pictures picture_bmp picture_colour picture_exif picture_gif picture_jpeg picture_png picture_webp; do
@@ -37,12 +37,14 @@ for own in $pictures picture_bmp picture_colour picture_exif picture_gif picture
   forbid "engine/$own.*" "(kernels|tokenizer)/|ATen/|c10/|torch/|engine/($others)\.h"
 done
 # Components don't know each other.
-components="prior_transformer glyph_encoder dit vae"
+components="prior_transformer vision_tower image_tokenizer glyph_encoder dit vae"
 for own in $components; do
   others=$(echo $components | tr ' ' '\n' | grep -vx "$own" | paste -sd'|')
-  forbid "engine/$own.*" "engine/($others|prior|model|picture_run|pipeline)\.h"
+  forbid "engine/$own.*" "engine/($others|prior|model|references|settings|picture_run|pipeline)\.h"
 done
-forbid "engine/prior.*" "engine/(glyph_encoder|dit|vae|model|picture_run|pipeline)\.h"
-forbid "engine/model.*" "engine/(prior|picture_run|pipeline)\.h"
+forbid "engine/prior.*" "engine/(vision_tower|image_tokenizer|glyph_encoder|dit|vae|model|references|settings|picture_run|pipeline)\.h"
+forbid "engine/model.*" "engine/(prior|references|settings|picture_run|pipeline)\.h"
+forbid "engine/references.* engine/settings.*" "engine/picture_run\.h"
+forbid "engine/references.*" "engine/pipeline\.h"
 
 [ $failed = 0 ] || { echo "layering.sh: these includes point the wrong way; see the head of tests/style/layering.sh" >&2; exit 1; }

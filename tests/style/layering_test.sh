@@ -27,6 +27,8 @@ engine/picture_file.h "engine/config.h"
 engine/picture_file.h <ATen/core/Tensor.h>
 engine/dit.h "engine/vae.h"
 engine/vae.h "engine/prior.h"
+engine/vision_tower.h "engine/image_tokenizer.h"
+engine/references.h "engine/picture_run.h"
 engine/prior.h "engine/model.h"
 engine/model.h "engine/pipeline.h"
 engine/pipeline.h <ATen/core/Tensor.h>
