@@ -25,12 +25,17 @@ std::string size_text(int64_t width, int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
-// The reference's aspect at the default size's area, in whole tokens.
+// The reference's aspect at the default size's area, in whole tokens. Where a side would be too small, the area is
+// kept.
 std::pair<int64_t, int64_t> size_like(const Image& reference, const PictureDefaults& d) {
   const double area = static_cast<double>(d.width) * static_cast<double>(d.height);
   const double aspect = static_cast<double>(reference.width) / static_cast<double>(reference.height);
   const auto side = [](double pixels) { return std::clamp(std::lround(pixels / kCell) * kCell, kMinSize, kMaxSize); };
-  return {side(std::sqrt(area * aspect)), side(std::sqrt(area / aspect))};
+  const int64_t width = side(std::sqrt(area * aspect));
+  const int64_t height = side(std::sqrt(area / aspect));
+  if (width == kMinSize) return {width, side(area / kMinSize)};
+  if (height == kMinSize) return {side(area / kMinSize), height};
+  return {width, height};
 }
 
 void check_references(const std::vector<Image>& references) {
