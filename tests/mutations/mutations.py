@@ -1,12 +1,12 @@
 """Plausible mistakes, as edits of the C++: name, file, what stands there (exactly once), what a hurried hand would write.
 
-The first part are the mistakes of weights_tools/reference's ancestor that concern what is built (the vision tower, VQ and
-the VAE's encoder are not built yet); the second part are our own.
+The first part are the mistakes of weights_tools/reference's ancestor; the second part are our own.
 """
 
 A, D, P, G, V, F = ("engine/prior_transformer.cc", "engine/dit.cc", "engine/prior.cc", "engine/glyph_encoder.cc",
                     "engine/vae.cc", "engine/flow_schedule.cc")
 R, ROT, S, RUN = "engine/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/picture_run.cc"
+W, Q, REF, L = "engine/vision_tower.cc", "engine/image_tokenizer.cc", "engine/references.cc", "tokenizer/prompt_layout.cc"
 
 MUTATIONS = [
     # --- the image decoder
@@ -53,7 +53,26 @@ MUTATIONS = [
     ("t5: erf GELU", G, 'at::gelu(gate_up[0], "tanh")', 'at::gelu(gate_up[0], "none")'),
     # --- the VAE
     ("vae: second convolution 10 % off", V, "+ conv2_.forward(at::silu(norm2_.forward(h)))", "+ 0.9 * conv2_.forward(at::silu(norm2_.forward(h)))"),
+    # --- references
+    ("vision: corners of the position table aligned", W, "kBorder, /*align_corners=*/false", "kBorder, /*align_corners=*/true"),
+    ("vision: tanh GELU", W, 'at::gelu(up_.forward(norm2_.forward(a)), "none")', 'at::gelu(up_.forward(norm2_.forward(a)), "tanh")'),
+    ("vision: patch order (y, x, C)", W, "at::conv2d(own, patch_weight_, patch_bias_, config_.patch)",
+     "at::conv2d(own, patch_weight_.view({config_.dim, config_.patch, config_.patch, config_.channels}).permute({0, 3, 1, 2}), patch_bias_, config_.patch)"),
+    ("vae: padded above and on the left", V, "at::constant_pad_nd(x, {0, 1, 0, 1})", "at::constant_pad_nd(x, {1, 0, 1, 0})"),
     # --- our own
+    ("vision: rows and columns of positions swapped", W, "at::stack({at_column, at_row}, -1)", "at::stack({at_row, at_column}, -1)"),
+    ("codebook: entries not normalised", Q, "entries_(normalize((w / \"quantize.embedding\").tensor(\"weight\", {c.entries, c.dim})))",
+     "entries_((w / \"quantize.embedding\").tensor(\"weight\", {c.entries, c.dim}))"),
+    ("vae: variances for means", V, ".chunk(2, 1)[0]", ".chunk(2, 1)[1]"),
+    ("vae: means not normalised", V, "(mean.to(mean_.device(), mean_.scalar_type()) - mean_) / std_", "mean.to(mean_.device(), mean_.scalar_type())"),
+    ("references: seen without the prompt too", RUN, "all.back()[0].conditions.push_back(&reference->condition);",
+     "{ all.back()[0].conditions.push_back(&reference->condition); if (all.back().size() > 1) all.back()[1].conditions.push_back(&reference->condition); }"),
+    ("references: keys before the rotation", D, "s.written->layers.push_back({own.k.clone(), own.v.clone()})", "s.written->layers.push_back({own.v.clone(), own.v.clone()})"),
+    ("references: sequences averaged evenly", "kernels/attention.cc", "at::softmax(at::stack(logs), 0)", "at::softmax(at::stack(logs) * 0, 0)"),
+    ("references: at the first timestep of the picture", REF, "{.timestep = 0,", "{.timestep = 999,"),
+    ("references: positions go on by the cell count", R, "next += std::max(sources[i].height, sources[i].width);", "next += sources[i].cells();"),
+    ("references: a preview grid is drawn first", L, "sources.empty() ? preview_grid(target) : Grid{0, 0}", "preview_grid(target)"),
+    ("references: a kept one is another's", REF, "same(r->vision, vision) && same(r->pixels, pixels)", "r->vision.width == vision.width && r->pixels.width == pixels.width"),
     ("cache: one position late", A, "state.cache.write(layer, begin, qk", "state.cache.write(layer, begin == 0 ? 0 : begin - 1, qk"),
     ("positions: table shifted by one", A, "state.rotary.rows(begin, end)", "state.rotary.rows(begin == 0 ? 0 : begin - 1, begin == 0 ? end : end - 1)"),
     ("positions: large grid starts at the cell count", R, "start += std::max(grid.height, grid.width);", "start += grid.height * grid.width;"),

@@ -18,7 +18,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 CLONE = os.path.join(ROOT, "build/mutations")
 BUILD = os.path.join(CLONE, "build")
 # Of the engine's tests the small pictures' cases: seconds for all.
-FAST = {"engine_tests": "*a_words_*:*words_none*:*a_bf16_words*:*OtherHead*large*:*Pictures*:*AnySize*:PixelsToBytes*:FlowSchedule*:FaintInputs*:PriorGrid.U*",
+FAST = {"engine_tests": "*a_words_*:*words_none*:*a_bf16_words*:*a_from_*:*FromReferences*:*ReferenceStore*:*AttentionToSequences*:*OtherHead*large*:*Pictures*:*AnySize*:PixelsToBytes*:FlowSchedule*:FaintInputs*:PriorGrid.U*",
         "kernels_tests": "*", "tokenizer_tests": "-Glm4*:*Megabyte*"}
 
 
