@@ -40,17 +40,19 @@ void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch,
   const auto ms_of = [&](const auto& work) {
     synchronize(device);
     const Clock::time_point begin = Clock::now();
-    for (int i = 0; i < kCallsOfSample; ++i) work(i);
+    work();
     synchronize(device);
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count() / kCallsOfSample;
   };
-  std::vector<std::vector<cuda::Call>> turns;
-  for (const cuda::Call& call : t.turns) turns.push_back({call});
+  std::vector<cuda::Call> calls;
+  for (size_t i = 0; i < kCallsOfSample; ++i) calls.push_back(t.turns[i % t.turns.size()]);
   double ours = std::numeric_limits<double>::infinity();
   double atens = ours;
   for (int i = -1; i < kSamples; ++i) {  // the first warms up
-    const double own = ms_of([&](int turn) { launch(turns[static_cast<size_t>(turn) % turns.size()], false); });
-    const double other = ms_of(t.aten);
+    const double own = ms_of([&] { launch(calls); });
+    const double other = ms_of([&] {
+      for (int turn = 0; turn < kCallsOfSample; ++turn) t.aten(turn);
+    });
     if (i < 0) continue;
     ours = std::min(ours, own);
     atens = std::min(atens, other);
@@ -104,8 +106,7 @@ KernelVerdict judge_trial(const KernelTrial& t, at::Device device, const LaunchC
   };
   const auto run = [&](int times) {
     restore();
-    const char* const wrong =
-        launch(std::vector<cuda::Call>(static_cast<size_t>(times), t.call), /*overlap=*/times > 1);
+    const char* const wrong = launch(std::vector<cuda::Call>(static_cast<size_t>(times), t.call));
     if (wrong != nullptr) verdict.problem = wrong;
     synchronize(device);
     return wrong == nullptr;
@@ -169,9 +170,9 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
   const c10::InferenceMode inference;
   const c10::DeviceGuard current(device);
   const cuda::Library& library = *cuda::load_library().library;
-  const LaunchCalls launch = [&](const std::vector<cuda::Call>& calls, bool overlap) {
+  const LaunchCalls launch = [&](const std::vector<cuda::Call>& calls) {
     void* const stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-    return library.run(calls.data(), static_cast<int>(calls.size()), overlap, stream);
+    return library.run(calls.data(), static_cast<int>(calls.size()), stream);
   };
   std::string at = "their beginning";
   std::vector<KernelVerdict> verdicts;

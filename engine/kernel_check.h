@@ -12,7 +12,7 @@
 namespace glm {
 
 // Queues calls as cuda::Library::run does, on the device's current stream; null, or what went wrong.
-using LaunchCalls = std::function<const char*(const std::vector<cuda::Call>& calls, bool overlap)>;
+using LaunchCalls = std::function<const char*(const std::vector<cuda::Call>& calls)>;
 
 // Runs a trial twice. Throws c10::Error when the device fails.
 KernelVerdict judge_trial(const KernelTrial& trial, at::Device device, const LaunchCalls& launch);

@@ -56,7 +56,7 @@ struct TokenDecoder::Memory {
   at::Tensor cosines, sines;                       // [B, capacity, R]
   at::Tensor residual, x, attended, activated;     // bf16 [B, .], zeros behind the true width
   at::Tensor qkv, summed, logits;                  // fp32 [splits, B, .]
-  at::Tensor partial, partial_max, arrived;        // attention's
+  at::Tensor partial, partial_max;                 // attention's
   at::Tensor state;                                // i32 [kParts, B]
   at::Tensor seeds;                                // i64 [B]
   at::Tensor written;                              // i32 [B, longest]
@@ -110,7 +110,6 @@ TokenDecoder::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>&
   const int64_t chunks = capacity / cuda::kChunk + 1;
   partial = wide({batch, c.kv_heads, chunks, cuda::kGroupHeads, cuda::kHeadDim});
   partial_max = wide({batch, c.kv_heads, chunks, 2, cuda::kGroupHeads});
-  arrived = ints({batch, c.kv_heads});
   if (!random.empty()) exponentials = wide({batch, c.vision_vocab});
 }
 
@@ -133,8 +132,8 @@ TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vecto
   first.sample.advance = 0;
   const cuda::Library& library = *cuda::load_library().library;
   const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
-  check(library.run(&first, 1, /*overlap=*/false, guard.getStream(logits.device()).native_handle()));
-  check(library.record(step_.data(), narrow(static_cast<int64_t>(step_.size())), /*overlap=*/true, &graph_));
+  check(library.run(&first, 1, guard.getStream(logits.device()).native_handle()));
+  check(library.record(step_.data(), narrow(static_cast<int64_t>(step_.size())), &graph_));
 }
 
 TokenDecoder::~TokenDecoder() {
@@ -182,14 +181,8 @@ void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor
                .x_stride = narrow(m.x.size(1)),
                .batch = narrow(m.batch),
                .dim = narrow(transformer_.config_.dim),
-               .next_early = next_early(),
                .eps = static_cast<float>(transformer_.config_.norm_eps)};
   step_.push_back(call);
-}
-
-// One thread block a multiprocessor finds its place beside any other kernel's; two would pile up where there is room.
-int TokenDecoder::next_early() const {
-  return transformer_.layers_.front().down_.packed().format == cuda::Format::bf16 ? 1 : 0;
 }
 
 void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv_splits) {
@@ -207,7 +200,6 @@ void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv
                     .lengths = m.part(Memory::kLengths).data_ptr<int>(),
                     .partial = m.partial.data_ptr<float>(),
                     .partial_max = m.partial_max.data_ptr<float>(),
-                    .arrived = reinterpret_cast<uint32_t*>(m.arrived.data_ptr<int>()),
                     .out = bits(m.attended),
                     .out_stride = narrow(m.attended.size(1)),
                     .batch = narrow(m.batch),
@@ -215,7 +207,6 @@ void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv
                     .capacity = narrow(m.capacity),
                     .rotary = narrow(c.rotary_dim()),
                     .chunks = narrow(m.partial.size(2)),
-                    .next_early = next_early(),
                     .scale = static_cast<float>(std::pow(static_cast<double>(c.head_dim), -0.5))};
   step_.push_back(call);
 }

@@ -1,4 +1,4 @@
-// The prior's decoding by our CUDA kernels: a token of every row of a batch is one graph of launches, and nothing of it
+// The prior's decoding by our CUDA kernels: a token of every row of a batch is one graph, and nothing of it
 // comes back to the host but the tokens, in blocks. Upstream: GenerationMixin._sample over GlmImageTextModel
 #pragma once
 
@@ -59,7 +59,6 @@ class TokenDecoder {
   void add_norm(int splits, const at::Tensor& post, const at::Tensor& pre);
   void add_attention(const PriorLayer& layer, int64_t index, int qkv_splits);
   void add_sample(int splits);
-  int next_early() const;
   void queue(int64_t steps);
   void draw_exponentials();
   bool see(const ReadBack& block, const std::function<void(int64_t)>& done) const;

@@ -1,16 +1,16 @@
 // Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A block works on 64 positions of one key/value head and batch row; the last of them to finish adds
-// the parts. Before that it finishes the projection: the sums' parts, the bias, the rotation, the new position in the
-// cache. Upstream: GlmImageTextAttention
+// tensor-core tile. A block works on 64 positions of one key/value head and batch row; when all are done, a block adds
+// the parts of one head. At first each finishes the projection: the sums' parts, the bias, the rotation, the new
+// position in the cache. Upstream: GlmImageTextAttention
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
+#include "kernels/cuda/grid.cuh"
 #include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
 
-constexpr int kAttentionWarps = 8;
-constexpr int kAttentionThreads = 32 * kAttentionWarps;
+constexpr int kAttentionWarps = kThreads / 32;
 
 struct AttentionShared {
   bf16_bits q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
@@ -20,50 +20,46 @@ struct AttentionShared {
   bf16_bits sines[kHeadDim];
   float largest[kAttentionWarps][kGroupHeads];
   float sum[kAttentionWarps][kGroupHeads];
-  uint32_t last;
+};
+struct CombineShared {
+  float out[kAttentionWarps][kHeadDim];
 };
 constexpr int kAttentionSharedBytes = sizeof(AttentionShared);
+static_assert(sizeof(CombineShared) <= kAttentionSharedBytes);
 static_assert(kChunk == 8 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
 
 GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// Query heads of the group, and for the chunk that holds it the new position's key and value: parts added, bias, bf16.
-// A thread has four neighbours of at most three heads.
-GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
-  constexpr int kMost = (kGroupHeads + 2) * kHeadDim / (4 * kAttentionThreads) + 1;
+// Parts added, bias, bf16: four numbers of the group's heads, or behind those of its key and value.
+GLM_DEVICE void finish_four(const AttentionParams& p, int row, int kv_head, int i, AttentionShared& s) {
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
-  const int count = (kGroupHeads + (newest ? 2 : 0)) * kHeadDim;
-  float sum[kMost][4];
-  simt::Words2 bias[kMost] = {};
+  const int head = i / kHeadDim;
+  const int from_head =
+      head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
+  const int column = from_head * kHeadDim + i % kHeadDim;
+  float sum[4];
+  add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
+            sum);
+  if (p.bias != nullptr) {
+    float more[4];
+    unpack(simt::load8(p.bias + column), more);
 #pragma unroll
-  for (int n = 0; n < kMost; ++n) {
-    const int i = 4 * (simt::thread() + n * kAttentionThreads);
-    const int head = i / kHeadDim;
-    const int from_head =
-        head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
-    const int column = from_head * kHeadDim + i % kHeadDim;
-    if (i < count) {
-      add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
-                sum[n]);
-      if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
-    }
+    for (int k = 0; k < 4; ++k) sum[k] += more[k];
   }
-#pragma unroll
-  for (int n = 0; n < kMost; ++n) {
-    const int i = 4 * (simt::thread() + n * kAttentionThreads);
-    const int head = i / kHeadDim;
-    if (i < count) {
-      float more[4];
-      unpack(bias[n], more);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
-      simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim],
-                   pack(sum[n]));
-    }
-  }
+  simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum));
+}
+
+// Query heads of the group, and for the chunk that holds it the new position's key and value.
+GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
+  constexpr int kQueries = kGroupHeads * kHeadDim;
+  const int i = 4 * simt::thread();
+  static_assert(kQueries == 2 * 4 * kThreads && 2 * kHeadDim <= 4 * kThreads);
+  if (newest && i < 2 * kHeadDim) finish_four(p, row, kv_head, kQueries + i, s);
+  finish_four(p, row, kv_head, i, s);
+  finish_four(p, row, kv_head, kQueries / 2 + i, s);
 }
 
 // Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded
@@ -135,61 +131,78 @@ GLM_DEVICE float sum_of_quad(float x) {
 
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
-// The chunks' parts of a head group into the output. Sixteen threads share a head: first each sees every sixteenth
-// chunk's largest score and sum, then each adds eight dimensions of all chunks.
-GLM_DEVICE void combine(const AttentionParams& p, int row, int kv_head, int chunks) {
-  const int head = simt::thread() / 16;
-  const int own = simt::thread() % 16;
-  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
-  const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head;
+// A head's output: its chunks' parts added by their weights. A warp takes every eighth chunk, a lane four dimensions.
+GLM_DEVICE void combine(const AttentionParams& p, int row, int head, CombineShared& s) {
+  const int warp = simt::thread() / 32;
+  const int lane = simt::thread() % 32;
+  const int chunks = p.lengths[row] / kChunk + 1;
+  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + head / kGroupHeads;
+  const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head % kGroupHeads;
+  const float* from = p.partial + (group * p.chunks * kGroupHeads + head % kGroupHeads) * kHeadDim + 4 * lane;
+
+  constexpr int kAtOnce = 4;  // chunks that a warp asks for before it knows their weights
+  simt::Words4 part[kAtOnce] = {};
+#pragma unroll
+  for (int i = 0; i < kAtOnce; ++i) {
+    const int chunk = warp + i * kAttentionWarps;
+    if (chunk < chunks) part[i] = simt::load16(from + static_cast<int64_t>(chunk) * (kGroupHeads * kHeadDim));
+  }
   float most = kNothing;
   float total = 0;
-#pragma unroll 4
-  for (int c = own; c < chunks; c += 16) {
-    const float score = simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads);
-    const float sum = simt::load_shared_by_blocks(largest + (c * 2 + 1) * kGroupHeads);
+#pragma unroll 1
+  for (int c = lane; c < chunks; c += 32) {
+    const float score = largest[c * 2 * kGroupHeads];
+    const float sum = largest[(c * 2 + 1) * kGroupHeads];
     const float more = score > most ? score : most;
     total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
     most = more;
   }
 #pragma unroll
-  for (int mask = 8; mask > 0; mask /= 2) {
+  for (int mask = 16; mask > 0; mask /= 2) {
     const float score = simt::shuffle_xor(most, mask);
     const float sum = simt::shuffle_xor(total, mask);
     const float more = score > most ? score : most;
     total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
     most = more;
   }
-  const float* from = p.partial + (group * p.chunks * kGroupHeads + head) * kHeadDim + own * 8;
-  float out[8] = {};
-#pragma unroll 8
-  for (int c = 0; c < chunks; ++c) {
-    const float scale = simt::exponent(simt::load_shared_by_blocks(largest + c * 2 * kGroupHeads) - most);
+  float out[4] = {};
+#pragma unroll 1
+  for (int first = warp; first < chunks; first += kAtOnce * kAttentionWarps) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const simt::Words4 v = simt::load16_shared_by_blocks(from + c * (kGroupHeads * kHeadDim) + 4 * half);
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int chunk = first + i * kAttentionWarps;
+      if (chunk >= chunks) continue;
+      const float scale = simt::exponent(largest[chunk * 2 * kGroupHeads] - most);
 #pragma unroll
-      for (int k = 0; k < 4; ++k) out[4 * half + k] += scale * simt::bits_to_float(v.word[k]);
+      for (int k = 0; k < 4; ++k) out[k] += scale * simt::bits_to_float(part[i].word[k]);
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int chunk = first + (i + kAtOnce) * kAttentionWarps;
+      if (chunk < chunks) part[i] = simt::load16(from + static_cast<int64_t>(chunk) * (kGroupHeads * kHeadDim));
     }
   }
-  simt::Words4 packed;
+  simt::store16(&s.out[warp][4 * lane], {{simt::float_to_bits(out[0]), simt::float_to_bits(out[1]),
+                                          simt::float_to_bits(out[2]), simt::float_to_bits(out[3])}});
+  simt::sync();
+  if (warp != 0) return;
 #pragma unroll
-  for (int k = 0; k < 4; ++k) {
-    packed.word[k] = simt::pack_bf16(simt::divide(out[2 * k], total), simt::divide(out[2 * k + 1], total));
+  for (int w = 1; w < kAttentionWarps; ++w) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) out[k] += s.out[w][4 * lane + k];
   }
-  simt::store16(p.out + static_cast<int64_t>(row) * p.out_stride + (kv_head * kGroupHeads + head) * kHeadDim + own * 8,
-                packed);
+#pragma unroll
+  for (float& value : out) value = simt::divide(value, total);
+  simt::store8(p.out + static_cast<int64_t>(row) * p.out_stride + head * kHeadDim + 4 * lane, pack(out));
 }
 
-// Block (chunk, key/value head, batch row).
-GLM_DEVICE void attention(const AttentionParams& p) {
-  AttentionShared& s = *reinterpret_cast<AttentionShared*>(simt::shared());
+// A chunk of a key/value head and batch row.
+GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row, AttentionShared& s, Grid& grid) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  const auto [chunk, kv_head, row] = simt::block();
 
-  // What this step's earlier kernels don't write is read before they have ended: the cache of earlier positions, and
-  // how many there are. (A kernel that follows `sample` in a list of calls waits for it: library.cu.)
+  // What this launch's calls don't write is read before they are done: the cache of earlier positions, and how many
+  // there are, for `sample` has a launch of its own.
   const int there = p.lengths[row];  // before the new one
   const int chunks = there / kChunk + 1;
   if (chunk >= chunks) return;  // the last chunks are there for longer sequences
@@ -198,25 +211,27 @@ GLM_DEVICE void attention(const AttentionParams& p) {
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
   bf16_bits* const keys = p.keys + group * p.capacity * kHeadDim;
   bf16_bits* const values = p.values + group * p.capacity * kHeadDim;
+  const int soon = first + simt::thread() / 4;  // a position's key and value are two lines each
+  if (soon < there) {
+    const bf16_bits* from = simt::thread() % 4 < 2 ? keys : values;
+    simt::prefetch(from + static_cast<int64_t>(soon) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
+  }
+  for (int i = simt::thread(); i < p.rotary; i += kThreads) {
+    const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + i;
+    s.cosines[i] = p.cosines[turn];
+    s.sines[i] = p.sines[turn];
+  }
+  grid.wait();
+
+  finish_projection(p, row, kv_head, newest, s);
   const int position = first + 8 * warp + lane / 4;  // of this lane's key
   Key k = {};
   if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word);
   Values v;
   read_values(values, first, there, v);
-
-  for (int i = simt::thread(); i < p.rotary; i += kAttentionThreads) {
-    const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + i;
-    s.cosines[i] = p.cosines[turn];
-    s.sines[i] = p.sines[turn];
-  }
-  if (p.next_early != 0) simt::let_next_kernel_begin();
-  simt::wait_for_previous_kernel();
-  if (p.next_early == 0) simt::let_next_kernel_begin();  // the processors are empty now: its blocks spread evenly
-
-  finish_projection(p, row, kv_head, newest, s);
   simt::sync();
   const int half = p.rotary / 2;
-  for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kAttentionThreads) {
+  for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kThreads) {
     bf16_bits* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
     rotate_pair(head, i % half, half, s.cosines, s.sines);
   }
@@ -314,13 +329,26 @@ GLM_DEVICE void attention(const AttentionParams& p) {
     to[0] = most;
     to[kGroupHeads] = total;
   }
-  simt::fence();
-  simt::sync();
-  if (simt::thread() == 0) s.last = simt::count_up(p.arrived + group, static_cast<uint32_t>(chunks - 1));
-  simt::sync();
-  if (s.last != static_cast<uint32_t>(chunks - 1)) return;
-  simt::fence();
-  combine(p, row, kv_head, chunks);
+}
+
+// shared: kAttentionSharedBytes
+GLM_DEVICE void attention(const AttentionParams& p, char* shared, Grid& grid) {
+  const int groups = p.kv_heads * p.batch;
+#pragma unroll 1
+  for (int part = simt::block().x; part < p.chunks * groups; part += simt::blocks()) {
+    if (part != simt::block().x) simt::sync();  // the part before is done with the shared memory
+    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, *reinterpret_cast<AttentionShared*>(shared),
+           grid);
+  }
+  grid.wait();
+  grid.arrive();
+  grid.wait();
+  const int heads = p.kv_heads * kGroupHeads;
+#pragma unroll 1
+  for (int part = simt::block().x; part < p.batch * heads; part += simt::blocks()) {
+    if (part != simt::block().x) simt::sync();
+    combine(p, part / heads, part % heads, *reinterpret_cast<CombineShared*>(shared));
+  }
 }
 
 }  // namespace glm::cuda

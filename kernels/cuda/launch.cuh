@@ -1,4 +1,4 @@
-// A launch with its attributes, checked.
+// Launches, one for each weight format in a file of its own: they take longest to compile.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,45 +7,23 @@
 
 namespace glm::cuda {
 
+struct Device {
+  int multiprocessors;
+  int arch;  // 900 is sm_90
+};
+
 struct Launch {
   cudaStream_t stream;
-  bool overlap;  // with the kernel before it
-  int multiprocessors;
+  Device device;
 };
 
-struct Shape {
-  dim3 grid;
-  int threads;
-  int shared_bytes;
-};
+struct StepParams;
 
-template <typename Params>
-cudaError_t launch(void (*kernel)(Params), const Params& params, const Shape& shape, const Launch& l) {
-  if (shape.shared_bytes > 48 * 1024) {
-    const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                                   cudaFuncAttributeMaxDynamicSharedMemorySize, shape.shared_bytes);
-    if (error != cudaSuccess) return error;
-  }
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = shape.grid;
-  config.blockDim = dim3(static_cast<unsigned>(shape.threads));
-  config.dynamicSmemBytes = static_cast<size_t>(shape.shared_bytes);
-  config.stream = l.stream;
-  config.attrs = &attribute;
-  config.numAttrs = l.overlap ? 1 : 0;
-  return cudaLaunchKernelEx(&config, kernel, params);
-}
-
-// One for each weight format, in a file of its own: they take longest to compile.
-cudaError_t launch_linear_bf16(const LinearParams& p, const Launch& l);
-cudaError_t launch_linear_fp8(const LinearParams& p, const Launch& l);
-cudaError_t launch_linear_int8(const LinearParams& p, const Launch& l);
-cudaError_t launch_linear_int4(const LinearParams& p, const Launch& l);
-cudaError_t launch_attention(const AttentionParams& p, const Launch& l);
-cudaError_t launch_norm(const NormParams& p, const Launch& l);
+// columns: 1 for up to 8 batch rows, 2 for up to 16
+cudaError_t launch_step_bf16(const StepParams& p, int columns, const Launch& l);
+cudaError_t launch_step_fp8(const StepParams& p, int columns, const Launch& l);
+cudaError_t launch_step_int8(const StepParams& p, int columns, const Launch& l);
+cudaError_t launch_step_int4(const StepParams& p, int columns, const Launch& l);
 cudaError_t launch_sample(const SampleParams& p, const Launch& l);
 
 }  // namespace glm::cuda

@@ -1,8 +1,15 @@
+// clang-format sorts includes, and the machine's names come first.
+// clang-format off
+#include "kernels/cuda/simt_device.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/step.cuh"
+// clang-format on
+
 #include <atomic>
 #include <cstdio>
-
-#include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/library.h"
+#include <cstring>
+#include <memory>
+#include <vector>
 
 namespace glm::cuda {
 namespace {
@@ -17,58 +24,109 @@ const char* text_of(cudaError_t error, const char* what) {
   return g_message;
 }
 
-cudaError_t launch_one(const Call& call, const Launch& l) {
-  switch (call.kernel) {
-    case Kernel::linear:
-      switch (call.linear.weight.format) {
-        case Format::bf16:
-          return launch_linear_bf16(call.linear, l);
-        case Format::fp8:
-          return launch_linear_fp8(call.linear, l);
-        case Format::int8:
-          return launch_linear_int8(call.linear, l);
-        case Format::int4:
-          return launch_linear_int4(call.linear, l);
-      }
-      return cudaErrorInvalidValue;
-    case Kernel::attention:
-      return launch_attention(call.attention, l);
-    case Kernel::norm:
-      return launch_norm(call.norm, l);
-    case Kernel::sample:
-      return launch_sample(call.sample, l);
+cudaError_t launch_step(Format format, const StepParams& p, int columns, const Launch& l) {
+  switch (format) {
+    case Format::bf16:
+      return launch_step_bf16(p, columns, l);
+    case Format::fp8:
+      return launch_step_fp8(p, columns, l);
+    case Format::int8:
+      return launch_step_int8(p, columns, l);
+    case Format::int4:
+      return launch_step_int4(p, columns, l);
   }
   return cudaErrorInvalidValue;
 }
 
-const char* name_of(Kernel kernel) {
-  constexpr const char* kNames[kKernels] = {"linear", "attention", "norm", "sample"};
-  return kNames[static_cast<int>(kernel)];
-}
-
-// The current device's number of multiprocessors, and whether its kernels may overlap.
-cudaError_t ask_device(int* multiprocessors, bool* may_overlap) {
-  int device = 0;
+cudaError_t ask_device(Device* device) {
+  int index = 0;
   int major = 0;
-  cudaError_t error = cudaGetDevice(&device);
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(multiprocessors, cudaDevAttrMultiProcessorCount, device);
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
-  *may_overlap = major >= 9;
+  int minor = 0;
+  cudaError_t error = cudaGetDevice(&index);
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&device->multiprocessors, cudaDevAttrMultiProcessorCount, index);
+  }
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index);
+  device->arch = 100 * major + 10 * minor;
   return error;
 }
 
-const char* launch_all(const Call* calls, int count, bool overlap, cudaStream_t stream) {
-  int multiprocessors = 0;
-  bool may_overlap = false;
-  if (const char* wrong = text_of(ask_device(&multiprocessors, &may_overlap), "the current device")) return wrong;
-  for (int i = 0; i < count; ++i) {
-    // Attention reads what `sample` writes before it waits; a kernel that has waited for `sample` goes before it.
-    const bool follows = i > 0 && calls[i - 1].kernel != Kernel::sample;
-    const Launch l{stream, overlap && may_overlap && follows, multiprocessors};
-    if (const char* wrong = text_of(launch_one(calls[i], l), name_of(calls[i].kernel))) return wrong;
-  }
-  return nullptr;
+// Calls that one launch takes.
+struct Segment {
+  int begin, end;
+  int products = 0;
+  int first_product = 0;  // of all calls'
+  Format format = Format::bf16;
+  int columns = 1;
+  bool sample = false;
+};
+
+void add_product(const LinearParams& p, Segment& s) {
+  s.format = p.weight.format;
+  if (p.batch > 8) s.columns = 2;
+  ++s.products;
 }
+
+std::vector<Segment> segments_of(const Call* calls, int count) {
+  std::vector<Segment> all;
+  int products = 0;
+  for (int i = 0; i < count; ++i) {
+    const Call& call = calls[i];
+    const bool product = call.kernel == Kernel::linear;
+    const bool sample = call.kernel == Kernel::sample;
+    const bool goes_on = !all.empty() && !sample && !all.back().sample &&
+                         (!product || all.back().products == 0 ||
+                          (all.back().format == call.linear.weight.format && all.back().products < kMaxStreams));
+    if (!goes_on) all.push_back({.begin = i, .end = i, .first_product = products, .sample = sample});
+    all.back().end = i + 1;
+    if (!product) continue;
+    add_product(call.linear, all.back());
+    ++products;
+  }
+  return all;
+}
+
+// What launches read beside their parameters, as it lies in device memory.
+struct Script {
+  static constexpr size_t kBarrierBytes = 16;
+
+  Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls), count_(count) {
+    for (int i = 0; i < count; ++i) {
+      if (calls[i].kernel == Kernel::linear) streams_.push_back(stream_of(calls[i].linear));
+    }
+  }
+
+  size_t bytes() const { return kBarrierBytes + count_ * sizeof(Call) + streams_.size() * sizeof(Stream); }
+
+  const char* write(char* to, cudaStream_t stream) const {
+    std::vector<char> all(bytes());
+    std::memcpy(all.data() + kBarrierBytes, calls_, count_ * sizeof(Call));
+    std::memcpy(all.data() + kBarrierBytes + count_ * sizeof(Call), streams_.data(), streams_.size() * sizeof(Stream));
+    return text_of(cudaMemcpyAsync(to, all.data(), all.size(), cudaMemcpyHostToDevice, stream), "describing a step");
+  }
+
+  const char* launch(char* memory, const Launch& l) const {
+    auto* const calls = reinterpret_cast<const Call*>(memory + kBarrierBytes);
+    auto* const streams = reinterpret_cast<const Stream*>(calls + count_);
+    for (const Segment& s : segments) {
+      const StepParams p{calls + s.begin, streams + s.first_product, reinterpret_cast<uint32_t*>(memory),
+                         s.end - s.begin, s.products};
+      const cudaError_t error =
+          s.sample ? launch_sample(calls_[s.begin].sample, l) : launch_step(s.format, p, s.columns, l);
+      if (const char* wrong = text_of(error, s.sample ? "sample" : "step")) return wrong;
+    }
+    return nullptr;
+  }
+
+  std::vector<Segment> segments;
+
+ private:
+  const Call* calls_;
+  size_t count_;
+  std::vector<Stream> streams_;
+};
+static_assert(sizeof(Call) % alignof(Stream) == 0);
 
 void count_launches(const uint64_t (&counts)[kKernels], uint64_t times) {
   for (int k = 0; k < kKernels; ++k) g_launches[k] += counts[k] * times;
@@ -78,8 +136,17 @@ void add(const Call* calls, int count, uint64_t (&counts)[kKernels]) {
   for (int i = 0; i < count; ++i) ++counts[static_cast<int>(calls[i].kernel)];
 }
 
-const char* run(const Call* calls, int count, bool overlap, void* stream) {
-  if (const char* wrong = launch_all(calls, count, overlap, static_cast<cudaStream_t>(stream))) return wrong;
+const char* run(const Call* calls, int count, void* queue) {
+  auto* const stream = static_cast<cudaStream_t>(queue);
+  const Script script(calls, count);
+  Device device{};
+  void* memory = nullptr;
+  if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
+  if (const char* wrong = text_of(cudaMallocAsync(&memory, script.bytes(), stream), "a step's memory")) return wrong;
+  const char* wrong = script.write(static_cast<char*>(memory), stream);
+  if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), {stream, device});
+  cudaFreeAsync(memory, stream);
+  if (wrong != nullptr) return wrong;
   uint64_t counts[kKernels] = {};
   add(calls, count, counts);
   count_launches(counts, 1);
@@ -88,27 +155,43 @@ const char* run(const Call* calls, int count, bool overlap, void* stream) {
 
 struct Graph {
   cudaGraphExec_t executable = nullptr;
+  void* memory = nullptr;  // its script
   uint64_t counts[kKernels] = {};
+
+  ~Graph() {
+    if (executable != nullptr) cudaGraphExecDestroy(executable);
+    if (memory != nullptr) cudaFree(memory);
+  }
 };
 
-const char* record(const Call* calls, int count, bool overlap, void** result) {
-  cudaStream_t stream = nullptr;
+const char* capture(const Script& script, const Device& device, Graph& own, cudaStream_t stream) {
   cudaGraph_t graph = nullptr;
-  if (const char* wrong = text_of(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream")) return wrong;
-  const char* wrong = text_of(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
+  const char* wrong = text_of(cudaMalloc(&own.memory, script.bytes()), "a step's memory");
+  if (wrong == nullptr) wrong = script.write(static_cast<char*>(own.memory), stream);
+  if (wrong == nullptr) wrong = text_of(cudaStreamSynchronize(stream), "describing a step");
   if (wrong == nullptr) {
-    wrong = launch_all(calls, count, overlap, stream);
-    const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
-    if (wrong == nullptr) wrong = text_of(ended, "ending a graph");
+    wrong = text_of(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
   }
-  cudaStreamDestroy(stream);
-  cudaGraphExec_t executable = nullptr;
-  if (wrong == nullptr) wrong = text_of(cudaGraphInstantiate(&executable, graph, 0), "preparing a graph");
-  if (graph != nullptr) cudaGraphDestroy(graph);
   if (wrong != nullptr) return wrong;
-  auto* own = new Graph{executable, {}};
+  wrong = script.launch(static_cast<char*>(own.memory), {stream, device});
+  const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
+  if (wrong == nullptr) wrong = text_of(ended, "ending a graph");
+  if (wrong == nullptr) wrong = text_of(cudaGraphInstantiate(&own.executable, graph, 0), "preparing a graph");
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  return wrong;
+}
+
+const char* record(const Call* calls, int count, void** result) {
+  Device device{};
+  cudaStream_t stream = nullptr;
+  if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
+  if (const char* wrong = text_of(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream")) return wrong;
+  auto own = std::make_unique<Graph>();
+  const char* const wrong = capture(Script(calls, count), device, *own, stream);
+  cudaStreamDestroy(stream);
+  if (wrong != nullptr) return wrong;
   add(calls, count, own->counts);
-  *result = own;
+  *result = own.release();
   return nullptr;
 }
 
@@ -124,16 +207,12 @@ const char* replay(void* graph, int times, void* stream) {
 }
 
 void discard(void* graph) {
-  auto* own = static_cast<Graph*>(graph);
-  if (own == nullptr) return;
-  cudaGraphExecDestroy(own->executable);
-  delete own;
+  delete static_cast<Graph*>(graph);
 }
 
 int multiprocessors() {
-  int count = 0;
-  bool may_overlap = false;
-  return ask_device(&count, &may_overlap) == cudaSuccess ? count : 0;
+  Device device{};
+  return ask_device(&device) == cudaSuccess ? device.multiprocessors : 0;
 }
 
 uint64_t launches(Kernel kernel) {

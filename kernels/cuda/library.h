@@ -11,7 +11,7 @@ namespace glm::cuda {
 enum class Kernel : int { linear, attention, norm, sample };
 constexpr int kKernels = 4;
 
-// One launch. A token's step is an array of them.
+// A token's step is an array of them.
 struct Call {
   Kernel kernel;
   union {
@@ -25,19 +25,20 @@ struct Call {
 struct Library {
   const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
 
-  // Queues the calls on a cudaStream_t of the current device. overlap: a kernel may begin before the one before it has
-  // ended (Hopper and newer); the first call and one after `sample` wait for all that was queued.
-  const char* (*run)(const Call* calls, int count, bool overlap, void* stream);
+  // Queues the calls on a cudaStream_t of the current device: as few launches as can be, for each `sample` is one of
+  // its own, and products of another format begin a new one.
+  const char* (*run)(const Call* calls, int count, void* stream);
 
-  // The calls as one graph; `replay` queues it.
-  const char* (*record)(const Call* calls, int count, bool overlap, void** graph);
+  // The calls as one graph; `replay` queues it. One replay at a time: it must have ended on the device before another
+  // stream's begins.
+  const char* (*record)(const Call* calls, int count, void** graph);
   const char* (*replay)(void* graph, int times, void* stream);
   void (*discard)(void* graph);
 
   // The current device's; 0 when there is none.
   int (*multiprocessors)();
 
-  // Kernels queued so far in this process, replayed ones too, by Kernel. Tests ask whether ours ran.
+  // Calls queued so far in this process, replayed ones too, by Kernel. Tests ask whether ours ran.
   uint64_t (*launches)(Kernel kernel);
 };
 

@@ -2,143 +2,175 @@
 //
 // A block of 8 warps works on a tile of 16 weight rows at a time, and a warp on an eighth of its columns, by
 // tensor-core products of the tile with 8 (kColumns = 1) or 16 batch rows. Each thread keeps a queue of its own weights
-// coming into shared memory, kDepth blocks of 64 columns deep, over tile after tile; it begins before the previous
-// kernel has ended, for weights depend on nothing. The queue needs no barrier: a thread reads only what it copied
-// itself.
+// coming into shared memory, kDepth turns deep, over tile after tile and on into the products that follow in the
+// launch: weights depend on nothing, so memory is read on while blocks wait for each other. The queue needs no barrier:
+// a thread reads only what it copied itself.
 //
 // A row's sum is taken in an order that depends on the weight's shape and `splits` alone: it has the same bits whatever
 // shares its batch.
 #pragma once
 
+#include "kernels/cuda/grid.cuh"
 #include "kernels/cuda/weight_format.h"
 
 namespace glm::cuda {
 
-constexpr int kLinearWarpBits = 3;
-constexpr int kLinearWarps = 1 << kLinearWarpBits;
-constexpr int kLinearThreads = 32 * kLinearWarps;
+constexpr int kWarpBits = 3;
+constexpr int kWarps = 1 << kWarpBits;
+static_assert(kThreads == 32 * kWarps);
 constexpr int kColumnStride = 20;  // of a column's 16 sums in shared memory: no two lanes meet in a bank
 
-// A turn is what a thread waits for and multiplies at a time. Narrow formats spend longer on a byte, so two thread
-// blocks share a multiprocessor, each with a queue half as long.
-template <typename F, int kColumns>
+// A turn is what a thread waits for and multiplies at a time: of int4 the columns that share a scale.
+template <typename F, int kQueueBytes>
 struct Turn {
-  static constexpr bool kWide = F::kLaneBytes == 64;
-  static constexpr int kBlocks = F::kGroupScaled && kColumns == 1 ? 2 : 1;  // of 64 columns
-  static constexpr int kPieces = F::kLaneBytes / 16;                        // of sixteen bytes, a block's
-  static constexpr int kScaleBytes = F::kGroupScaled ? 8 : 0;
-  static constexpr int kSlotBytes = kBlocks * (F::kLaneBytes + kScaleBytes);  // a thread's
-  static constexpr int kBlocksPerProcessor = kWide ? 1 : 2;
-  static constexpr int kRegisters =  // so that the kernels beside it find room
-      kColumns == 2     ? 128
-      : kWide           ? 80
-      : F::kGroupScaled ? 88
-                        : 64;
-  static constexpr int kQueueBytes = (kWide ? 80 : 40) * 1024;
-  static constexpr int kDepth = kQueueBytes / (kLinearThreads * kSlotBytes);
+  static constexpr int kBlocks = F::kGroupScaled ? kGroupInner / kBlockInner : 1;  // of 64 columns
+  static constexpr int kTileBytes = kBlocks * F::kLaneBytes;                       // a thread's
+  static constexpr int kSlotBytes = kTileBytes + (F::kGroupScaled ? 8 : 0);
+  static constexpr int kDepth = kQueueBytes / (kThreads * kSlotBytes);
+  static_assert(kDepth >= 2);
 };
 
-constexpr int kExchangeFloats = kLinearWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
+constexpr int kExchangeFloats = kWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
+constexpr int kLinearSharedBytes = 2 * kExchangeFloats * 4;
 
-// Bytes have a second way to x where each thread block has one unit alone, and so never meets the same numbers again in
-// the first cache: a small x is copied to shared memory at once, one wait for the second cache instead of one a turn.
-constexpr int kStagedNumbers = 14 * 1024;
-constexpr int kRowPadding = 8;  // numbers: the rows' parts that eight lanes read at a time lie in different banks
-
-template <typename F>
-constexpr bool stages_x(const LinearParams& p, int thread_blocks) {
-  return F::kRowScaled && p.batch * p.weight.inner <= kStagedNumbers &&
-         p.weight.rows / kTileRows * p.splits <= thread_blocks;
-}
-template <typename F>
-constexpr int linear_shared_bytes(const LinearParams& p, int thread_blocks) {
-  return Turn<F, 1>::kQueueBytes + 2 * kExchangeFloats * 4 +
-         (stages_x<F>(p, thread_blocks) ? p.batch * (p.weight.inner + kRowPadding) * 2 : 0);
-}
-
-// A launch's work: units are the splits of each tile, in order. splits is a power of two, so that nothing is divided.
-struct Work {
-  int blocks;      // of 64 columns, in a row of the weight
-  int split_bits;  // log2(splits)
+// What a launch's products read, one after another: a product's units are the splits of each tile, in order.
+struct Stream {
+  const char* tiles;
+  const uint32_t* group_scales;
+  int turns;       // of a tile
+  int split_bits;  // log2(splits): a power of two, so that nothing is divided
   int units;
+  int unused;
 };
 
-GLM_DEVICE Work work_of(const LinearParams& p) {
-  Work w{p.weight.inner / kBlockInner, 0, p.weight.rows / kTileRows * p.splits};
-  while (1 << w.split_bits < p.splits) ++w.split_bits;
-  return w;
+constexpr Stream stream_of(const LinearParams& p) {
+  const int inner_of_turn = p.weight.format == Format::int4 ? kGroupInner : kBlockInner;
+  Stream s{static_cast<const char*>(p.weight.tiles), p.weight.group_scales,
+           p.weight.inner / inner_of_turn,           0,
+           p.weight.rows / kTileRows * p.splits,     0};
+  while (1 << s.split_bits < p.splits) ++s.split_bits;
+  return s;
 }
 
-// Where a warp stands in its slices of the block's units.
-struct Cursor {
-  int unit, block, end;
+// A warp's turns of a unit.
+struct Slice {
+  int tile, begin, end;
 };
 
-GLM_DEVICE Cursor at_unit(const Work& w, int unit, int warp) {
-  const int part = (unit & ((1 << w.split_bits) - 1)) * kLinearWarps + warp;
-  const int bits = w.split_bits + kLinearWarpBits;
-  return {unit, w.blocks * part >> bits, w.blocks * (part + 1) >> bits};
-}
-// To the next block that there is: a slice may be empty.
-GLM_DEVICE void settle(const Work& w, Cursor& c, int warp) {
-  while (c.block >= c.end && c.unit < w.units) c = at_unit(w, c.unit + simt::blocks(), warp);
+GLM_DEVICE Slice slice_of(const Stream& s, int unit) {
+  const int part = (unit & ((1 << s.split_bits) - 1)) * kWarps + simt::thread() / 32;
+  const int bits = s.split_bits + kWarpBits;
+  return {unit >> s.split_bits, s.turns * part >> bits, s.turns * (part + 1) >> bits};
 }
 
-// Queues a turn's weights, moves the cursor on.
-template <typename F, typename T>
-GLM_DEVICE void fetch(const LinearParams& p, const Work& w, Cursor& c, char* queue, int slot, int warp) {
-  if (c.unit < w.units) {
-    const int thread = simt::thread();
-    const int lane = thread % 32;
-    const int tile = c.unit >> w.split_bits;
-    const char* from = static_cast<const char*>(p.weight.tiles) +
-                       (static_cast<int64_t>(tile) * w.blocks + c.block) * (32 * F::kLaneBytes) + lane * 16;
-    char* to = queue + slot * (T::kSlotBytes * kLinearThreads) + thread * 16;
-#pragma unroll
-    for (int i = 0; i < T::kBlocks; ++i) {
-      if (c.block + i < c.end) {
-#pragma unroll
-        for (int k = 0; k < T::kPieces; ++k) {
-          simt::copy_async_16(to + (i * T::kPieces + k) * (16 * kLinearThreads), from + (i * T::kPieces + k) * 512);
-        }
-        if constexpr (F::kGroupScaled) {
-          const uint32_t* scales =
-              p.weight.group_scales +
-              ((static_cast<int64_t>(tile) * (w.blocks / 2) + (c.block + i) / 2) * 8 + lane / 4) * 2;
-          simt::copy_async_8(to - thread * 8 + T::kBlocks * F::kLaneBytes * kLinearThreads + i * (8 * kLinearThreads),
-                             scales);
-        }
+// Where a warp's queue stands between two products: registers are for the calls between them.
+struct Place {
+  int stream, unit, left;  // what is to be asked for next: so many turns of a unit's slice
+  int slot;                // of the oldest turn that is on its way
+};
+
+// A thread's weights on their way: of all the launch's products, one after another.
+template <typename F, int kQueueBytes>
+class Queue {
+ public:
+  using T = Turn<F, kQueueBytes>;
+
+  // memory: kQueueBytes
+  GLM_DEVICE Queue(const Stream* streams, int count, char* memory)
+      : streams_(streams),
+        count_(count),
+        memory_(memory + simt::thread() * 16),
+        place_{0, simt::block().x - simt::blocks(), 0, 0} {}
+  GLM_DEVICE void begin() {
+#pragma unroll 1
+    for (int i = 0; i < T::kDepth - 1; ++i) fetch(i);
+  }
+  GLM_DEVICE void leave(Place& place) const {
+    if (simt::thread() % 32 == 0) place = place_;
+  }
+  GLM_DEVICE void resume(const Place& place) {
+    place_ = place;
+    if (place_.left > 0) point();
+  }
+
+  // Waits for the oldest turn, which stays where it is until the next call, and asks for another: into the slot of the
+  // turn before, whose words have gone through the products since.
+  GLM_DEVICE const char* next() {
+    simt::copy_async_wait<T::kDepth - 2>();
+    const char* const oldest = memory_ + place_.slot * (T::kSlotBytes * kThreads);
+    fetch(place_.slot == 0 ? T::kDepth - 1 : place_.slot - 1);
+    place_.slot = place_.slot + 1 == T::kDepth ? 0 : place_.slot + 1;
+    return oldest;
+  }
+
+ private:
+  // At the first turn that is left of the unit's slice.
+  GLM_DEVICE void point() {
+    const Stream& s = streams_[place_.stream];
+    const Slice slice = slice_of(s, place_.unit);
+    const int lane = simt::thread() % 32;
+    const int64_t turn = static_cast<int64_t>(slice.tile) * s.turns + slice.end - place_.left;
+    from_ = s.tiles + turn * (32 * T::kTileBytes) + lane * 16;
+    if constexpr (F::kGroupScaled) scales_ = s.group_scales + (turn * 8 + lane / 4) * 2;
+  }
+
+  // To the next slice that isn't empty.
+  GLM_DEVICE void advance() {
+    while (place_.left == 0 && place_.stream < count_) {
+      const Stream& s = streams_[place_.stream];
+      place_.unit += simt::blocks();
+      if (place_.unit < s.units) {
+        const Slice slice = slice_of(s, place_.unit);
+        place_.left = slice.end - slice.begin;
+      } else {
+        ++place_.stream;
+        place_.unit = simt::block().x - simt::blocks();
       }
     }
-    c.block += T::kBlocks;
-    settle(w, c, warp);
+    if (place_.left > 0) point();
   }
-  simt::copy_async_commit();
-}
 
-// A thread's share of a block, out of the queue.
+  GLM_DEVICE void fetch(int slot) {
+    if (place_.left == 0) advance();
+    if (place_.left > 0) {
+      char* const to = memory_ + slot * (T::kSlotBytes * kThreads);
+#pragma unroll
+      for (int k = 0; k < T::kTileBytes / 16; ++k) {
+        simt::copy_async_16(to + k * (16 * kThreads), from_ + k * 512);
+      }
+      from_ += 32 * T::kTileBytes;
+      if constexpr (F::kGroupScaled) {
+        simt::copy_async_8(to - simt::thread() * 8 + T::kTileBytes * kThreads, scales_);
+        scales_ += 16;
+      }
+      --place_.left;
+    }
+    simt::copy_async_commit();
+  }
+
+  const Stream* streams_;
+  int count_;
+  char* memory_;  // this thread's first sixteen bytes
+  Place place_;
+  const char* from_ = nullptr;
+  const uint32_t* scales_ = nullptr;
+};
+
+// A thread's share of a block, out of a slot.
 template <typename F>
 struct Share {
   uint32_t word[F::kLaneBytes / 4];
-  uint32_t scale[2];  // of row g and g + 8
 };
 
-template <typename F, typename T>
-GLM_DEVICE Share<F> take(const char* queue, int slot, int block_of_turn) {
-  const int thread = simt::thread();
-  const char* from = queue + slot * (T::kSlotBytes * kLinearThreads);
+template <typename F>
+GLM_DEVICE Share<F> take(const char* slot, int block_of_turn) {  // slot: at this thread's first bytes
+  constexpr int kPieces = F::kLaneBytes / 16;
   Share<F> share;
 #pragma unroll
-  for (int k = 0; k < T::kPieces; ++k) {
-    const simt::Words4 v = simt::load16(from + ((block_of_turn * T::kPieces + k) * kLinearThreads + thread) * 16);
+  for (int k = 0; k < kPieces; ++k) {
+    const simt::Words4 v = simt::load16(slot + (block_of_turn * kPieces + k) * (16 * kThreads));
 #pragma unroll
     for (int j = 0; j < 4; ++j) share.word[4 * k + j] = v.word[j];
-  }
-  if constexpr (F::kGroupScaled) {
-    const auto* scales = reinterpret_cast<const uint32_t*>(from + T::kBlocks * F::kLaneBytes * kLinearThreads +
-                                                           (block_of_turn * kLinearThreads + thread) * 8);
-    share.scale[0] = scales[0];
-    share.scale[1] = scales[1];
   }
   return share;
 }
@@ -155,17 +187,17 @@ GLM_DEVICE uint32_t int8_pair(uint32_t word, int which) {
   const float high = simt::bits_to_float(simt::permute_bytes(word, 0x4B000000u, which == 0 ? 0x7442u : 0x7443u));
   return simt::pack_bf16(low - 8388736.0f, high - 8388736.0f);
 }
-// Nibbles i and i + 4 less the row's zero: behind 128's exponent a nibble is a bf16's last bits. zero: 128 + z, twice.
-GLM_DEVICE uint32_t int4_pair(uint32_t word, int i, uint32_t zero) {
-  return simt::subtract_bf16x2((word >> 4 * i & 0x000F000Fu) | 0x43004300u, zero);
+// Nibbles i and i + 4, each plus 128: behind 128's exponent a nibble is a bf16's last bits.
+GLM_DEVICE uint32_t int4_pair(uint32_t word, int i) {
+  return (word >> 4 * i & 0x000F000Fu) | 0x43004300u;
 }
 
 template <typename F>
-GLM_DEVICE void operand(const Share<F>& share, int j, const uint32_t (&zero)[2], uint32_t (&a)[4]) {
+GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t (&a)[4]) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     if constexpr (F::kGroupScaled) {
-      a[i] = int4_pair(share.word[j], i, zero[i % 2]);
+      a[i] = int4_pair(share.word[j], i);
     } else if constexpr (F::kLaneBytes == 64) {
       a[i] = share.word[4 * j + i];
     } else if constexpr (F::kFloat) {
@@ -176,28 +208,10 @@ GLM_DEVICE void operand(const Share<F>& share, int j, const uint32_t (&zero)[2],
   }
 }
 
-// Where the rows of x are read from: device memory, or a copy in shared memory.
-struct Rows {
-  const bf16_bits* first;
-  int stride;
-};
-
-GLM_DEVICE Rows stage_x(const LinearParams& p, char* memory) {
-  auto* const to = reinterpret_cast<bf16_bits*>(memory);
-  const int stride = p.weight.inner + kRowPadding;
-  for (int row = 0; row < p.batch; ++row) {
-    for (int i = 8 * simt::thread(); i < p.weight.inner; i += 8 * kLinearThreads) {
-      simt::store16(to + row * stride + i, simt::load16(p.x + static_cast<int64_t>(row) * p.x_stride + i));
-    }
-  }
-  simt::sync();
-  return {to, stride};
-}
-
 // The sixteen columns of a block that a lane owns, of one batch row. Columns of the product beyond the batch repeat its
 // last row: nothing reads them, and no lane goes a way of its own.
-GLM_DEVICE void read_x(const LinearParams& p, const Rows& x, int row, int block, uint32_t (&to)[8]) {
-  const bf16_bits* from = x.first + static_cast<int64_t>(row < p.batch ? row : p.batch - 1) * x.stride +
+GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&to)[8]) {
+  const bf16_bits* from = p.x + static_cast<int64_t>(row < p.batch ? row : p.batch - 1) * p.x_stride +
                           block * kBlockInner + simt::thread() % 4 * 16;
   const simt::Words4 low = simt::load16(from);
   const simt::Words4 high = simt::load16(from + 8);
@@ -208,34 +222,55 @@ GLM_DEVICE void read_x(const LinearParams& p, const Rows& x, int row, int block,
   }
 }
 
+// A turn's share of x: of each block, of each eight batch rows.
+template <int kBlocks, int kColumns>
+struct XShare {
+  uint32_t word[kBlocks][kColumns][8];
+};
+
 // sums: two chains of products, which take turns, so that one need not wait for the other.
 template <typename F, int kColumns>
-GLM_DEVICE void multiply(const Share<F>& share, const uint32_t (&x)[kColumns][8], float (&sums)[2][kColumns][4]) {
-  uint32_t zero[2] = {0, 0};
-  if constexpr (F::kGroupScaled) {  // 128 + z in both halves; z is a whole number below 128
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const uint32_t z = simt::pack_bf16(simt::bits_to_float(share.scale[h] & 0xFFFF0000u) + 128.0f, 0.0f) & 0xFFFFu;
-      zero[h] = z | z << 16;
-    }
-  }
-  float part[2][kColumns][4] = {};
+GLM_DEVICE void multiply(const char* slot, const XShare<1, kColumns>& x, float (&sums)[2][kColumns][4]) {
+  const Share<F> share = take<F>(slot, 0);
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     uint32_t a[4];
-    operand<F>(share, j, zero, a);
+    operand<F>(share, j, a);
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c) {
-      simt::mma(F::kGroupScaled ? part[j % 2][c] : sums[j % 2][c], a, x[c][2 * j], x[c][2 * j + 1]);
+    for (int c = 0; c < kColumns; ++c) simt::mma(sums[j % 2][c], a, x.word[0][c][2 * j], x.word[0][c][2 * j + 1]);
+  }
+}
+
+// A group of int4: the sum of (128 + code) x by one chain of products, the sum of x by another, whose weights are ones.
+// scale (code - zero) x is scale times the first less 128 + zero times the second.
+template <typename F, int kColumns>
+GLM_DEVICE void multiply(const char* slot, const XShare<2, kColumns>& x, float (&sums)[2][kColumns][4]) {
+  constexpr uint32_t kOnes[4] = {0x3F803F80u, 0x3F803F80u, 0x3F803F80u, 0x3F803F80u};
+  float part[kColumns][4] = {};
+  float of_x[kColumns][4] = {};
+#pragma unroll
+  for (int block = 0; block < 2; ++block) {
+    const Share<F> share = take<F>(slot, block);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      uint32_t a[4];
+      operand<F>(share, j, a);
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) {
+        simt::mma(part[c], a, x.word[block][c][2 * j], x.word[block][c][2 * j + 1]);
+        simt::mma(of_x[c], kOnes, x.word[block][c][2 * j], x.word[block][c][2 * j + 1]);
+      }
     }
   }
-  if constexpr (F::kGroupScaled) {
+  const simt::Words2 scales = simt::load8(slot - simt::thread() * 8 + 2 * F::kLaneBytes * kThreads);  // row g, g + 8
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    const float scale = simt::bits_to_float(scales.word[h] << 16);
+    const float zero = simt::bits_to_float(scales.word[h] & 0xFFFF0000u) + 128.0f;
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
 #pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        sums[0][c][k] += simt::bits_to_float(share.scale[k / 2] << 16) * (part[0][c][k] + part[1][c][k]);
-      }
+      for (int k = 2 * h; k < 2 * h + 2; ++k) sums[0][c][k] += scale * (part[c][k] - zero * of_x[c][k]);
     }
   }
 }
@@ -248,19 +283,17 @@ GLM_DEVICE float silu_times(float gate, float up) {  // each step rounded as ups
 
 // The warps' sums of the 8 batch rows from `column` on, added in order and written. One warp does it.
 template <typename F>
-GLM_DEVICE void finish(const LinearParams& p, const Work& w, int unit, int column, const float* exchange) {
+GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, const float* exchange) {
   const int lane = simt::thread() % 32;
   const int row = 4 * (lane % 4);  // of the tile
   const int column_in_8 = lane / 4;
   float sum[4] = {0, 0, 0, 0};
 #pragma unroll
-  for (int k = 0; k < kLinearWarps; ++k) {
+  for (int k = 0; k < kWarps; ++k) {
     const float* own = exchange + (k * 8 + column_in_8) * kColumnStride + row;
 #pragma unroll
     for (int i = 0; i < 4; ++i) sum[i] += own[i];
   }
-  const int tile = unit >> w.split_bits;
-  const int split = unit & ((1 << w.split_bits) - 1);
   if constexpr (F::kRowScaled) {
 #pragma unroll
     for (int k = 0; k < 4; ++k) sum[k] *= p.weight.row_scales[tile * kTileRows + row + k];
@@ -284,54 +317,42 @@ GLM_DEVICE void finish(const LinearParams& p, const Work& w, int unit, int colum
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));
 }
 
-// The thread block's units, from the queue that `fetch` has begun to fill.
-template <typename F, int kColumns>
-GLM_DEVICE void products(const LinearParams& p, const Work& w, const Rows& rows, Cursor ahead, char* queue,
-                         float* exchange) {
-  using T = Turn<F, kColumns>;
+// stream: the product's own, at whose beginning the queue stands. shared: kLinearSharedBytes
+template <typename F, int kColumns, int kQueueBytes>
+GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, Queue<F, kQueueBytes>& queue, char* shared,
+                       Grid& grid) {
+  constexpr int kBlocks = Turn<F, kQueueBytes>::kBlocks;
+  auto* const exchange = reinterpret_cast<float*>(shared);
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  int fill = T::kDepth - 1;
-  int slot = 0;
   int exchanges = 0;
+  grid.wait();
 #pragma unroll 1
-  for (int unit = simt::block().x; unit < w.units; unit += simt::blocks()) {
-    const Cursor own = at_unit(w, unit, warp);
+  for (int unit = simt::block().x; unit < stream.units; unit += simt::blocks()) {
+    const Slice own = slice_of(stream, unit);
     float sums[2][kColumns][4] = {};
-    const auto read = [&](int block, uint32_t(&to)[T::kBlocks][kColumns][8]) {
+    const auto read = [&](int turn, XShare<kBlocks, kColumns>& to) {
 #pragma unroll
-      for (int i = 0; i < T::kBlocks; ++i) {
+      for (int i = 0; i < kBlocks; ++i) {
 #pragma unroll
         for (int c = 0; c < kColumns; ++c) {
-          read_x(p, rows, 8 * c + lane / 4, block + i < own.end ? block + i : 0, to[i][c]);
+          read_x(p, 8 * c + lane / 4, (turn < own.end ? turn : own.begin) * kBlocks + i, to.word[i][c]);
         }
       }
     };
-    uint32_t x[T::kBlocks][kColumns][8];
-    read(own.block, x);
+    constexpr bool kAhead = kBlocks * kColumns <= 2;  // so many registers are left for x of the turn after
+    XShare<kBlocks, kColumns> x;
+    if (kAhead && own.begin < own.end) read(own.begin, x);
 #pragma unroll 1
-    for (int block = own.block; block < own.end; block += T::kBlocks) {
-      uint32_t next[T::kBlocks][kColumns][8];
-      read(block + T::kBlocks, next);
-      simt::copy_async_wait<T::kDepth - 2>();
-      Share<F> share[T::kBlocks];
-#pragma unroll
-      for (int i = 0; i < T::kBlocks; ++i) share[i] = take<F, T>(queue, slot, i);
-      // Into the slot of the turn before: its words have gone through the products since.
-      fetch<F, T>(p, w, ahead, queue, fill, warp);
-      fill = fill + 1 == T::kDepth ? 0 : fill + 1;
-      slot = slot + 1 == T::kDepth ? 0 : slot + 1;
-#pragma unroll
-      for (int i = 0; i < T::kBlocks; ++i) {
-        if (block + i < own.end) multiply<F, kColumns>(share[i], x[i], sums);
-      }
-#pragma unroll
-      for (int i = 0; i < T::kBlocks; ++i) {
-#pragma unroll
-        for (int c = 0; c < kColumns; ++c) {
-#pragma unroll
-          for (int k = 0; k < 8; ++k) x[i][c][k] = next[i][c][k];
-        }
+    for (int turn = own.begin; turn < own.end; ++turn) {
+      if constexpr (kAhead) {
+        XShare<kBlocks, kColumns> next;
+        read(turn + 1, next);
+        multiply<F, kColumns>(queue.next(), x, sums);
+        x = next;
+      } else {
+        read(turn, x);
+        multiply<F, kColumns>(queue.next(), x, sums);
       }
     }
 #pragma unroll
@@ -345,34 +366,11 @@ GLM_DEVICE void products(const LinearParams& p, const Work& w, const Rows& rows,
       to[8] = sums[0][c][2] + sums[1][c][2];
       to[kColumnStride + 8] = sums[0][c][3] + sums[1][c][3];
       simt::sync();
-      if (warp == exchanges % kLinearWarps) finish<F>(p, w, unit, 8 * c, mine);
+      if (warp == exchanges % kWarps) {
+        finish<F>(p, unit >> stream.split_bits, unit & ((1 << stream.split_bits) - 1), 8 * c, mine);
+      }
     }
   }
-}
-
-template <typename F, int kColumns>
-GLM_DEVICE void linear(const LinearParams& p) {
-  using T = Turn<F, kColumns>;
-  char* const queue = simt::shared();
-  auto* const exchange = reinterpret_cast<float*>(simt::shared() + T::kQueueBytes);
-  const int warp = simt::thread() / 32;
-  const Work w = work_of(p);
-
-  simt::let_next_kernel_begin();
-  Cursor ahead = at_unit(w, simt::block().x, warp);
-  settle(w, ahead, warp);
-#pragma unroll 1
-  for (int slot = 0; slot < T::kDepth - 1; ++slot) fetch<F, T>(p, w, ahead, queue, slot, warp);
-  simt::wait_for_previous_kernel();
-
-  if constexpr (F::kRowScaled && kColumns == 1) {
-    if (stages_x<F>(p, simt::blocks())) {
-      products<F, kColumns>(p, w, stage_x(p, simt::shared() + T::kQueueBytes + 2 * kExchangeFloats * 4), ahead, queue,
-                            exchange);
-      return;
-    }
-  }
-  products<F, kColumns>(p, w, {p.x, p.x_stride}, ahead, queue, exchange);
 }
 
 }  // namespace glm::cuda

@@ -4,13 +4,13 @@
 
 #include "kernels/cuda/bf16.cuh"
 #include "kernels/cuda/block_sum.cuh"
+#include "kernels/cuda/grid.cuh"
 #include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
 
-constexpr int kNormThreads = 256;
-
 constexpr int kNormSharedBytes = kSumSlots * 4;
+constexpr int kVectors = kMaxDim / (4 * kThreads);  // of four neighbours, that a thread holds
 
 // weight * bf16(x * scale), rounded
 GLM_DEVICE float normed(float x, float scale, float weight) {
@@ -21,7 +21,6 @@ GLM_DEVICE float root_scale(float squares, const NormParams& p) {
   return simt::reciprocal_root(simt::divide(squares, static_cast<float>(p.dim)) + p.eps);
 }
 
-template <int kVectors>
 GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   float sum = 0;
 #pragma unroll
@@ -32,29 +31,22 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   return sum;
 }
 
-// kVectors: of four neighbours, that a thread holds; dim is at most 1024 kVectors. All that is read is asked for at
-// once: the kernel lasts about as long as one answer takes.
-template <int kVectors>
-GLM_DEVICE void norm(const NormParams& p) {
-  auto* const slots = reinterpret_cast<float*>(simt::shared());
-  const int row = simt::block().x;
-
+// All that is read is asked for at once: it lasts about as long as one answer takes.
+GLM_DEVICE void norm_row(const NormParams& p, int row, float* slots, Grid& grid) {
   const auto each = [&](auto use) {
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
-      const int i = 4 * (simt::thread() + v * kNormThreads);
+      const int i = 4 * (simt::thread() + v * kThreads);
       if (i < p.dim) use(v, i);
     }
   };
   simt::Words2 pre[kVectors];
   simt::Words2 post[kVectors];
-  each([&](int v, int i) {  // weights depend on no kernel
+  each([&](int v, int i) {  // weights depend on nothing
     pre[v] = simt::load8(p.pre_weight + i);
     if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + i);
   });
-  if (p.next_early != 0) simt::let_next_kernel_begin();
-  simt::wait_for_previous_kernel();
-  if (p.next_early == 0) simt::let_next_kernel_begin();  // the processors are empty now: its blocks spread evenly
+  grid.wait();
 
   bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
   float values[kVectors][4] = {};
@@ -90,6 +82,15 @@ GLM_DEVICE void norm(const NormParams& p) {
     for (int k = 0; k < 4; ++k) values[v][k] = normed(values[v][k], scale, weight[k]);
     simt::store8(x + i, pack(values[v]));
   });
+}
+
+// shared: kNormSharedBytes
+GLM_DEVICE void norm(const NormParams& p, char* shared, Grid& grid) {
+#pragma unroll 1
+  for (int row = simt::block().x; row < p.batch; row += simt::blocks()) {
+    norm_row(p, row, reinterpret_cast<float*>(shared), grid);
+  }
+  grid.wait();
 }
 
 }  // namespace glm::cuda

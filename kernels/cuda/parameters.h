@@ -14,7 +14,7 @@ constexpr int kGroupInner = 128;  // int4: columns that share a scale and a zero
 constexpr int kHeadDim = 128;
 constexpr int kGroupHeads = 16;  // query heads that share a key/value head
 constexpr int kChunk = 64;       // positions of a block of attention
-constexpr int kMaxDim = 8192;    // of a norm
+constexpr int kMaxDim = 4096;    // of a norm
 constexpr int kMaxVocab = 17 * 1024;
 
 enum class Format : int { bf16, fp8, int8, int4 };
@@ -54,13 +54,11 @@ struct AttentionParams {
   const int* lengths;  // [batch] positions that are there before this one; only `sample` may change them
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
   float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: largest score, sum
-  uint32_t* arrived;   // [batch, kv_heads] zeros, and zeros again afterwards
   bf16_bits* out;      // [batch, out_stride]
   int out_stride;
   // capacity: one more than the last position, for a row that has ended keeps writing behind its end.
   // chunks: at least capacity / 64 + 1.
   int batch, kv_heads, capacity, rotary, chunks;
-  int next_early;  // as in NormParams
   float scale;
 };
 
@@ -75,7 +73,6 @@ struct NormParams {
   const bf16_bits* pre_weight;   // [dim]
   bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
-  int next_early;  // the next kernel may begin before this one waits: its thread blocks fit beside any others
   float eps;
 };
 

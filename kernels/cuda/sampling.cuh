@@ -197,8 +197,6 @@ GLM_DEVICE void sample(const SampleParams& p) {
   SampleShared& s = *reinterpret_cast<SampleShared*>(simt::shared());
   const int row = simt::block().x;
   const int first = simt::thread() * kIds;
-  simt::let_next_kernel_begin();
-  simt::wait_for_previous_kernel();
   const int count = p.counts[row];
   if (count >= p.totals[row]) return;
   const int legal = p.mask != 0 && count + 1 < p.totals[row] ? p.codebook : p.vocab;

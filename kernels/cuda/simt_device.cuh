@@ -10,7 +10,9 @@
 namespace glm::simt {
 
 GLM_DEVICE int thread() {
-  return static_cast<int>(threadIdx.x);
+  int index;  // volatile, so that what follows from it is made anew where it is used: registers are scarcer
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
+  return index;
 }
 GLM_DEVICE int threads() {
   return static_cast<int>(blockDim.x);
@@ -128,6 +130,10 @@ GLM_DEVICE Words4 load16(const void* from) {
 GLM_DEVICE void store16(void* to, const Words4& v) {
   *static_cast<uint4*>(to) = make_uint4(v.word[0], v.word[1], v.word[2], v.word[3]);
 }
+// Brings the line at an address nearer, as far as the second cache.
+GLM_DEVICE void prefetch(const void* from) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+}
 struct Words2 {
   uint32_t word[2];
 };
@@ -139,36 +145,20 @@ GLM_DEVICE Words2 load8(const void* from) {
 GLM_DEVICE void store8(void* to, const Words2& v) {
   *static_cast<uint2*>(to) = make_uint2(v.word[0], v.word[1]);
 }
-// Past this multiprocessor's own cache: what another block of this launch has just written.
-GLM_DEVICE Words4 load16_shared_by_blocks(const void* from) {
-  const uint4 v = __ldcg(static_cast<const uint4*>(from));
-  return {{v.x, v.y, v.z, v.w}};
+// A barrier over all blocks of a launch that run at once, in two halves; one thread of each block calls them, between
+// barriers of its block. Its counter is zero before the first launch, and may be kept from launch to launch: its top
+// bit turns over when the last block comes. arrive_at_grid returns what wait_for_grid wants.
+GLM_DEVICE uint32_t arrive_at_grid(uint32_t* counter) {
+  const uint32_t more = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1;
+  uint32_t was;
+  asm volatile("atom.add.acq_rel.gpu.u32 %0, [%1], %2;" : "=r"(was) : "l"(counter), "r"(more) : "memory");
+  return was;
 }
-
-GLM_DEVICE float load_shared_by_blocks(const float* from) {
-  return __ldcg(from);
-}
-
-// Writes before it are seen by all blocks that see a write after it.
-GLM_DEVICE void fence() {
-  __threadfence();
-}
-// Counts 0, 1, … last, 0, …; returns what was there.
-GLM_DEVICE uint32_t count_up(uint32_t* counter, uint32_t last) {
-  return atomicInc(counter, last);
-}
-
-// Programmatic dependent launch: the kernel after this one may begin before this one ends, and waits where its input is
-// needed. Nothing on cards before Hopper.
-GLM_DEVICE void wait_for_previous_kernel() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-GLM_DEVICE void let_next_kernel_begin() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
+GLM_DEVICE void wait_for_grid(const uint32_t* counter, uint32_t was) {
+  uint32_t now;
+  do {
+    asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(now) : "l"(counter) : "memory");
+  } while (((now ^ was) & 0x80000000u) == 0);
 }
 
 }  // namespace glm::simt

@@ -12,23 +12,11 @@ import subprocess
 import sys
 
 LARGEST_LIBRARY = 4 << 20  # bytes
-KERNELS = [f"linear<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)]
-KERNELS += ["attention", "norm<4>", "norm<8>", "sample"]
-TENSOR_CORE = [k for k in KERNELS if k.startswith("linear") or k == "attention"]
+KERNELS = [f"step<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)] + ["sample"]
 
-# Blocks that share a multiprocessor of an H100 as planned. What doesn't fit begins when another block has ended, so that
-# memory waits. A product's launch is named by its format and the width of x; kernels<…, 1> have up to 8 rows.
-ON_H100 = [
-    ("the next product fills its queue while attention runs and a product ends", ["bf16-4096", "bf16-4096", "attention"]),
-    ("likewise between layers, beside the widest x", ["bf16-13696", "bf16-4096", "norm"]),
-]
-for narrow in ("fp8", "int8", "int4"):
-    ON_H100 += [
-        ("narrow formats have two blocks a processor, and attention comes beside them", [narrow + "-4096"] * 2 + ["attention"]),
-        ("likewise a norm, beside the widest x", [narrow + "-13696"] * 2 + ["norm"]),
-    ]
-REGISTERS, THREADS, SHARED = 65536, 2048, 228 << 10
-RESERVED = 1024  # bytes of shared memory that the system takes of each block
+# Of a multiprocessor by architecture: shared memory in KB. Two blocks of a step share it, or the launch is refused.
+SHARED_KB = {"80": 164, "86": 100, "89": 100, "90a": 228, "100a": 228, "120a": 100}
+BLOCKS, REGISTERS, RESERVED = 2, 65536, 1024  # RESERVED: bytes of shared memory that the system takes of each block
 
 
 def cuobjdump(nvcc):
@@ -42,12 +30,10 @@ def cuobjdump(nvcc):
 
 
 def short(symbol):
-    """linear<bf16, 1> of the mangled name."""
-    if m := re.search(r"linear_kernel\w*?(Bf16|Fp8|Int8|Int4)FormatELi(\d)", symbol):
-        return f"linear<{m[1].lower()}, {m[2]}>"
-    if m := re.search(r"norm_kernelILi(\d)", symbol):
-        return f"norm<{m[1]}>"
-    if m := re.search(r"\d(attention|sample)_kernel", symbol):
+    """step<bf16, 1> of the mangled name."""
+    if m := re.search(r"step_kernel\w*?(Bf16|Fp8|Int8|Int4)FormatELi(\d)", symbol):
+        return f"step<{m[1].lower()}, {m[2]}>"
+    if m := re.search(r"\d(sample)_kernel", symbol):
         return m[1]
     return symbol
 
@@ -98,31 +84,25 @@ def check_kernel(name, kernel, resources, instructions):
     texts = [text for _, text in instructions]
     if has(texts, r"\b(LDL|STL)\b"):
         yield f"{name}: reads or writes local memory"
-    if kernel in TENSOR_CORE and not has(texts, r"\bHMMA\b.*\bBF16\b"):
-        yield f"{name}: expected tensor-core products of bf16 (HMMA), found none"
-    if kernel.startswith("linear"):
-        inner = [loop for loop in loops(instructions) if has(loop, r"\bHMMA\b")]
-        inner = min(inner, key=len, default=[])
-        if not has(inner, r"\bLDGSTS\b.*\.128\b"):
-            yield f"{name}: expected the products' loop to queue weights by 16 bytes (LDGSTS….128), found none there"
-        if has(inner, r"\b(I2F|MUFU)\b"):
-            yield f"{name}: a division by a number that isn't constant in the products' loop"
+    if not kernel.startswith("step"):
+        return
+    inner = [loop for loop in loops(instructions) if has(loop, r"\bHMMA\b.*\bBF16\b") and has(loop, r"\bLDGSTS\b")]
+    inner = min(inner, key=len, default=[])
+    if not inner:
+        yield f"{name}: expected a loop of tensor-core products of bf16 (HMMA) that queues weights (LDGSTS), found none"
+    elif not has(inner, r"\bLDGSTS\b.*\.128\b"):
+        yield f"{name}: expected the products' loop to queue weights by 16 bytes (LDGSTS….128), found none there"
+    if has(inner, r"\b(I2F|MUFU)\b"):
+        yield f"{name}: a division by a number that isn't constant in the products' loop"
 
 
-def check_residency(launches, resources):
-    for reason, blocks in ON_H100:
-        registers = threads = shared = 0
-        for block in blocks:
-            kernel = {"attention": "attention", "norm": "norm<4>"}.get(block, f"linear<{block.split('-')[0]}, 1>")
-            block_threads, block_shared = launches[block]
-            used = resources.get(("sm_90a", kernel), {}).get("REG", 0)
-            registers += (used + 7) // 8 * 8 * block_threads  # a warp gets them by 256
-            threads += block_threads
-            shared += block_shared + RESERVED
-        for what, needed, there in (("registers", registers, REGISTERS), ("threads", threads, THREADS),
-                                    ("bytes of shared memory", shared, SHARED)):
-            if needed > there:
-                yield f"sm_90a: {' + '.join(blocks)} need {needed} {what} of {there} ({reason})"
+def check_residency(arch, threads, shared, resources):
+    for kernel in KERNELS[:-1]:
+        registers = (resources.get((f"sm_{arch}", kernel), {}).get("REG", 0) + 7) // 8 * 8 * threads
+        for what, needed, there in (("registers", registers, REGISTERS),
+                                    ("bytes of shared memory", shared + RESERVED, SHARED_KB[arch] << 10)):
+            if BLOCKS * needed > there:
+                yield f"sm_{arch} {kernel}: {BLOCKS} blocks need {BLOCKS * needed} {what} of {there}"
 
 
 def main():
@@ -134,9 +114,6 @@ def main():
     dump = lambda what: subprocess.run([tool, what, library], check=True, capture_output=True, text=True).stdout
     resources = parse_resources(dump("--dump-resource-usage"))
     instructions = parse_instructions(dump("-sass"))
-    launches = {name: (int(threads), int(shared)) for name, threads, shared in
-                (line.split() for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines())}
-
     problems = []
     size = os.path.getsize(library)
     if size > LARGEST_LIBRARY:
@@ -149,8 +126,11 @@ def main():
                 problems.append(f"{arch} {kernel}: not in the library")
     for (arch, kernel), used in resources.items():
         problems += check_kernel(f"{arch} {kernel}", kernel, used, instructions.get((arch, kernel), []))
-    if "sm_90a" in wanted:
-        problems += check_residency(launches, resources)
+    names = [arch.removeprefix("sm_") for arch in wanted]
+    for line in subprocess.run([program, *names], check=True, capture_output=True, text=True).stdout.splitlines():
+        arch, threads, shared = line.split()
+        if arch in SHARED_KB:
+            problems += check_residency(arch, int(threads), int(shared), resources)
 
     for kernel in KERNELS:
         print(f"{kernel:16} registers", *(f"{a} {resources.get((a, kernel), {}).get('REG')}" for a in wanted))

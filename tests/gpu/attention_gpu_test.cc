@@ -26,7 +26,7 @@ struct Case {
 };
 
 struct Layer {
-  at::Tensor qkv, bias, cosines, sines, keys, values, lengths, arrived, partial, partial_max, out;
+  at::Tensor qkv, bias, cosines, sines, keys, values, lengths, partial, partial_max, out;
 };
 
 class AttentionOnGpu : public GpuTest {
@@ -53,7 +53,6 @@ class AttentionOnGpu : public GpuTest {
       l.values[b].slice(1, 0, length).normal_();
     }
     l.lengths = at::tensor(c.lengths, at::kInt).to(gpu().device);
-    l.arrived = at::zeros({batch, c.kv_heads}, on(at::kInt));
     l.partial = poisoned(gpu(), {batch, c.kv_heads, chunks, kGroup, kHead}, at::kFloat);
     l.partial_max = poisoned(gpu(), {batch, c.kv_heads, chunks, 2, kGroup}, at::kFloat);
     l.out = poisoned(gpu(), {batch, c.kv_heads * kGroup * kHead + 8}, at::kBFloat16);
@@ -75,7 +74,6 @@ class AttentionOnGpu : public GpuTest {
     p.lengths = data_of<int>(l.lengths);
     p.partial = data_of<float>(l.partial);
     p.partial_max = data_of<float>(l.partial_max);
-    p.arrived = data_of<uint32_t>(l.arrived);
     p.out = bf16_of(l.out);
     p.out_stride = static_cast<int>(l.out.size(1));
     p.batch = static_cast<int>(c.lengths.size());
@@ -113,10 +111,9 @@ class AttentionOnGpu : public GpuTest {
     at::Tensor keys = l.keys.clone();
     at::Tensor values = l.values.clone();
     const at::Tensor q = append(c, l, keys, values);
-    run(gpu(), {call_of(c, l)}, false);
+    run(gpu(), {call_of(c, l)});
     EXPECT_TRUE(same_bits(l.keys, keys)) << "the new position's key and nothing else";
     EXPECT_TRUE(same_bits(l.values, values)) << "the new position's value and nothing else";
-    EXPECT_FALSE(l.arrived.any().item<bool>()) << "counters begin the next layer at 0";
     EXPECT_TRUE(at::isnan(l.out.slice(1, heads * kHead)).all().item<bool>()) << "written behind the row";
     for (size_t b = 0; b < c.lengths.size(); ++b) {
       const auto row = static_cast<int64_t>(b);
@@ -178,10 +175,9 @@ TEST_F(AttentionOnGpu, HasTheSameBitsEveryTime) {
       l.out.view(at::kByte).fill_(0xFF);
       l.partial.view(at::kByte).fill_(0xFF);
       l.partial_max.view(at::kByte).fill_(0xFF);
-      run(gpu(), i % 2 == 0 ? Calls{call} : Calls{call, call, call}, i % 2 != 0);
+      run(gpu(), i % 2 == 0 ? Calls{call} : Calls{call, call, call});
       if (i == 0) first = l.out.clone();
       ASSERT_TRUE(same_bits(l.out, first)) << "run " << i;
-      ASSERT_FALSE(l.arrived.any().item<bool>()) << "run " << i;
     }
   }
 }
@@ -189,7 +185,7 @@ TEST_F(AttentionOnGpu, HasTheSameBitsEveryTime) {
 TEST_F(AttentionOnGpu, ARowHasItsBitsInEveryBatch) {
   const Case c{.lengths = {500, 2000, 3, 129, 840}, .splits = 2};
   const Layer all = make(c);
-  run(gpu(), {call_of(c, all)}, false);
+  run(gpu(), {call_of(c, all)});
   for (int64_t b = 0; b < 5; ++b) {
     Case own = c;
     own.lengths = {c.lengths[static_cast<size_t>(b)]};
@@ -197,11 +193,11 @@ TEST_F(AttentionOnGpu, ARowHasItsBitsInEveryBatch) {
     Layer l = all;
     l.qkv = all.qkv.slice(1, b, b + 1).contiguous();
     for (at::Tensor Layer::*member : {&Layer::cosines, &Layer::sines, &Layer::keys, &Layer::values, &Layer::lengths,
-                                      &Layer::arrived, &Layer::partial, &Layer::partial_max}) {
+                                      &Layer::partial, &Layer::partial_max}) {
       l.*member = (all.*member).slice(0, b, b + 1).clone();
     }
     l.out = poisoned(gpu(), {1, all.out.size(1)}, at::kBFloat16);
-    run(gpu(), {call_of(own, l)}, false);
+    run(gpu(), {call_of(own, l)});
     EXPECT_TRUE(same_bits(l.out[0], all.out[b])) << "row " << b;
   }
 }

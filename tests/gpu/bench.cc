@@ -31,8 +31,8 @@ at::TensorOptions on(const Gpu& gpu, at::ScalarType dtype) {
 }
 
 // Seconds of one of the calls, as a graph of them all.
-double seconds_each(const Gpu& gpu, const Calls& calls, bool overlap = true) {
-  const Graph graph(gpu, calls, overlap);
+double seconds_each(const Gpu& gpu, const Calls& calls) {
+  const Graph graph(gpu, calls);
   const double once = seconds_of(gpu, 1, 1, [&] { graph.replay(1); });
   const int repeats = std::clamp(static_cast<int>(4e-3 / once), 1, 100);
   return seconds_of(gpu, 7, repeats, [&] { graph.replay(1); }) / static_cast<double>(calls.size());
@@ -100,7 +100,7 @@ void measure_between(const Gpu& gpu, Table& table) {
       const int capacity = context + 64;
       TokenStep step(gpu, weights, {.batch = batch, .capacity = capacity, .tokens = 1 << 20});
       step.reset(context);
-      run(gpu, step.calls(), false);  // finite numbers everywhere
+      run(gpu, step.calls());  // finite numbers everywhere
       step.reset(context);
       Calls attention, norms, samples;
       for (const cuda::Call& call : step.calls()) {
@@ -119,8 +119,8 @@ void measure_between(const Gpu& gpu, Table& table) {
 }
 
 // Seconds a token of the whole step.
-double seconds_a_token(const Gpu& gpu, TokenStep& step, const Calls& calls, bool overlap, int samples, int tokens) {
-  const Graph graph(gpu, calls, overlap);
+double seconds_a_token(const Gpu& gpu, TokenStep& step, const Calls& calls, int samples, int tokens) {
+  const Graph graph(gpu, calls);
   return seconds_of(gpu, samples, 1,
                     [&] {
                       step.reset(kContext - tokens / 2);
@@ -138,16 +138,13 @@ void measure_step(const Gpu& gpu, Format format, Table& table) {
   const std::string name = std::string("step ") + name_of(format);
   for (const int batch : kBatches) {
     TokenStep step(gpu, weights, {.batch = batch, .capacity = kCapacity, .tokens = 1200});
-    const Calls calls = step.calls();
-    for (const bool overlap : {true, false}) {
-      const bool longer = batch == 1 && overlap;
-      const double seconds = seconds_a_token(gpu, step, calls, overlap, longer ? 3 : 2, longer ? 300 : 60);
-      table.row(name, with_batch(overlap ? "overlap" : "no overlap", batch), seconds, bytes);
-    }
+    const bool longer = batch == 1;
+    table.row(name, with_batch("whole", batch),
+              seconds_a_token(gpu, step, step.calls(), longer ? 3 : 2, longer ? 300 : 60), bytes);
     if (step.not_finite().any().item<bool>()) std::printf("NaN in the step: its time means nothing\n");
-    if (format != Format::bf16 || batch != 1) continue;
+    if (batch != 1) continue;
     const auto without = [&](const char* what, const StepParts& parts) {
-      table.row(name, with_batch(what, batch), seconds_a_token(gpu, step, step.calls(parts), true, 2, 60), bytes);
+      table.row(name, with_batch(what, batch), seconds_a_token(gpu, step, step.calls(parts), 2, 60), bytes);
     };
     without("no attention", {.attention = false});
     without("no norms", {.norms = false});

@@ -42,12 +42,12 @@ const Gpu* open_gpu(std::string* why_not) {
   return opened.gpu ? &*opened.gpu : nullptr;
 }
 
-void run(const Gpu& gpu, const Calls& calls, bool overlap) {
-  check(gpu.library->run(calls.data(), static_cast<int>(calls.size()), overlap, gpu.stream));
+void run(const Gpu& gpu, const Calls& calls) {
+  check(gpu.library->run(calls.data(), static_cast<int>(calls.size()), gpu.stream));
 }
 
-Graph::Graph(const Gpu& gpu, const Calls& calls, bool overlap) : gpu_(gpu) {
-  check(gpu.library->record(calls.data(), static_cast<int>(calls.size()), overlap, &graph_));
+Graph::Graph(const Gpu& gpu, const Calls& calls) : gpu_(gpu) {
+  check(gpu.library->record(calls.data(), static_cast<int>(calls.size()), &graph_));
 }
 
 Graph::~Graph() {

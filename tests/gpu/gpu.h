@@ -24,12 +24,12 @@ const Gpu* open_gpu(std::string* why_not);
 using Calls = std::vector<cuda::Call>;
 
 // Queues the calls behind what ATen has queued. Throws std::runtime_error with the library's text.
-void run(const Gpu& gpu, const Calls& calls, bool overlap);
+void run(const Gpu& gpu, const Calls& calls);
 
 // Calls that are replayed.
 class Graph {
  public:
-  Graph(const Gpu& gpu, const Calls& calls, bool overlap);
+  Graph(const Gpu& gpu, const Calls& calls);
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;

@@ -83,13 +83,13 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
   }
 
   // fp32 [splits, batch, rows]
-  at::Tensor sums(const cuda::PackedWeight& w, const at::Tensor& x, int splits, bool overlap = false) const {
+  at::Tensor sums(const cuda::PackedWeight& w, const at::Tensor& x, int splits, bool again = false) const {
     const at::Tensor in = padded(x, w);
     const at::Tensor out = poisoned(gpu(), {splits, x.size(0), rows()}, at::kFloat);
     cuda::Call call = call_of(w, in);
     call.linear.splits = splits;
     call.linear.sums = data_of<float>(out);
-    run(gpu(), overlap ? Calls{call, call, call} : Calls{call}, overlap);
+    run(gpu(), again ? Calls{call, call, call} : Calls{call});
     return out;
   }
 
@@ -99,7 +99,7 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
     cuda::Call call = call_of(w, in);
     call.linear.activated = bf16_of(out);
     call.linear.activated_stride = static_cast<int>(out.size(1));
-    run(gpu(), {call}, false);
+    run(gpu(), {call});
     EXPECT_TRUE(at::isnan(out.slice(1, rows() / 2)).all().item<bool>()) << "written behind the row";
     return out.slice(1, 0, rows() / 2);
   }

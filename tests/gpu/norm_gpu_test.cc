@@ -45,7 +45,7 @@ TEST_F(NormOnGpu, AddsTheNormedSumAndNormsTheResult) {
           call.norm.y = data_of<float>(y);
           call.norm.splits = static_cast<int>(splits);
           call.norm.post_weight = bf16_of(post);
-          run(gpu(), {call}, false);
+          run(gpu(), {call});
           ASSERT_TRUE(equal_as_bf16(residual, expected));
           ASSERT_TRUE(at::isnan(x.slice(1, dim)).all().item<bool>()) << "written behind the row";
           ASSERT_TRUE(equal_as_bf16(x.slice(1, 0, dim), rms_norm(residual, pre, kEps)));
@@ -67,7 +67,7 @@ TEST_F(NormOnGpu, BeginsATokenWithItsEmbedding) {
       cuda::Call call = call_of(residual, pre, x);
       call.norm.tokens = data_of<int>(tokens);
       call.norm.embedding = bf16_of(embedding);
-      run(gpu(), {call}, false);
+      run(gpu(), {call});
       ASSERT_TRUE(at::equal(residual, embedding.index_select(0, tokens)));
       ASSERT_TRUE(equal_as_bf16(x, rms_norm(residual, pre, kEps)));
     }
@@ -86,7 +86,7 @@ TEST_F(NormOnGpu, HasTheSameBitsEveryTime) {
     call.norm.y = data_of<float>(y);
     call.norm.splits = 2;
     call.norm.post_weight = bf16_of(weight);
-    run(gpu(), {call}, false);
+    run(gpu(), {call});
     const at::Tensor both = at::cat({residual, x});
     if (i == 0) first = both;
     ASSERT_TRUE(same_bits(both, first)) << "run " << i;

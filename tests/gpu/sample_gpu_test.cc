@@ -101,7 +101,7 @@ class SampleOnGpu : public GpuTest {
     const State s = make(c);
     const at::Tensor counts = s.counts.cpu().clone();
     const at::Tensor lengths = s.lengths.cpu().clone();
-    run(gpu(), {call_of(c, s)}, false);
+    run(gpu(), {call_of(c, s)});
     at::Tensor sum = at::zeros_like(s.logits[0]);
     for (int i = 0; i < c.splits; ++i) sum += s.logits[i];
     const at::Tensor logits = sum.to(at::kBFloat16).cpu();
@@ -209,7 +209,7 @@ TEST_F(SampleOnGpu, NanAndInfinityAreFlaggedInTheirRowAlone) {
   s.logits[0][3][16511] = NAN;
   s.logits[0][5][0] = INFINITY;
   s.logits[0][8][777] = -INFINITY;
-  run(gpu(), {call_of(c, s)}, false);
+  run(gpu(), {call_of(c, s)});
   const at::Tensor flags = s.not_finite.cpu();
   for (int row = 0; row < kBatch; ++row) {
     EXPECT_EQ(flags[row].item<int>(), row == 3 || row == 5 || row == 8 ? 1 : 0) << row;
@@ -222,7 +222,7 @@ TEST_F(SampleOnGpu, DrawsTheSameEveryTime) {
   at::Tensor first;
   for (int i = 0; i < 50; ++i) {
     s.counts.zero_();
-    run(gpu(), {call_of(c, s)}, false);
+    run(gpu(), {call_of(c, s)});
     if (i == 0) first = s.tokens.clone();
     ASSERT_TRUE(at::equal(s.tokens, first)) << "run " << i;
   }

@@ -1,4 +1,4 @@
-// Token after token: as single launches, as a graph, with kernels that overlap.
+// Token after token: call by call, as few launches, as a graph.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -46,7 +46,9 @@ class StepOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
       return Result{step.written().clone(), step.keys().clone(), step.values().clone(), step.logits().clone(),
                     step.residual().clone()};
     };
-    const Result expected = draw([&] { run(gpu(), calls, false); });
+    const Result expected = draw([&] {
+      for (const cuda::Call& call : calls) run(gpu(), {call});
+    });
     EXPECT_FALSE(step.not_finite().any().item<bool>());
     EXPECT_TRUE((expected.written >= 0).all().item<bool>());
     EXPECT_FALSE(same_bits(expected.keys, keys));
@@ -56,15 +58,12 @@ class StepOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
       EXPECT_TRUE(same_bits(r.values, expected.values));
       EXPECT_TRUE(same_bits(r.logits, expected.logits));
       EXPECT_TRUE(same_bits(r.residual, expected.residual));
-      EXPECT_FALSE(step.arrived().any().item<bool>());
       return !HasFailure();
     };
-    const Graph graph(gpu(), calls, false);
-    const Graph overlapping(gpu(), calls, true);
-    ASSERT_TRUE(agrees(draw([&] { graph.replay(1); }))) << "as a graph";
+    const Graph graph(gpu(), calls);
     for (int i = 0; i < times; ++i) {
-      ASSERT_TRUE(agrees(draw([&] { run(gpu(), calls, true); }))) << "launches that overlap, run " << i;
-      ASSERT_TRUE(agrees(draw([&] { overlapping.replay(1); }))) << "a graph that overlaps, run " << i;
+      ASSERT_TRUE(agrees(draw([&] { run(gpu(), calls); }))) << "in few launches, run " << i;
+      ASSERT_TRUE(agrees(draw([&] { graph.replay(1); }))) << "as a graph, run " << i;
     }
   }
 
@@ -96,9 +95,9 @@ TEST_F(Launches, AreCounted) {
   const auto count = [&](cuda::Kernel kernel) { return gpu().library->launches(kernel); };
   const uint64_t linear = count(cuda::Kernel::linear);
   const uint64_t sample = count(cuda::Kernel::sample);
-  run(gpu(), step.calls(), true);
+  run(gpu(), step.calls());
   EXPECT_EQ(count(cuda::Kernel::linear) - linear, 13u);
-  Graph(gpu(), step.calls(), true).replay(4);
+  Graph(gpu(), step.calls()).replay(4);
   EXPECT_EQ(count(cuda::Kernel::linear) - linear, 13u * 5);
   EXPECT_EQ(count(cuda::Kernel::sample) - sample, 5u);
 }
@@ -111,10 +110,10 @@ TEST_F(Launches, WhatCanNotBeLaunchedIsAnErrorWithATextAndTheNextCallWorks) {
   TokenStep step(gpu(), weights, {.batch = 1, .capacity = 40, .tokens = 20});
   step.reset(10);
   Calls calls = step.calls();
-  calls[0].norm.batch = 0;  // a grid of no blocks
-  EXPECT_THROW(run(gpu(), calls, true), std::runtime_error);
-  EXPECT_THROW(Graph(gpu(), calls, true), std::runtime_error);
-  run(gpu(), step.calls(), true);
+  calls.back().sample.batch = 0;  // a grid of no blocks
+  EXPECT_THROW(run(gpu(), calls), std::runtime_error);
+  EXPECT_THROW(Graph(gpu(), calls), std::runtime_error);
+  run(gpu(), step.calls());
   EXPECT_GE(step.written()[0][0].item<int>(), 0);
 }
 
@@ -136,7 +135,7 @@ TEST_P(StepAgainstAten, LogitsAreClose) {
   const at::Tensor keys = step.keys().clone();
   const at::Tensor values = step.values().clone();
   const RotaryTable table{step.cosines()[0].slice(0, length, length + 1), step.sines()[0].slice(0, length, length + 1)};
-  run(gpu(), step.calls(), true);
+  run(gpu(), step.calls());
 
   const auto product = [](const PackedWeight& w, const at::Tensor& x) { return at::matmul(x, w.dense().t()); };
   at::Tensor residual = weights.embedding.slice(0, 0, 1);  // the first row's token is 0

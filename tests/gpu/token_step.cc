@@ -118,7 +118,6 @@ TokenStep::TokenStep(const Gpu& gpu, const StepWeights& weights, const StepOptio
   sines_ = at::cat({angles, angles}, -1).sin().to(at::kBFloat16);
   partial_ = poisoned(gpu, {batch, s.kv_heads, chunks, cuda::kGroupHeads, cuda::kHeadDim}, at::kFloat);
   partial_max_ = poisoned(gpu, {batch, s.kv_heads, chunks, 2, cuda::kGroupHeads}, at::kFloat);
-  arrived_ = at::zeros({batch, s.kv_heads}, on(gpu, at::kInt));
   seeds_ = at::arange(7, 7 + batch, on(gpu, at::kLong));
   totals_ = at::full({batch}, options.tokens, on(gpu, at::kInt));
   counts_ = at::zeros({batch}, on(gpu, at::kInt));
@@ -179,7 +178,6 @@ Call TokenStep::norm(const at::Tensor* post, const at::Tensor& pre) const {
   p.x_stride = static_cast<int>(x_.size(1));
   p.batch = options_.batch;
   p.dim = weights_.shape.dim;
-  p.next_early = weights_.head.format == Format::bf16 ? 1 : 0;
   p.eps = kEps;
   return call;
 }
@@ -200,7 +198,6 @@ Call TokenStep::attention(int layer) const {
   p.lengths = data_of<int>(lengths_);
   p.partial = data_of<float>(partial_);
   p.partial_max = data_of<float>(partial_max_);
-  p.arrived = data_of<uint32_t>(arrived_);
   p.out = bf16_of(attended_);
   p.out_stride = static_cast<int>(attended_.size(1));
   p.batch = options_.batch;
@@ -209,7 +206,6 @@ Call TokenStep::attention(int layer) const {
   p.rotary = s.rotary;
   p.chunks = static_cast<int>(partial_.size(2));
   p.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(cuda::kHeadDim)));
-  p.next_early = weights_.head.format == Format::bf16 ? 1 : 0;
   return call;
 }
 

@@ -67,7 +67,6 @@ class TokenStep {
   const at::Tensor& sines() const { return sines_; }
   const at::Tensor& logits() const { return logits_; }      // fp32 [splits, batch, vocab]
   const at::Tensor& residual() const { return residual_; }  // bf16 [batch, dim]
-  const at::Tensor& arrived() const { return arrived_; }
   const at::Tensor& not_finite() const { return not_finite_; }
 
  private:
@@ -81,7 +80,7 @@ class TokenStep {
   const StepWeights& weights_;
   StepOptions options_;
   at::Tensor x_, residual_, qkv_, attended_, y_, activated_, logits_;
-  at::Tensor keys_, values_, cosines_, sines_, partial_, partial_max_, arrived_;
+  at::Tensor keys_, values_, cosines_, sines_, partial_, partial_max_;
   at::Tensor seeds_, totals_, counts_, lengths_, tokens_, written_, not_finite_;
 };
 

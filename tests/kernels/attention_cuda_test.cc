@@ -1,9 +1,4 @@
 // kernels/cuda/attention.cuh, run on the host.
-// clang-format off
-#include "tests/kernels/simt_host.h"  // before the bodies
-#include "kernels/cuda/attention.cuh"
-// clang-format on
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +8,7 @@
 #include "kernels/attention.h"
 #include "kernels/rotary.h"
 #include "tests/kernels/device_memory.h"
+#include "tests/kernels/step_host.h"
 #include "tests/support/compare.h"
 
 namespace glm {
@@ -29,11 +25,12 @@ struct Case {
   bool bias = true;
   double spread = 1;  // of the scores
   uint64_t order = 0;
+  int blocks = 3;
 };
 
 // What a layer's attention is given, and what it leaves.
 struct Layer {
-  at::Tensor qkv, bias, cosines, sines, keys, values, lengths, arrived, partial, partial_max, out;
+  at::Tensor qkv, bias, cosines, sines, keys, values, lengths, partial, partial_max, out;
   int64_t heads, kv_heads;
   double scale;
 };
@@ -61,7 +58,6 @@ Layer make(const Case& c) {
     l.values[b].slice(1, 0, c.lengths[b]).normal_();
   }
   l.lengths = device_copy(at::tensor(c.lengths, at::kInt));
-  l.arrived = device_copy(at::zeros({batch, l.kv_heads}, at::kInt));
   l.partial = device_empty({batch, l.kv_heads, chunks, cuda::kGroupHeads, kHead}, at::kFloat);
   l.partial_max = device_empty({batch, l.kv_heads, chunks, 2, cuda::kGroupHeads}, at::kFloat);
   l.out = device_empty({batch, l.heads * kHead + 8}, at::kBFloat16);
@@ -80,7 +76,6 @@ void run(const Case& c, const Layer& l) {
   p.lengths = data_of<int>(l.lengths);
   p.partial = data_of<float>(l.partial);
   p.partial_max = data_of<float>(l.partial_max);
-  p.arrived = data_of<uint32_t>(l.arrived);
   p.out = bf16_of(l.out);
   p.out_stride = static_cast<int>(l.out.size(1));
   p.batch = static_cast<int>(c.lengths.size());
@@ -89,8 +84,7 @@ void run(const Case& c, const Layer& l) {
   p.rotary = c.rotary;
   p.chunks = static_cast<int>(l.partial.size(2));
   p.scale = static_cast<float>(l.scale);
-  simt::launch({{p.chunks, p.kv_heads, p.batch}, cuda::kAttentionThreads, cuda::kAttentionSharedBytes, c.order},
-               [&] { cuda::attention(p); });
+  run_step({{.kernel = cuda::Kernel::attention, .attention = p}}, {.blocks = c.blocks, .order = c.order});
 }
 
 // Bit for bit, NaN too.
@@ -124,7 +118,6 @@ void expect_is_atens(const Case& c) {
   run(c, l);
   EXPECT_TRUE(same_bits(l.keys, keys)) << "the new position's key and nothing else";
   EXPECT_TRUE(same_bits(l.values, values)) << "the new position's value and nothing else";
-  EXPECT_FALSE(l.arrived.any().item<bool>()) << "counters begin the next layer at 0";
   EXPECT_TRUE(at::isnan(l.out.slice(1, l.heads * kHead)).all().item<bool>()) << "written behind the row";
   for (size_t b = 0; b < c.lengths.size(); ++b) {
     const auto row = static_cast<int64_t>(b);
@@ -159,7 +152,8 @@ TEST(AttentionBody, RowsHaveLengthsOfTheirOwn) {
 
 TEST(AttentionBody, BlocksComeInAnyOrder) {
   for (uint64_t order = 1; order <= 10; ++order) {
-    expect_is_atens({.lengths = {500, 130, 5}, .splits = 2, .order = order});
+    expect_is_atens(
+        {.lengths = {500, 130, 5}, .splits = 2, .order = order, .blocks = static_cast<int>(order % 5) * 3 + 1});
   }
 }
 
@@ -171,6 +165,7 @@ TEST(AttentionBody, ASumHasTheSameBitsInAnyOrder) {
   for (const uint64_t order : {1, 2, 3}) {
     Case shuffled = c;
     shuffled.order = order;
+    shuffled.blocks = static_cast<int>(5 * order);
     at::manual_seed(7);
     const Layer l = make(shuffled);
     run(shuffled, l);
@@ -200,7 +195,6 @@ TEST(AttentionBody, GoesOn) {
     append(c, l, q, keys, values);
     run(c, l);
     EXPECT_TRUE(same_bits(l.keys, keys) && same_bits(l.values, values)) << i;
-    EXPECT_FALSE(l.arrived.any().item<bool>());
     EXPECT_FALSE(at::isnan(l.out.slice(1, 0, l.heads * kHead)).any().item<bool>());
   }
 }

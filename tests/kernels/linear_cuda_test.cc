@@ -1,15 +1,19 @@
-// kernels/cuda/linear.cuh, run on the host.
+// kernels/cuda/linear.cuh, as a step of one call or several, run on the host.
 // clang-format off
 #include "tests/kernels/simt_host.h"  // before the bodies
-#include "kernels/cuda/linear.cuh"
+#include "kernels/cuda/step.cuh"
 // clang-format on
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
+#include <vector>
 
+#include "kernels/rms_norm.h"
 #include "tests/kernels/device_memory.h"
+#include "tests/kernels/step_host.h"
 #include "tests/kernels/weight_table.h"
 #include "tests/support/compare.h"
 
@@ -20,31 +24,13 @@ using cuda::Format;
 
 struct Run {
   int splits = 1;
-  int multiprocessors = 3;
+  int blocks = 3;
   uint64_t order = 0;
 };
 
-template <typename F>
-void launch_format(const cuda::LinearParams& p, const Run& run) {
-  const int units = p.weight.rows / cuda::kTileRows * p.splits;
-  simt::launch({{std::min(units, run.multiprocessors), 1, 1},
-                cuda::kLinearThreads,
-                cuda::linear_shared_bytes<F>(p, std::min(units, run.multiprocessors)),
-                run.order},
-               [&] { p.batch <= 8 ? cuda::linear<F, 1>(p) : cuda::linear<F, 2>(p); });
-}
-
 void launch_linear(const cuda::LinearParams& p, const Run& run) {
-  switch (p.weight.format) {
-    case Format::bf16:
-      return launch_format<cuda::Bf16Format>(p, run);
-    case Format::fp8:
-      return launch_format<cuda::Fp8Format>(p, run);
-    case Format::int8:
-      return launch_format<cuda::Int8Format>(p, run);
-    case Format::int4:
-      return launch_format<cuda::Int4Format>(p, run);
-  }
+  cuda::Call call{.kernel = cuda::Kernel::linear, .linear = p};
+  run_step({call}, {.blocks = run.blocks, .order = run.order});
 }
 
 cuda::LinearParams params_of(const TestWeight& w, const at::Tensor& x) {
@@ -80,8 +66,8 @@ testing::AssertionResult is_matmul(const Codes& codes, const TestWeight& w, int6
   const at::Tensor expected = at::matmul(x.to(at::kDouble), codes.values.t());
   const at::Tensor sums = linear_sums(w, x, run).to(at::kDouble).sum(0);
   return near(sums, expected, expected.abs().max().item<double>(), tolerance::kStage)
-         << ", inner " << codes.code.size(1) << ", batch " << batch << ", splits " << run.splits << ", multiprocessors "
-         << run.multiprocessors;
+         << ", inner " << codes.code.size(1) << ", batch " << batch << ", splits " << run.splits << ", blocks "
+         << run.blocks;
 }
 
 TEST_P(LinearBody, IsMatmulOfTheDequantisedWeight) {
@@ -90,8 +76,8 @@ TEST_P(LinearBody, IsMatmulOfTheDequantisedWeight) {
     const TestWeight w = pack_by_the_table(codes);
     for (const int64_t batch : {1, 2, 7, 8, 9, 16}) {
       for (const int splits : {1, 2, 4}) {
-        for (const int multiprocessors : {1, 3, 132}) {
-          ASSERT_TRUE(is_matmul(codes, w, batch, {splits, multiprocessors, 0}));
+        for (const int blocks : {1, 3, 16}) {
+          ASSERT_TRUE(is_matmul(codes, w, batch, {splits, blocks, 0}));
         }
       }
     }
@@ -109,7 +95,7 @@ TEST_P(LinearBody, IsMatmulOfALongWeight) {
 
 TEST_P(LinearBody, OneTileIsEnough) {
   const Codes codes = random_codes(GetParam(), 16, 640);
-  ASSERT_TRUE(is_matmul(codes, pack_by_the_table(codes), 3, {1, 132, 0}));
+  ASSERT_TRUE(is_matmul(codes, pack_by_the_table(codes), 3, {1, 16, 0}));
 }
 
 TEST_P(LinearBody, ARowHasTheSameBitsWhateverSharesItsBatch) {
@@ -120,7 +106,7 @@ TEST_P(LinearBody, ARowHasTheSameBitsWhateverSharesItsBatch) {
     const auto same = [&](const at::Tensor& sums, int64_t first) {
       return at::equal(sums, all.slice(1, first, first + sums.size(1)));
     };
-    EXPECT_TRUE(same(linear_sums(w, x, {splits, 132, 5}), 0)) << "another grid, another order of the blocks";
+    EXPECT_TRUE(same(linear_sums(w, x, {splits, 16, 5}), 0)) << "another grid, another order of the blocks";
     EXPECT_TRUE(same(linear_sums(w, x.slice(0, 11), {splits, 1, 0}), 11)) << "one group of 8 instead of two";
     for (const int64_t row : {0, 7, 8, 15}) {
       EXPECT_TRUE(same(linear_sums(w, x.slice(0, row, row + 1), {splits, 2, 7}), row)) << row;
@@ -138,6 +124,54 @@ TEST_P(LinearBody, RowsAreIndependent) {
   EXPECT_TRUE(at::isnan(sums.select(1, 4)).all().item<bool>());
   sums.select(1, 4).copy_(clean.select(1, 4));
   EXPECT_TRUE(at::equal(sums, clean));
+}
+
+// Products of several shapes in one launch, some with fewer tiles than there are blocks: each warp's queue goes over
+// from one to the next. The norm between them shows that what follows waits.
+TEST_P(LinearBody, ProductsOfALaunchFollowEachOther) {
+  struct Product {
+    TestWeight weight;
+    int splits;
+    at::Tensor x;
+  };
+  std::vector<Product> products;
+  for (const auto& [rows, inner, splits] : {std::tuple{32, 768, 2}, {160, 128, 1}, {16, 256, 1}, {64, 64, 4}}) {
+    products.push_back({pack_by_the_table(random_codes(GetParam(), rows, inner)), splits, random_x(3, inner)});
+  }
+  const auto dim = static_cast<int64_t>(products[0].weight.packed.rows);
+  const at::Tensor weight = device_copy(at::randn({dim}).to(at::kBFloat16));
+  const at::Tensor before = at::randn({3, dim}).to(at::kBFloat16);
+  for (uint64_t order = 0; order < 6; ++order) {
+    std::vector<cuda::Call> calls;
+    std::vector<at::Tensor> keep, sums;
+    for (const Product& product : products) {
+      keep.push_back(device_rows(product.x, product.weight.packed.inner, product.weight.packed.inner));
+      cuda::LinearParams p = params_of(product.weight, keep.back());
+      sums.push_back(device_empty({product.splits, 3, product.weight.packed.rows}, at::kFloat));
+      p.splits = product.splits;
+      p.sums = data_of<float>(sums.back());
+      calls.push_back({.kernel = cuda::Kernel::linear, .linear = p});
+    }
+    const at::Tensor residual = device_copy(before);
+    const at::Tensor x = device_empty({3, dim}, at::kBFloat16);
+    cuda::NormParams norm{};
+    norm.y = data_of<float>(sums[0]);
+    norm.splits = products[0].splits;
+    norm.post_weight = norm.pre_weight = bf16_of(weight);
+    norm.residual = bf16_of(residual);
+    norm.x = bf16_of(x);
+    norm.x_stride = norm.dim = static_cast<int>(dim);
+    norm.batch = 3;
+    norm.eps = 1e-5f;
+    calls.insert(calls.begin() + 1, {.kernel = cuda::Kernel::norm, .norm = norm});
+    run_step(calls, {.blocks = order < 3 ? 5 : 16, .order = order});
+    for (size_t i = 0; i < products.size(); ++i) {
+      EXPECT_TRUE(at::equal(sums[i], linear_sums(products[i].weight, products[i].x, {products[i].splits, 2, 0})))
+          << "product " << i << ", order " << order;
+    }
+    const at::Tensor y = (sums[0][0] + (products[0].splits > 1 ? sums[0][1] : at::zeros({3, dim}))).to(at::kBFloat16);
+    EXPECT_TRUE(equal_as_bf16(residual, before + rms_norm(y, weight, 1e-5))) << "order " << order;
+  }
 }
 
 TEST_P(LinearBody, GateAndUpAreActivated) {

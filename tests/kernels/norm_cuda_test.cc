@@ -1,14 +1,10 @@
 // kernels/cuda/norm.cuh, run on the host.
-// clang-format off
-#include "tests/kernels/simt_host.h"  // before the bodies
-#include "kernels/cuda/norm.cuh"
-// clang-format on
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "kernels/rms_norm.h"
 #include "tests/kernels/device_memory.h"
+#include "tests/kernels/step_host.h"
 #include "tests/support/compare.h"
 
 namespace glm {
@@ -51,8 +47,7 @@ void run(const Tensors& t, uint64_t order) {
   p.batch = static_cast<int>(t.residual.size(0));
   p.dim = static_cast<int>(t.residual.size(1));
   p.eps = kEps;
-  simt::launch({{p.batch, 1, 1}, cuda::kNormThreads, cuda::kNormSharedBytes, order},
-               [&] { p.dim <= 4096 ? cuda::norm<4>(p) : cuda::norm<8>(p); });
+  run_step({{.kernel = cuda::Kernel::norm, .norm = p}}, {.blocks = p.batch < 5 ? 2 : 16, .order = order});
 }
 
 // x, and nothing behind its rows.

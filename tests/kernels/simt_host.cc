@@ -44,6 +44,7 @@ namespace glm::simt {
 namespace host {
 
 Running running{};
+volatile char touch = 0;
 
 namespace {
 
@@ -93,6 +94,7 @@ std::string text(const Where& where) {
 // A block that has begun.
 struct Resident {
   Running running{};
+  volatile char touch = 0;
   Barrier barrier;
   std::vector<Warp> warps;
   std::vector<char> memory;
@@ -104,6 +106,8 @@ class Machine {
   Machine();
   void run(const Launch& launch, const std::function<void()>& body);
   void wait(Barrier& barrier, const char* operation, const Where& where, int count);
+  void wait_for_grid(const Where& where);
+  void end_grid_barrier();
   Resident& resident() { return residents_[current_ / launch_.threads]; }
   Warp& warp() { return resident().warps[running.thread / 32]; }
   Fiber& fiber() { return fibers_[current_]; }
@@ -124,6 +128,7 @@ class Machine {
   std::vector<Fiber> fibers_{kMaxFibers};  // of one resident after another
   std::vector<Resident> residents_;
   std::priority_queue<std::pair<uint64_t, int>, std::vector<std::pair<uint64_t, int>>, std::greater<>> ready_;
+  std::vector<int> waiting_for_grid_;
   uint64_t turns_ = 0;
   std::mt19937_64 generator_;
   int current_ = 0;
@@ -251,6 +256,17 @@ void Machine::wait(Barrier& barrier, const char* operation, const Where& where, 
   glm_switch_fiber(&fiber().stack_pointer, scheduler_);
 }
 
+void Machine::wait_for_grid(const Where& where) {
+  waiting_for_grid_.push_back(current_);
+  fiber().operation = "wait_for_grid";
+  fiber().where = where;
+  glm_switch_fiber(&fiber().stack_pointer, scheduler_);
+}
+void Machine::end_grid_barrier() {
+  for (const int waiting : waiting_for_grid_) make_ready(waiting);
+  waiting_for_grid_.clear();
+}
+
 void Machine::stop_if_divergent() {
   for (size_t i = 0; i < residents_.size(); ++i) {
     if (residents_[i].left == 0) continue;
@@ -289,12 +305,15 @@ void Machine::run(const Launch& launch, const std::function<void()>& body) {
   launch_ = launch;
   body_ = &body;
   ready_ = {};
+  waiting_for_grid_.clear();
   generator_.seed(launch.order);
   const int count = launch.grid.x * launch.grid.y * launch.grid.z;
   std::vector<int> blocks(count);
   std::iota(blocks.begin(), blocks.end(), 0);
   if (launch.order != 0) std::shuffle(blocks.begin(), blocks.end(), generator_);
-  const int at_once = launch.order == 0 ? 1 : std::min(count, kMaxFibers / launch.threads);
+  const int most = kMaxFibers / launch.threads;
+  if (launch.together && count > most) throw std::runtime_error("so many threads can't run together");
+  const int at_once = launch.order == 0 && !launch.together ? 1 : std::min(count, most);
   residents_.resize(at_once);
   int next = 0;
   for (int i = 0; i < at_once; ++i) begin_block(i, blocks[next++]);
@@ -318,6 +337,17 @@ void fail(const std::string& what, const Where& where) {
 
 void block_barrier(const Where& where) {
   machine().wait(machine().resident().barrier, "sync", where, running.threads);
+}
+
+uint32_t arrive_at_grid(uint32_t* counter) {
+  const uint32_t was = *counter;
+  *counter += running.block.x == 0 ? 0x80000000u - static_cast<uint32_t>(running.grid.x - 1) : 1;
+  if (((*counter ^ was) & 0x80000000u) != 0) machine().end_grid_barrier();
+  return was;
+}
+
+void wait_for_grid(const uint32_t* counter, uint32_t was, const Where& where) {
+  if (((*counter ^ was) & 0x80000000u) == 0) machine().wait_for_grid(where);
 }
 
 const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& deposit, const Where& where) {

@@ -25,8 +25,9 @@ struct Launch {
   Block grid{1, 1, 1};
   int threads = 32;  // a multiple of 32
   int64_t shared_bytes = 0;
-  uint64_t order =
-      0;  // 0: one block after another, threads by turns; else a seed of which go first, several blocks at once
+  // 0: one block after another, threads by turns; else a seed of which go first, several blocks at once.
+  uint64_t order = 0;
+  bool together = false;  // all blocks at once, for a barrier over the grid
 };
 
 // Runs `body` once for each thread. Throws std::runtime_error at the first mistake.
@@ -45,6 +46,7 @@ struct Running {
   char* shared;
 };
 extern Running running;
+extern volatile char touch;
 
 [[noreturn]] void fail(const std::string& what, const Where& where);
 void block_barrier(const Where& where);
@@ -53,6 +55,8 @@ const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& de
 void copy_async(void* shared_to, const void* from, int bytes, const Where& where);
 void copy_async_commit();
 void copy_async_wait(int left);
+uint32_t arrive_at_grid(uint32_t* counter);
+void wait_for_grid(const uint32_t* counter, uint32_t was, const Where& where);
 void check_aligned(const void* address, int bytes, const Where& where);
 uint16_t round_to_bf16(float value);
 uint16_t multiply_bf16(uint16_t a, uint16_t b);
@@ -161,25 +165,19 @@ struct Words4 {
 };
 Words4 load16(const void* from, const host::Where& where = host::Where::current());
 void store16(void* to, const Words4& v, const host::Where& where = host::Where::current());
+inline void prefetch(const void* from) {  // a line that isn't there would be no error on a card; here it may be one
+  host::touch = *static_cast<const volatile char*>(from);
+}
 struct Words2 {
   uint32_t word[2];
 };
 Words2 load8(const void* from, const host::Where& where = host::Where::current());
 void store8(void* to, const Words2& v, const host::Where& where = host::Where::current());
-inline Words4 load16_shared_by_blocks(const void* from, const host::Where& where = host::Where::current()) {
-  return load16(from, where);
+inline uint32_t arrive_at_grid(uint32_t* counter) {
+  return host::arrive_at_grid(counter);
 }
-inline float load_shared_by_blocks(const float* from) {
-  return *from;
+inline void wait_for_grid(const uint32_t* counter, uint32_t was, const host::Where& where = host::Where::current()) {
+  host::wait_for_grid(counter, was, where);
 }
-
-inline void fence() {}
-inline uint32_t count_up(uint32_t* counter, uint32_t last) {
-  const uint32_t was = *counter;
-  *counter = was >= last ? 0 : was + 1;
-  return was;
-}
-inline void wait_for_previous_kernel() {}
-inline void let_next_kernel_begin() {}
 
 }  // namespace glm::simt

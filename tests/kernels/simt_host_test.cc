@@ -170,13 +170,15 @@ int orders_that_show(const simt::Launch& launched, const std::function<void()>& 
                      const std::function<bool()>& wrong) {
   int count = 0;
   for (uint64_t order = 1; order <= 20; ++order) {
-    launch({launched.grid, launched.threads, launched.shared_bytes, order}, body);
+    simt::Launch shuffled = launched;
+    shuffled.order = order;
+    launch(shuffled, body);
     count += wrong() ? 1 : 0;
   }
   return count;
 }
 
-TEST(MachineOrders, ShowACounterThatIsAheadOfTheWrites) {
+TEST(MachineOrders, ShowAnArrivalThatIsAheadOfTheWrites) {
   for (const bool barrier : {true, false}) {
     std::vector<int> written;
     uint32_t arrived = 0;
@@ -186,18 +188,45 @@ TEST(MachineOrders, ShowACounterThatIsAheadOfTheWrites) {
       written.resize(256);
       written[i] = 1;
       if (barrier) sync();
-      auto* last = reinterpret_cast<uint32_t*>(simt::shared());
-      if (thread() == 0) *last = simt::count_up(&arrived, 3);
+      if (thread() == 0) simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
       sync();
-      if (*last == 3 && thread() == 0) missing = 256 - std::accumulate(written.begin(), written.end(), 0);
+      if (i == 0) missing = 256 - std::accumulate(written.begin(), written.end(), 0);
     };
     const auto wrong = [&] {
       written.clear();
       return std::exchange(missing, 0) != 0;
     };
-    const int shown = orders_that_show({{4, 1, 1}, 64, 16, 0}, body, wrong);
+    const int shown =
+        orders_that_show({.grid = {4, 1, 1}, .threads = 64, .shared_bytes = 16, .together = true}, body, wrong);
     EXPECT_EQ(shown > 0, !barrier) << shown;
   }
+}
+
+TEST(MachineOrders, AGridsBarrierHoldsTurnAfterTurn) {
+  uint32_t arrived = 0;
+  for (uint64_t order = 0; order < 10; ++order) {
+    int counts[5] = {};
+    const auto body = [&] {
+      for (int& count : counts) {
+        if (thread() == 0) {
+          ++count;
+          simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
+          if (count != 6) throw std::runtime_error("a block goes on before the others have come");
+        }
+        sync();
+      }
+    };
+    launch({.grid = {6, 1, 1}, .threads = 64, .order = order, .together = true}, body);
+    for (const int count : counts) EXPECT_EQ(count, 6);
+  }
+}
+
+TEST(MachineOrders, AGridsBarrierThatABlockMissesIsAnError) {
+  uint32_t arrived = 0;
+  const auto body = [&] {
+    if (simt::block().x != 1 && thread() == 0) simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
+  };
+  EXPECT_THROW(launch({.grid = {3, 1, 1}, .threads = 32, .together = true}, body), std::runtime_error);
 }
 
 TEST(MachineOrders, ShowAPlaceThatIsWrittenAgainTooEarly) {
@@ -278,13 +307,6 @@ TEST(MachineArithmetic, HalvesRoundOnceToNearestEven) {
   EXPECT_EQ(simt::multiply_bf16x2(0x0081, 0x3F00) & 0xFFFF, 0x0040u) << "2^-126 (1 + 2^-7) / 2: even";
   EXPECT_EQ(simt::permute_bytes(0x33221100, 0x77665544, 0x7041), 0x77004411u);
   EXPECT_EQ(simt::reciprocal_root(16.0f), 0.25f);
-}
-
-TEST(MachineArithmetic, CountersGoRound) {
-  uint32_t counter = 0;
-  std::vector<uint32_t> seen;
-  for (int i = 0; i < 5; ++i) seen.push_back(simt::count_up(&counter, 2));
-  EXPECT_EQ(seen, (std::vector<uint32_t>{0, 1, 2, 0, 1}));
 }
 
 }  // namespace

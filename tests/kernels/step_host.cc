@@ -1,0 +1,67 @@
+// clang-format off
+#include "tests/kernels/simt_host.h"  // before the bodies
+#include "kernels/cuda/sampling.cuh"
+#include "kernels/cuda/step.cuh"
+// clang-format on
+
+#include "tests/kernels/step_host.h"
+
+namespace glm {
+namespace {
+
+constexpr int kQueueBytes = cuda::queue_bytes(860);  // the shortest: it goes round most often
+
+template <typename F>
+void launch(const cuda::StepParams& p, int columns, const HostStep& how) {
+  simt::launch({.grid = {how.blocks, 1, 1},
+                .threads = cuda::kThreads,
+                .shared_bytes = cuda::step_shared_bytes(kQueueBytes),
+                .order = how.order,
+                .together = true},
+               [&] { columns == 1 ? cuda::step<F, 1, kQueueBytes>(p) : cuda::step<F, 2, kQueueBytes>(p); });
+}
+
+void launch(cuda::Format format, const cuda::StepParams& p, int columns, const HostStep& how) {
+  switch (format) {
+    case cuda::Format::bf16:
+      return launch<cuda::Bf16Format>(p, columns, how);
+    case cuda::Format::fp8:
+      return launch<cuda::Fp8Format>(p, columns, how);
+    case cuda::Format::int8:
+      return launch<cuda::Int8Format>(p, columns, how);
+    case cuda::Format::int4:
+      return launch<cuda::Int4Format>(p, columns, how);
+  }
+}
+
+}  // namespace
+
+void run_step(const std::vector<cuda::Call>& calls, const HostStep& how) {
+  std::vector<cuda::Stream> streams;
+  cuda::Format format = cuda::Format::bf16;
+  int columns = 1;
+  for (const cuda::Call& call : calls) {
+    if (call.kernel != cuda::Kernel::linear) continue;
+    streams.push_back(cuda::stream_of(call.linear));
+    format = call.linear.weight.format;
+    if (call.linear.batch > 8) columns = 2;
+  }
+  uint32_t barrier = 0;
+  launch(format,
+         {calls.data(), streams.data(), &barrier, static_cast<int>(calls.size()), static_cast<int>(streams.size())},
+         columns, how);
+}
+
+void run_calls(const std::vector<cuda::Call>& calls, const HostStep& how) {
+  for (const cuda::Call& call : calls) {
+    if (call.kernel != cuda::Kernel::sample) {
+      run_step({call}, how);
+      continue;
+    }
+    const cuda::SampleParams& p = call.sample;
+    simt::launch({{p.batch, 1, 1}, cuda::kSampleThreads, cuda::kSampleSharedBytes, how.order},
+                 [&] { cuda::sample(p); });
+  }
+}
+
+}  // namespace glm
