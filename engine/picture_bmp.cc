@@ -80,7 +80,10 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
   if (pixels == nullptr || width != header.width || height != header.height || step < 3 || step > 4) {
     refuse_picture("BMP: expected 1, 4, 8, 16, 24 or 32 bits a pixel in a valid file, found another; save it as PNG");
   }
-  Raster raster{.kind = step == 4 ? Raster::Kind::rgba : Raster::Kind::rgb, .width = width, .height = height};
+  Raster raster;
+  raster.kind = step == 4 ? Raster::Kind::rgba : Raster::Kind::rgb;
+  raster.width = width;
+  raster.height = height;
   raster.samples.assign(pixels.get(), pixels.get() + static_cast<int64_t>(width) * height * step);
   return raster;
 }

@@ -1,5 +1,6 @@
 #include <lcms2.h>
 
+#include <algorithm>
 #include <memory>
 #include <type_traits>
 
@@ -15,6 +16,25 @@ uint8_t scaled(int a, int b) {
   return static_cast<uint8_t>((product + (product >> 8)) >> 8);
 }
 
+// `convert` makes RGB of each pixel's `step` samples.
+template <int step, typename Convert>
+void each(int64_t width, const uint8_t* from, uint8_t* to, const Convert& convert) {
+  for (int64_t x = 0; x < width; ++x) convert(from + x * step, to + x * 3);
+}
+constexpr auto grey = [](const uint8_t* from, uint8_t* to) { to[0] = to[1] = to[2] = from[0]; };
+constexpr auto same = [](const uint8_t* from, uint8_t* to) {
+  for (int c = 0; c < 3; ++c) to[c] = from[c];
+};
+constexpr auto inks = [](const uint8_t* from, uint8_t* to) {
+  for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>(from[3] - scaled(255 - from[c], from[3]));
+};
+
+// What may hold any number of tables one after the other, which would take as long as it wants.
+bool has_free_form(cmsHPROFILE profile) {
+  return cmsIsTag(profile, cmsSigDToB0Tag) != 0 || cmsIsTag(profile, cmsSigDToB1Tag) != 0 ||
+         cmsIsTag(profile, cmsSigDToB2Tag) != 0 || cmsIsTag(profile, cmsSigDToB3Tag) != 0;
+}
+
 // From a row of samples to a row of RGB, by the profile or without one.
 class Colours {
  public:
@@ -22,7 +42,7 @@ class Colours {
     if (raster.profile.empty()) return;
     const Profile from(
         cmsOpenProfileFromMem(raster.profile.data(), static_cast<cmsUInt32Number>(raster.profile.size())));
-    if (from == nullptr || cmsGetColorSpace(from.get()) != space()) return;
+    if (from == nullptr || cmsGetColorSpace(from.get()) != space() || has_free_form(from.get())) return;
     const Profile to(cmsCreate_sRGBProfile());
     // As photo programs do it. The perceptual intent means different things in different versions of lcms.
     transform_.reset(cmsCreateTransform(from.get(), format(), to.get(), TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
@@ -34,15 +54,17 @@ class Colours {
       cmsDoTransform(transform_.get(), from, to, static_cast<cmsUInt32Number>(width));
       return;
     }
-    const int64_t step = channels(kind_);
-    for (int64_t x = 0; x < width; ++x, from += step, to += 3) {
-      for (int c = 0; c < 3; ++c) {
-        if (kind_ == Raster::Kind::inverted_cmyk) {
-          to[c] = static_cast<uint8_t>(from[3] - scaled(255 - from[c], from[3]));
-        } else {
-          to[c] = from[step < 3 ? 0 : c];
-        }
-      }
+    switch (kind_) {
+      case Raster::Kind::grey:
+        return each<1>(width, from, to, grey);
+      case Raster::Kind::grey_alpha:
+        return each<2>(width, from, to, grey);
+      case Raster::Kind::rgb:
+        return each<3>(width, from, to, same);
+      case Raster::Kind::rgba:
+        return each<4>(width, from, to, same);
+      case Raster::Kind::inverted_cmyk:
+        return each<4>(width, from, to, inks);
     }
   }
 
@@ -79,11 +101,12 @@ class Colours {
   std::unique_ptr<void, Delete> transform_;
 };
 
-void lay_over_white(const uint8_t* samples, int64_t step, uint8_t* rgb, int64_t width) {
-  for (int64_t x = 0; x < width; ++x) {
-    const int alpha = samples[x * step + step - 1];
-    for (int c = 0; c < 3; ++c) rgb[x * 3 + c] = static_cast<uint8_t>(255 - scaled(255 - rgb[x * 3 + c], alpha));
-  }
+// The last of each pixel's `step` samples is its alpha.
+template <int step>
+void lay_over_white(const uint8_t* samples, uint8_t* rgb, int64_t width) {
+  each<step>(width, samples, rgb, [](const uint8_t* from, uint8_t* to) {
+    for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>(255 - scaled(255 - to[c], from[step - 1]));
+  });
 }
 
 }  // namespace
@@ -107,16 +130,22 @@ Image to_srgb(Raster raster) {
     image.rgb = std::move(raster.samples);
     return image;
   }
-  image.rgb.resize(static_cast<size_t>(raster.width * raster.height * 3));
   const Colours colours(raster);
-  const int64_t step = channels(raster.kind);
-  const bool alpha = raster.kind == Raster::Kind::grey_alpha || raster.kind == Raster::Kind::rgba;
+  const auto size = static_cast<size_t>(raster.width * raster.height * 3);
+  const auto row = static_cast<size_t>(raster.width * channels(raster.kind));
+  // In place where a pixel becomes no longer: there may be 100 MB of it.
+  const bool in_place = channels(raster.kind) >= 3;
+  in_place ? image.rgb.swap(raster.samples) : image.rgb.resize(size);
+  const std::vector<uint8_t>& samples = in_place ? image.rgb : raster.samples;
+  std::vector<uint8_t> from(row);
   for (int64_t y = 0; y < raster.height; ++y) {
-    const uint8_t* from = &raster.samples[static_cast<size_t>(y * raster.width * step)];
+    std::copy_n(&samples[static_cast<size_t>(y) * row], row, from.begin());
     uint8_t* to = &image.rgb[static_cast<size_t>(y * raster.width * 3)];
-    colours.convert(from, to, raster.width);
-    if (alpha) lay_over_white(from, step, to, raster.width);
+    colours.convert(from.data(), to, raster.width);
+    if (raster.kind == Raster::Kind::grey_alpha) lay_over_white<2>(from.data(), to, raster.width);
+    if (raster.kind == Raster::Kind::rgba) lay_over_white<4>(from.data(), to, raster.width);
   }
+  image.rgb.resize(size);
   return image;
 }
 

@@ -45,7 +45,7 @@ void check_picture_size(int64_t width, int64_t height) {
 
 void allocate(Raster* raster) {
   check_picture_size(raster->width, raster->height);
-  raster->samples.resize(static_cast<size_t>(raster->width * raster->height * channels(raster->kind)));
+  raster->samples.resize(static_cast<size_t>(bytes_of(*raster)));
 }
 
 Image decode_picture(std::span<const uint8_t> bytes) {

@@ -28,15 +28,15 @@ int read(GifFileType* gif, GifByteType* to, int size) {
   return static_cast<int>(count);
 }
 
-// Reads on to the first frame's place and size; returns the index that is transparent in it, or NO_TRANSPARENT_COLOR.
-int find_first_frame(GifFileType* gif) {
-  int transparent = NO_TRANSPARENT_COLOR;
+// Reads on to the first frame's pixels. `transparent` becomes the index that is so in it, or NO_TRANSPARENT_COLOR.
+void find_first_frame(GifFileType* gif, int* transparent) {
+  *transparent = NO_TRANSPARENT_COLOR;
   for (;;) {
     GifRecordType type{};
     check(DGifGetRecordType(gif, &type));
     if (type == IMAGE_DESC_RECORD_TYPE) {
       check(DGifGetImageDesc(gif));
-      return transparent;
+      return;
     }
     if (type != EXTENSION_RECORD_TYPE) refuse_broken();
     int code = 0;
@@ -45,9 +45,38 @@ int find_first_frame(GifFileType* gif) {
     GraphicsControlBlock control;
     if (code == GRAPHICS_EXT_FUNC_CODE && block != nullptr &&
         DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK) {
-      transparent = control.TransparentColor;
+      *transparent = control.TransparentColor;
     }
     while (block != nullptr) check(DGifGetExtensionNext(gif, &block));
+  }
+}
+
+// `rest` becomes what is behind.
+Gif open_at_first_frame(std::span<const uint8_t>* rest, int* transparent) {
+  int error = 0;
+  Gif gif(DGifOpen(rest, read, &error));
+  if (gif == nullptr) refuse_broken();
+  check_picture_size(gif->SWidth, gif->SHeight);
+  find_first_frame(gif.get(), transparent);
+  return gif;
+}
+
+// giflib empties a table of 4096 strings at each clear code, and a file of nothing else would keep it busy for long.
+// Reads the frame's codes ahead, as far as there are pixels; `rest` is behind the byte that says how many bits they
+// have.
+void check_clear_codes(GifFileType* gif, const std::span<const uint8_t>* rest) {
+  const uint8_t bits = *(rest->data() - 1);
+  if (bits > 8) refuse_broken();
+  const int clear = 1 << bits;
+  const int64_t pixels = int64_t{gif->Image.Width} * gif->Image.Height;
+  const int64_t most_clears = 16384 + pixels / 32;
+  int64_t clears = 0;
+  for (int64_t codes = 0; codes < pixels;) {
+    int code = 0;
+    check(DGifGetLZCodes(gif, &code));
+    if (code < 0) return;  // the end
+    code == clear ? ++clears : ++codes;
+    if (clears > most_clears) refuse_broken();
   }
 }
 
@@ -71,11 +100,11 @@ std::vector<int64_t> row_order(const GifImageDesc& frame) {
 }  // namespace
 
 Raster read_gif(std::span<const uint8_t> bytes) {
-  int error = 0;
-  const Gif gif(DGifOpen(&bytes, read, &error));
-  if (gif == nullptr) refuse_broken();
-  check_picture_size(gif->SWidth, gif->SHeight);
-  const int transparent = find_first_frame(gif.get());
+  int transparent = 0;
+  std::span<const uint8_t> rest = bytes;
+  check_clear_codes(open_at_first_frame(&rest, &transparent).get(), &rest);
+  rest = bytes;
+  const Gif gif = open_at_first_frame(&rest, &transparent);
   const GifImageDesc& frame = gif->Image;
   // Some first frames stand out of their screen; they are shown whole.
   Raster raster;

@@ -5,19 +5,18 @@
 #include <jerror.h>
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
-#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "engine/picture_raster.h"
 
 namespace glm {
 namespace {
 
-// More than any encoder writes; each scan costs a pass over the picture, however few bytes it has.
-constexpr int kMostScans = 64;
-// What libjpeg may keep besides the result, in a picture of several scans: its coefficients, 2 bytes a sample.
-constexpr int64_t kMemory = int64_t{240} << 20;
+// More than encoders write; each scan costs a pass over the picture, however few bytes it has.
+constexpr int kMostScans = 32;
 
 // libjpeg reports errors by error_exit, which may not return: a jump, as nothing is thrown through it.
 struct JpegReader {
@@ -29,6 +28,9 @@ struct JpegReader {
   char message[JMSG_LENGTH_MAX] = {};
   bool ended = false;  // the bytes did
   bool cut = false;    // in the middle of a scan
+  int orientation = 1;
+  int profile_parts = 0;                                // that belong to it
+  std::array<std::span<const uint8_t>, 256> profile{};  // by their number
 
   explicit JpegReader(std::span<const uint8_t> bytes);
   ~JpegReader() { jpeg_destroy_decompress(&info); }
@@ -46,6 +48,7 @@ struct JpegReader {
                    "); save the picture again");
   }
 
+  void take_segment(int marker, std::span<const uint8_t> contents);
   static JpegReader* of(j_common_ptr info) { return static_cast<JpegReader*>(info->client_data); }
   [[noreturn]] void jump(const char* why) {
     std::snprintf(message, sizeof message, "%s", why);
@@ -91,6 +94,30 @@ void skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= static_cast<size_t>(count);
 }
 
+bool begins(std::span<const uint8_t> bytes, std::string_view name) {
+  return bytes.size() >= name.size() && std::memcmp(bytes.data(), name.data(), name.size()) == 0;
+}
+
+// libjpeg could keep these segments itself, in a list that it walks to its end for each one.
+boolean read_segment(j_decompress_ptr info) {
+  JpegReader* self = JpegReader::of(reinterpret_cast<j_common_ptr>(info));
+  const std::span<const uint8_t> rest(info->src->next_input_byte, info->src->bytes_in_buffer);
+  const size_t size = rest.size() < 2 ? 2 : static_cast<size_t>(rest[0] << 8 | rest[1]);  // its own two bytes too
+  if (size >= 2 && size <= rest.size()) self->take_segment(info->unread_marker, rest.subspan(2, size - 2));
+  skip(info, static_cast<long>(std::max<size_t>(size, 2)));
+  return TRUE;
+}
+
+void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
+  constexpr std::string_view kExif("Exif\0\0", 6);
+  constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
+  if (marker == JPEG_APP0 + 1 && begins(contents, kExif)) orientation = exif_orientation(contents);
+  if (marker == JPEG_APP0 + 2 && begins(contents, kProfile) && contents.size() > kProfile.size() + 2) {
+    profile[contents[kProfile.size()]] = contents.subspan(kProfile.size() + 2);
+    profile_parts = contents[kProfile.size() + 1];
+  }
+}
+
 JpegReader::JpegReader(std::span<const uint8_t> bytes) {
   info.err = jpeg_std_error(&errors);
   errors.error_exit = on_error;
@@ -107,18 +134,6 @@ JpegReader::JpegReader(std::span<const uint8_t> bytes) {
   source.term_source = [](j_decompress_ptr) {};
   info.progress = &progress;
   progress.progress_monitor = on_scan;
-}
-
-// The last one wins, as there should be one.
-int orientation_of(const jpeg_decompress_struct& info) {
-  int orientation = 1;
-  for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
-    if (marker->marker != JPEG_APP0 + 1 || marker->data_length < 6) continue;
-    if (std::memcmp(marker->data, "Exif\0\0", 6) == 0) {
-      orientation = exif_orientation({marker->data, marker->data_length});
-    }
-  }
-  return orientation;
 }
 
 Raster::Kind kind_of(jpeg_decompress_struct* info) {
@@ -140,12 +155,15 @@ Raster::Kind kind_of(jpeg_decompress_struct* info) {
   }
 }
 
-void read_profile(j_decompress_ptr info, Raster* raster) {
-  JOCTET* profile = nullptr;
-  unsigned int size = 0;
-  if (jpeg_read_icc_profile(info, &profile, &size) == 0) return;
-  raster->profile.assign(profile, profile + size);
-  std::free(profile);
+// All its parts together, or nothing.
+std::vector<uint8_t> profile_of(const JpegReader& reader) {
+  std::vector<uint8_t> profile;
+  for (int i = 1; i <= reader.profile_parts; ++i) {
+    const std::span<const uint8_t> part = reader.profile[static_cast<size_t>(i)];
+    if (part.empty()) return {};
+    profile.insert(profile.end(), part.begin(), part.end());
+  }
+  return profile;
 }
 
 }  // namespace
@@ -153,8 +171,8 @@ void read_profile(j_decompress_ptr info, Raster* raster) {
 Raster read_jpeg(std::span<const uint8_t> bytes) {
   JpegReader reader(bytes);
   reader.run([](j_decompress_ptr info) {
-    jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
-    jpeg_save_markers(info, JPEG_APP0 + 2, 0xFFFF);
+    jpeg_set_marker_processor(info, JPEG_APP0 + 1, read_segment);
+    jpeg_set_marker_processor(info, JPEG_APP0 + 2, read_segment);
     jpeg_read_header(info, TRUE);
   });
   Raster raster;
@@ -162,11 +180,11 @@ Raster read_jpeg(std::span<const uint8_t> bytes) {
   raster.height = reader.info.image_height;
   check_picture_size(raster.width, raster.height);
   raster.kind = kind_of(&reader.info);
-  raster.orientation = orientation_of(reader.info);
-  reader.run([&](j_decompress_ptr info) { read_profile(info, &raster); });
+  raster.orientation = reader.orientation;
+  raster.profile = profile_of(reader);
   const int64_t row = raster.width * channels(raster.kind);
   reader.run([&](j_decompress_ptr info) {
-    info->mem->max_memory_to_use = std::max(kMemory - row * raster.height, int64_t{1});
+    info->mem->max_memory_to_use = std::max(kMostDecodingBytes - row * raster.height, int64_t{1});
     jpeg_start_decompress(info);
   });
   allocate(&raster);

@@ -39,9 +39,14 @@ class PngReader {
     }
   }
 
+  // With the last row libpng inflates whatever else there is, which can be a thousand times the file.
+  void limit_last_row() { is_last_row_ = true; }
+
   static void read(png_structp png, png_bytep to, size_t size) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
     if (size > self->rest_.size()) png_error(png, "the file ends early");
+    if (self->is_last_row_ && size > self->last_row_budget_) png_error(png, "far too many pixels");
+    if (self->is_last_row_) self->last_row_budget_ -= size;
     std::memcpy(to, self->rest_.data(), size);
     self->rest_ = self->rest_.subspan(size);
   }
@@ -57,6 +62,8 @@ class PngReader {
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::span<const uint8_t> rest_;
+  bool is_last_row_ = false;
+  size_t last_row_budget_ = 128 << 10;  // bytes of the file: more than a row of 8192 pixels takes
   char message_[160] = {};
 };
 
@@ -94,18 +101,24 @@ Raster read_png(std::span<const uint8_t> bytes) {
     raster.height = png_get_image_height(png, info);
   });
   check_picture_size(raster.width, raster.height);
+  int passes = 1;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_expand(png);    // palettes, bits, and a transparent colour as alpha
     png_set_scale_16(png);  // rounds
-    png_set_interlace_handling(png);
+    passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     raster.kind = kind_of(png_get_channels(png, info));
   });
   allocate(&raster);
-  std::vector<png_bytep> rows(static_cast<size_t>(raster.height));
-  const auto row = raster.samples.size() / rows.size();
-  for (size_t y = 0; y < rows.size(); ++y) rows[y] = &raster.samples[y * row];
-  reader.run_or_refuse([&](png_structp png, png_infop) { png_read_image(png, rows.data()); });
+  const auto row = static_cast<size_t>(raster.width * channels(raster.kind));
+  reader.run_or_refuse([&](png_structp png, png_infop) {
+    for (int pass = 1; pass <= passes; ++pass) {
+      for (int64_t y = 0; y < raster.height; ++y) {
+        if (pass == passes && y == raster.height - 1) reader.limit_last_row();
+        png_read_row(png, &raster.samples[static_cast<size_t>(y) * row], nullptr);
+      }
+    }
+  });
   reader.run([&](png_structp png, png_infop info) { png_read_end(png, info); });  // only EXIF can still come
   reader.run([&](png_structp png, png_infop info) {
     png_charp name = nullptr;

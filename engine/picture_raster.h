@@ -22,6 +22,12 @@ struct Raster {
 };
 
 int64_t channels(Raster::Kind kind);
+inline int64_t bytes_of(const Raster& raster) {
+  return raster.width * raster.height * channels(raster.kind);
+}
+
+// What a decoder may hold with the samples that it writes. Few kinds of file need more, in the largest pictures.
+inline constexpr int64_t kMostDecodingBytes = int64_t{240} << 20;
 
 // Refuses the picture: Error(usage) with this message.
 [[noreturn]] void refuse_picture(const std::string& message);

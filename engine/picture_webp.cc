@@ -37,6 +37,13 @@ void read_first_frame(const WebPDemuxer* demuxer, Raster* raster) {
     refuse_broken();
   }
   raster->kind = features.has_alpha != 0 || !covers ? Raster::Kind::rgba : Raster::Kind::rgb;
+  constexpr int kLossless = 2;  // it holds 4 bytes a pixel besides
+  if (features.format == kLossless &&
+      int64_t{4} * frame.width * frame.height + bytes_of(*raster) > kMostDecodingBytes) {
+    refuse_picture("WebP: expected fewer pixels of a lossless picture with transparency, found " +
+                   std::to_string(raster->width) + "x" + std::to_string(raster->height) +
+                   ", which take too much memory; save it as PNG");
+  }
   allocate(raster);
   const int64_t step = channels(raster->kind);
   const int64_t row = raster->width * step;
