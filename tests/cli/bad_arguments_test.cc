@@ -47,7 +47,7 @@ TEST(BadArguments, Words) {
 }
 
 TEST(BadArguments, Sizes) {
-  const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, found \"";
+  const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, or auto, found \"";
   const std::string limits = "size: expected 128 to 2048 pixels a side, found ";
   expect_usage({
       {{"--size", "0x0"}, limits + "0x0"},

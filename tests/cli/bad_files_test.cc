@@ -78,7 +78,7 @@ TEST_F(BadModel, MissingParts) {
       {"transformer/diffusion_pytorch_model.safetensors", "transformer: expected "},
       {"text_encoder/model.safetensors", "text_encoder: expected "},
       {"processor/tokenizer.json", "processor/tokenizer.json"},
-      {"processor", "processor/tokenizer.json"}};
+      {"processor", "processor/preprocessor_config.json"}};
   for (const auto& [file, said] : rows) {
     expect_refused({said}, [&file = file](const fs::path& m) { fs::remove_all(m / file); });
   }
