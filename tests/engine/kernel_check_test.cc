@@ -35,7 +35,7 @@ struct FakeTrial {
   }
   KernelVerdict judged(const std::function<void(int run)>& kernel) {
     int runs = 0;
-    return judge_trial(trial, at::kCPU, [&](const std::vector<cuda::Call>& calls, bool) -> const char* {
+    return judge_trial(trial, at::kCPU, [&](const std::vector<cuda::Call>& calls) -> const char* {
       for (size_t i = 0; i < calls.size(); ++i) kernel(runs);
       ++runs;
       return nullptr;
@@ -58,7 +58,7 @@ TEST(JudgeTrial, SeesWhatDiffersAndWhatChanges) {
   EXPECT_NE(fake.judged([&](int) { fake.write(NAN); }).problem.find("from ATen's"), std::string::npos);
   EXPECT_NE(fake.judged([&](int run) { fake.write(run == 0 ? 3.0f : 3.0001f); }).problem.find("other bits"),
             std::string::npos);
-  EXPECT_EQ(judge_trial(fake.trial, at::kCPU, [](const auto&, bool) { return "no kernel image"; }).problem,
+  EXPECT_EQ(judge_trial(fake.trial, at::kCPU, [](const auto&) { return "no kernel image"; }).problem,
             "no kernel image");
 }
 
