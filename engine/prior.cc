@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -43,20 +44,41 @@ int64_t cells_of(const PriorRequest& request) {
   return request.preview.cells() + request.target.cells();
 }
 
+// A prompt that was fed, and what came out: the next request goes on from here when its prompt is the same.
+struct FedPrompt {
+  at::Tensor ids;                    // i64 [1, L]
+  at::Tensor positions;              // i64 [3, 1, …], of prompt and grids
+  std::optional<DecodeState> state;  // of one row; behind the prompt the cache may hold another request's tokens
+  at::Tensor logits;                 // [1, V] of the prompt's last position
+
+  void feed(const PriorTransformer& transformer, const at::Tensor& prompt, const at::Tensor& all, const Tap& tap) {
+    if (state && at::equal(ids, prompt) && at::equal(positions, all)) {
+      state->length = ids.size(1);
+      return;
+    }
+    ids = prompt;
+    positions = all;
+    state.reset();  // its memory first
+    state.emplace(transformer.start(1, all));
+    logits = transformer.prefill(ids, *state, tap);
+  }
+};
+
 // One request by ATen, a token at a time. -> i64 [1, n]
 at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
-                        const std::function<void(int64_t)>& done, const Tap& tap) {
+                        FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
   const int64_t cells = cells_of(request);
   const Positions positions = positions_of(request, c);
   tap.stage("position_ids_prefill", positions.prompt);
 
-  DecodeState state = transformer.start(1, positions.all());
+  fed.feed(transformer, request.ids, positions.all(), tap / "prefill");
+  DecodeState& state = *fed.state;
   RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
   FiniteWatch watch;
   at::Tensor generated = at::empty({1, cells + 1}, state.token.options());
   std::vector<at::Tensor> all_logits;
   int64_t n = 0;
-  at::Tensor logits = transformer.prefill(request.ids, state, tap / "prefill");
+  at::Tensor logits = fed.logits;
   while (true) {
     watch.see(logits);
     if (tap.wants_full()) all_logits.push_back(logits);
@@ -125,11 +147,12 @@ std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, con
   int64_t before = 0;  // tokens of the requests that are done
   done(0, total);
   std::vector<at::Tensor> tokens;
+  FedPrompt fed;
   while (tokens.size() < requests.size()) {
     const size_t first = tokens.size();
     const auto now = [&](int64_t n) { done(before + n, total); };
     if (!transformer.decodes_by_kernels() || tap.wants_full()) {
-      tokens.push_back(decode_alone(transformer, c, requests[first], now, tap));
+      tokens.push_back(decode_alone(transformer, c, requests[first], fed, now, tap));
     } else {
       std::vector<PriorRequest> together;
       while (together.size() < kBatch && first + together.size() < requests.size() &&
