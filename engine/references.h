@@ -31,8 +31,6 @@ struct Reference {
 // The two pictures and the grid of a reference; what follows from them is left empty.
 Reference resize_reference(const ModelConfig& c, const Image& picture);
 
-// A pixel's channels stay side by side, as upstream leaves them: convolutions and norms then sum in its order, which at
-// 512 x 512 is 5e-5 of the VAE's latents from the other's.
 at::Tensor bytes_of(const Image& image);  // -> u8 [1, 3, H, W]
 
 // Keeps the references that were used last, up to a limit in bytes.
