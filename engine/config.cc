@@ -51,6 +51,7 @@ constexpr const char* kDefaults = R"({
 })";
 
 constexpr int64_t kMaxDimension = 1 << 20;  // so that products of two dimensions are far from overflowing
+constexpr int64_t kMaxPixels = 1 << 30;
 
 // One object of a json file with the defaults of its class.
 class Section {
@@ -228,13 +229,13 @@ PreprocessorConfig preprocessor_config(const Section& s, const VisionConfig& vis
   s.only("resample", 3);  // bicubic
   s.only("patch_size", vision.patch);
   const Section size = s.section("size");
-  constexpr int64_t kMost = int64_t{1} << 30;
-  PreprocessorConfig c{
-      .min_pixels = s.has("min_pixels") ? s.number("min_pixels", 1, kMost) : size.number("shortest_edge", 1, kMost),
-      .max_pixels = s.has("max_pixels") ? s.number("max_pixels", 1, kMost) : size.number("longest_edge", 1, kMost),
-      .rescale = s.real("rescale_factor", 1e-6, 1e6),
-      .mean = s.reals("image_mean", 3),
-      .std = s.reals("image_std", 3)};
+  PreprocessorConfig c{.min_pixels = s.has("min_pixels") ? s.number("min_pixels", 1, kMaxPixels)
+                                                         : size.number("shortest_edge", 1, kMaxPixels),
+                       .max_pixels = s.has("max_pixels") ? s.number("max_pixels", 1, kMaxPixels)
+                                                         : size.number("longest_edge", 1, kMaxPixels),
+                       .rescale = s.real("rescale_factor", 1e-6, 1e6),
+                       .mean = s.reals("image_mean", 3),
+                       .std = s.reals("image_std", 3)};
   for (const double std : c.std) {
     if (std == 0) s.fail("image_std", "numbers other than 0", c.std);
   }

@@ -8,9 +8,9 @@ namespace glm {
 
 // From processor/preprocessor_config.json, and of the decoder.
 struct ReferenceRule {
-  int64_t cell = 16;               // pixels of a vision cell: patch_size * merge_size
-  int64_t min_pixels = 512 * 512;  // of the picture before it is halved; their roots bound its sides
-  int64_t max_pixels = 2048 * 2048;
+  int64_t cell = 16;                        // pixels of a vision cell: patch_size * merge_size
+  int64_t min_pixels = int64_t{512} * 512;  // of the picture before it is halved; their roots bound its sides
+  int64_t max_pixels = int64_t{2048} * 2048;
   int64_t vae_cell = 32;  // VAE pixels of a token: 2 decoder patches of vae_scale_factor * patch_size
 };
 
