@@ -21,11 +21,11 @@ template <int step, typename Convert>
 void each(int64_t width, const uint8_t* from, uint8_t* to, const Convert& convert) {
   for (int64_t x = 0; x < width; ++x) convert(from + x * step, to + x * 3);
 }
-constexpr auto grey = [](const uint8_t* from, uint8_t* to) { to[0] = to[1] = to[2] = from[0]; };
-constexpr auto same = [](const uint8_t* from, uint8_t* to) {
+constexpr auto kGrey = [](const uint8_t* from, uint8_t* to) { to[0] = to[1] = to[2] = from[0]; };
+constexpr auto kSame = [](const uint8_t* from, uint8_t* to) {
   for (int c = 0; c < 3; ++c) to[c] = from[c];
 };
-constexpr auto inks = [](const uint8_t* from, uint8_t* to) {
+constexpr auto kInks = [](const uint8_t* from, uint8_t* to) {
   for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>(from[3] - scaled(255 - from[c], from[3]));
 };
 
@@ -56,15 +56,15 @@ class Colours {
     }
     switch (kind_) {
       case Raster::Kind::grey:
-        return each<1>(width, from, to, grey);
+        return each<1>(width, from, to, kGrey);
       case Raster::Kind::grey_alpha:
-        return each<2>(width, from, to, grey);
+        return each<2>(width, from, to, kGrey);
       case Raster::Kind::rgb:
-        return each<3>(width, from, to, same);
+        return each<3>(width, from, to, kSame);
       case Raster::Kind::rgba:
-        return each<4>(width, from, to, same);
+        return each<4>(width, from, to, kSame);
       case Raster::Kind::inverted_cmyk:
-        return each<4>(width, from, to, inks);
+        return each<4>(width, from, to, kInks);
     }
   }
 

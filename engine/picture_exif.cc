@@ -18,13 +18,14 @@ struct Tiff {
   }
 };
 
+constexpr uint8_t kName[] = {'E', 'x', 'i', 'f', 0, 0};
 constexpr uint32_t kOrientation = 0x0112;
 constexpr uint32_t kShort = 3;
+constexpr int64_t kTile = 32;  // of pixels: neighbours of a picture and of the turned one stay in the cache
 
 }  // namespace
 
 int exif_orientation(std::span<const uint8_t> bytes) {
-  static constexpr uint8_t kName[] = {'E', 'x', 'i', 'f', 0, 0};
   if (bytes.size() > sizeof kName && std::equal(std::begin(kName), std::end(kName), bytes.begin())) {
     bytes = bytes.subspan(sizeof kName);
   }
@@ -50,7 +51,6 @@ Image turned(Image image, int orientation) {
   const bool mirrors_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   Image result{.width = swaps ? image.height : image.width, .height = swaps ? image.width : image.height, .rgb = {}};
   result.rgb.resize(image.rgb.size());
-  constexpr int64_t kTile = 32;  // neighbours of both pictures stay in the cache
   const auto copy_tile = [&](int64_t left, int64_t top) {
     for (int64_t y = top; y < std::min(top + kTile, result.height); ++y) {
       for (int64_t x = left; x < std::min(left + kTile, result.width); ++x) {

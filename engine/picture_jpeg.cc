@@ -17,6 +17,10 @@ namespace {
 
 // More than encoders write; each scan costs a pass over the picture, however few bytes it has.
 constexpr int kMostScans = 32;
+constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
+// How the segments of interest begin.
+constexpr std::string_view kExif("Exif\0\0", 6);
+constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
 
 // libjpeg reports errors by error_exit, which may not return: a jump, as nothing is thrown through it.
 struct JpegReader {
@@ -77,7 +81,6 @@ void on_scan(j_common_ptr info) {
 
 // The bytes have run out: an end marker instead, and what was missing is told by `cut`.
 boolean refill(j_decompress_ptr info) {
-  static constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
   JpegReader::of(reinterpret_cast<j_common_ptr>(info))->ended = true;
   info->src->next_input_byte = kEnd;
   info->src->bytes_in_buffer = sizeof kEnd;
@@ -109,8 +112,6 @@ boolean read_segment(j_decompress_ptr info) {
 }
 
 void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
-  constexpr std::string_view kExif("Exif\0\0", 6);
-  constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
   if (marker == JPEG_APP0 + 1 && begins(contents, kExif)) orientation = exif_orientation(contents);
   if (marker == JPEG_APP0 + 2 && begins(contents, kProfile) && contents.size() > kProfile.size() + 2) {
     profile[contents[kProfile.size()]] = contents.subspan(kProfile.size() + 2);

@@ -67,9 +67,10 @@ class PngReader {
   char message_[160] = {};
 };
 
+constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
+
 // What could be inflated besides the pixels, and says nothing about them.
 void skip_text(png_structp png) {
-  static constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
   png_set_chunk_malloc_max(png, 4 << 20);
 }

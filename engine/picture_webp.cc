@@ -8,6 +8,8 @@
 namespace glm {
 namespace {
 
+constexpr int kLossless = 2;  // WebPBitstreamFeatures.format; its decoder holds 4 bytes a pixel besides the result
+
 [[noreturn]] void refuse_broken() {
   refuse_picture("WebP: expected a whole and valid file, found a broken or shortened one; get the picture again");
 }
@@ -37,7 +39,6 @@ void read_first_frame(const WebPDemuxer* demuxer, Raster* raster) {
     refuse_broken();
   }
   raster->kind = features.has_alpha != 0 || !covers ? Raster::Kind::rgba : Raster::Kind::rgb;
-  constexpr int kLossless = 2;  // it holds 4 bytes a pixel besides
   if (features.format == kLossless &&
       int64_t{4} * frame.width * frame.height + bytes_of(*raster) > kMostDecodingBytes) {
     refuse_picture("WebP: expected fewer pixels of a lossless picture with transparency, found " +

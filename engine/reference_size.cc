@@ -24,7 +24,8 @@ ReferenceSize reference_size(int64_t width, int64_t height, const ReferenceRule&
   }
   // The vision tower sees the picture at half its size.
   const auto cells = [&](int64_t side) {
-    const double pixels = static_cast<double>(side / 2) * scale;
+    const int64_t half = side / 2;
+    const double pixels = static_cast<double>(half) * scale;
     return std::max<int64_t>(1, rounded(pixels / static_cast<double>(rule.cell)));
   };
   int64_t columns = cells(width);

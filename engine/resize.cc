@@ -53,8 +53,10 @@ Taps taps_of(const Filter& filter, int64_t in, int64_t out) {
   taps.weights.resize(static_cast<size_t>(out * taps.width));
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t last = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), in);
+    const double from = centre - support + 0.5;  // upstream's casts cut, below zero too
+    const double to = centre + support + 0.5;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(from), 0);
+    const int64_t last = std::min<int64_t>(static_cast<int64_t>(to), in);
     const int64_t count = std::clamp<int64_t>(last - first, 0, taps.width);
     double* weights = &taps.weights[static_cast<size_t>(i * taps.width)];
     double sum = 0.0;
@@ -86,10 +88,12 @@ int pil_bits(const std::vector<double>&) {
 // ATen: as many as leave the largest weight within 16 bits.
 int aten_bits(const std::vector<double>& weights) {
   const double largest = *std::max_element(weights.begin(), weights.end());
+  const auto fits = [&](int bits) {
+    const double rounded = largest * static_cast<double>(int64_t{1} << bits) + 0.5;
+    return static_cast<int64_t>(rounded) < (1 << 15);
+  };
   int bits = 0;
-  while (bits < 22 && static_cast<int64_t>(0.5 + largest * static_cast<double>(int64_t{1} << (bits + 1))) < (1 << 15)) {
-    ++bits;
-  }
+  while (bits < 22 && fits(bits + 1)) ++bits;
   return bits;
 }
 
