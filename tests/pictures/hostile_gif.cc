@@ -76,11 +76,11 @@ struct Gif {
 };
 
 std::string screen(const Gif& g) {
-  return "GIF89a" + le16(g.width) + le16(g.height) + (g.palette ? "\xF7" : "\x70") + std::string(2, '\0') +
+  return std::string("GIF89a") + le16(g.width) + le16(g.height) + (g.palette ? "\xF7" : "\x70") + std::string(2, '\0') +
          (g.palette ? std::string(768, '\x40') : "");
 }
 std::string frame(const Gif& g, const std::string& codes) {
-  return "\x2C" + le16(g.left) + le16(g.top) + le16(g.frame_width == 0 ? g.width : g.frame_width) +
+  return std::string("\x2C") + le16(g.left) + le16(g.top) + le16(g.frame_width == 0 ? g.width : g.frame_width) +
          le16(g.frame_height == 0 ? g.height : g.frame_height) + std::string(1, g.interlaced ? '\x40' : '\0') +
          static_cast<char>(g.code_size) + codes;
 }
