@@ -24,7 +24,9 @@ add_library(glm_stb INTERFACE)
 target_include_directories(glm_stb SYSTEM INTERFACE "${STB_INCLUDE_DIR}")
 add_library(glm::stb ALIAS glm_stb)
 
+if(GLM_TESTS OR GLM_FUZZ)
+  find_package(ZLIB REQUIRED)  # libpng's; checksums
+endif()
 if(GLM_TESTS)
   find_package(GTest REQUIRED)
-  find_package(ZLIB REQUIRED)  # libpng's; checksums
 endif()

@@ -1,0 +1,7 @@
+#include "tests/fuzz/picture.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::vector<uint8_t> bytes(data, data + size);
+  if (size >= 12) std::memcpy(&bytes[8], "WEBP", 4);
+  return decode("RIFF", std::move(bytes));
+}
