@@ -142,12 +142,23 @@ Model::Model(Loader&& from)
     from.uploader->finish();
     uploaded = {from.uploader->bytes(), from.uploader->seconds()};
   }
-  const int64_t begin = text_tokenizer.id_of(layout_tokens.image_begin);
-  if (!random_weights && begin != config.generation.image_begin) {
-    throw Error(ErrorCode::model, (folder / "processor").string() + ": expected \"" + layout_tokens.image_begin +
-                                      "\" to have the id image_start_token_id (" +
-                                      std::to_string(config.generation.image_begin) + "), found " +
-                                      std::to_string(begin));
+  if (!random_weights) check_ids();
+}
+
+void Model::check_ids() const {
+  struct Known {
+    const std::string& token;
+    const char* key;
+    int64_t id;
+  };
+  for (const Known& known : {Known{layout_tokens.image_begin, "image_start_token_id", config.generation.image_begin},
+                             Known{layout_tokens.image_end, "image_end_token_id", config.generation.image_end},
+                             Known{layout_tokens.image, "image_token_id", config.generation.image_token}}) {
+    const int64_t found = text_tokenizer.id_of(known.token);
+    if (found == known.id) continue;
+    throw Error(ErrorCode::model, (folder / "processor").string() + ": expected \"" + known.token +
+                                      "\" to have the id " + known.key + " (" + std::to_string(known.id) + "), found " +
+                                      std::to_string(found));
   }
 }
 

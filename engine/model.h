@@ -58,6 +58,7 @@ struct Model {
  private:
   struct Loader;
   explicit Model(Loader&& loader);
+  void check_ids() const;  // tokenizer and configuration mean the same
 };
 
 }  // namespace glm
