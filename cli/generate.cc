@@ -211,6 +211,7 @@ std::vector<fs::path> files_of(const std::string& pattern, const std::vector<uin
 
 std::vector<Image> read_references(const std::vector<std::string>& files) {
   std::vector<Image> pictures;
+  pictures.reserve(files.size());
   for (const std::string& file : files) pictures.push_back(read_picture(file));
   return pictures;
 }

@@ -146,10 +146,15 @@ const std::vector<std::string>& Pipeline::warnings() const {
 }
 
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
-  return guarded(model_->device, [&] {
-    at::set_num_threads(threads_);
-    return run_picture(*model_, *references_, request, callbacks);
-  });
+  try {
+    return guarded(model_->device, [&] {
+      at::set_num_threads(threads_);
+      return run_picture(*model_, *references_, request, callbacks);
+    });
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::memory) references_->clear();  // for the next call
+    throw;
+  }
 }
 
 }  // namespace glm

@@ -41,6 +41,7 @@ class ReferenceStore {
   // The one made of these two pictures, or nothing.
   std::shared_ptr<const Reference> find(const Image& vision, const Image& pixels);
   void keep(const std::shared_ptr<const Reference>& reference);
+  void clear() { kept_.clear(); }
 
   size_t count() const { return kept_.size(); }
   int64_t bytes() const;
