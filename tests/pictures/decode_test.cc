@@ -67,5 +67,13 @@ TEST(ReadPicture, NamesTheFile) {
                       [] { read_picture(GLM_GOLDENS "/sizes.json"); }));
 }
 
+TEST(ReadPicture, ReadsNoFileLargerThanPicturesAre) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "glm_large_picture.png";
+  write_bytes(file, "\x89PNG\r\n\x1a\n");
+  std::filesystem::resize_file(file, uint64_t{1} << 40);  // holds nothing on most disks
+  EXPECT_TRUE(refused(ErrorCode::usage, {file.string(), "1099511627776"}, [&] { read_picture(file); }));
+  std::filesystem::remove(file);
+}
+
 }  // namespace
 }  // namespace glm

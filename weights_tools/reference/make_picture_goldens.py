@@ -147,6 +147,16 @@ def png(width, height, bits, colour, rows, before_data=b"", after_data=b""):
             chunk(b"IEND", b""))
 
 
+def interlaced_png(pixels):
+    """Adam7's seven passes over RGB."""
+    data = b""
+    for x, y, step_x, step_y in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+        for row in pixels[y::step_y, x::step_x]:
+            data += b"\0" + row.tobytes() if row.size else b""
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, 1)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b""))
+
+
 def exif(orientation, big_endian=False):
     order = ">" if big_endian else "<"
     entries = struct.pack(order + "HHIHH", 0x0100, 3, 1, 999, 0) + struct.pack(order + "HHIHH", 0x0112, 3, 1, orientation, 0)
@@ -273,6 +283,7 @@ def add_png(decoded, rgb, rgba):
                 np.repeat(nearest[:, :, :1], 3, axis=2))
     small = pattern(20, 18)
     small[3:6, 4:9] = (10, 20, 30)
+    decoded.add("interlaced.png", interlaced_png(small))
     clear = small.copy()
     clear[3:6, 4:9] = 255
     decoded.add("clear_colour.png", png(20, 18, 8, 2, [row.tobytes() for row in small],
@@ -292,6 +303,9 @@ def add_jpeg(decoded, rgb):
         decoded.add(f"{name}.jpg", saved(rgb, "JPEG", quality=85, **options))
     decoded.add("grey.jpg", saved(rgb.convert("L"), "JPEG", quality=85))
     decoded.add("cmyk.jpg", saved(rgb.convert("CMYK"), "JPEG", quality=85))
+    inks = bytearray(saved(rgb.resize((24, 17)).convert("CMYK"), "JPEG", quality=85))
+    inks[inks.index(b"Adobe") + 11] = 2      # the same numbers taken for YCCK
+    decoded.add("ycck.jpg", bytes(inks))
     for name, options in (("440", ("-sample", "1x2")), ("411", ("-sample", "4x1")), ("arithmetic", ("-arithmetic",)),
                           ("blue_fine", ("-sample", "1x1,1x1,2x2"))):
         decoded.add(f"{name}.jpg", cjpeg(rgb, *options))
