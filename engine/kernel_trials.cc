@@ -122,12 +122,14 @@ KernelTrial norm_trial(const TrialTensors& make, const NormCase& c, bool first) 
                  .post_weight = first ? nullptr : bf16_of(post),
                  .tokens = first ? data_of<int>(tokens) : nullptr,
                  .embedding = bf16_of(embedding),
+                 .before = bf16_of(residual),
                  .residual = bf16_of(residual),
                  .pre_weight = bf16_of(pre),
                  .x = bf16_of(x),
                  .x_stride = narrow(c.dim),
                  .batch = narrow(c.batch),
                  .dim = narrow(c.dim),
+                 .own_x = 0,
                  .eps = kEps};
   const auto reference = [=, before = t.written[0].before] {
     return first ? decode_first_norm(tokens, embedding, pre, kEps) : decode_norm(y, post, before, pre, kEps);

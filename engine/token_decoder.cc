@@ -54,7 +54,8 @@ struct TokenDecoder::Memory {
   std::vector<int64_t> totals;
   KvCache cache;
   at::Tensor cosines, sines;                       // [B, capacity, R]
-  at::Tensor residual, x, attended, activated;     // bf16 [B, .], zeros behind the true width
+  at::Tensor residual;                             // bf16 [2, B, D]: norms read one, write the other
+  at::Tensor x, attended, activated;               // bf16 [B, .], zeros behind the true width
   at::Tensor qkv, summed, logits;                  // fp32 [splits, B, .]
   at::Tensor partial, partial_max;                 // attention's
   at::Tensor state;                                // i32 [kParts, B]
@@ -103,7 +104,7 @@ TokenDecoder::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>&
   state = host.to(device.device());
   seeds = host_seeds.to(device.device());
   written = ints({batch, longest});
-  residual = narrow_zeros({batch, c.dim});
+  residual = narrow_zeros({2, batch, c.dim});
   x = narrow_zeros({batch, padded(c.dim)});
   attended = narrow_zeros({batch, padded(c.heads * c.head_dim)});
   activated = narrow_zeros({batch, padded(c.inner_dim)});
@@ -175,13 +176,16 @@ void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor
                .post_weight = bits(post),
                .tokens = post.defined() ? nullptr : m.part(Memory::kTokens).data_ptr<int>(),
                .embedding = bits(transformer_.embed_.weight()),
-               .residual = bits(m.residual),
+               .before = bits(m.residual[norms_ % 2]),
+               .residual = bits(m.residual[1 - norms_ % 2]),
                .pre_weight = bits(pre),
                .x = bits(m.x),
                .x_stride = narrow(m.x.size(1)),
                .batch = narrow(m.batch),
                .dim = narrow(transformer_.config_.dim),
+               .own_x = 0,
                .eps = static_cast<float>(transformer_.config_.norm_eps)};
+  ++norms_;
   step_.push_back(call);
 }
 

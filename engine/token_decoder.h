@@ -67,6 +67,7 @@ class TokenDecoder {
   Options options_;
   std::unique_ptr<Memory> memory_;
   std::vector<cuda::Call> step_;
+  int norms_ = 0;  // of the step, so far
   void* graph_ = nullptr;
 };
 

@@ -24,8 +24,6 @@ struct AttentionShared {
 struct CombineShared {
   float out[kAttentionWarps][kHeadDim];
 };
-constexpr int kAttentionSharedBytes = sizeof(AttentionShared);
-static_assert(sizeof(CombineShared) <= kAttentionSharedBytes);
 static_assert(kChunk == 8 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
 
 GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
@@ -331,14 +329,13 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
   }
 }
 
-// shared: kAttentionSharedBytes
-GLM_DEVICE void attention(const AttentionParams& p, char* shared, Grid& grid) {
+// s and c may share their memory.
+GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, Grid& grid) {
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1
   for (int part = simt::block().x; part < p.chunks * groups; part += simt::blocks()) {
     if (part != simt::block().x) simt::sync();  // the part before is done with the shared memory
-    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, *reinterpret_cast<AttentionShared*>(shared),
-           grid);
+    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, grid);
   }
   grid.wait();
   grid.arrive();
@@ -347,7 +344,7 @@ GLM_DEVICE void attention(const AttentionParams& p, char* shared, Grid& grid) {
 #pragma unroll 1
   for (int part = simt::block().x; part < p.batch * heads; part += simt::blocks()) {
     if (part != simt::block().x) simt::sync();
-    combine(p, part / heads, part % heads, *reinterpret_cast<CombineShared*>(shared));
+    combine(p, part / heads, part % heads, c);
   }
 }
 

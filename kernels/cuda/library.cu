@@ -91,24 +91,26 @@ std::vector<Segment> segments_of(const Call* calls, int count) {
 struct Script {
   static constexpr size_t kBarrierBytes = 16;
 
-  Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls), count_(count) {
-    for (int i = 0; i < count; ++i) {
-      if (calls[i].kernel == Kernel::linear) streams_.push_back(stream_of(calls[i].linear));
+  Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls, calls + count) {
+    for (const Segment& s : segments) keep_x_in_blocks(calls_.data() + s.begin, s.end - s.begin);
+    for (const Call& call : calls_) {
+      if (call.kernel == Kernel::linear) streams_.push_back(stream_of(call.linear));
     }
   }
 
-  size_t bytes() const { return kBarrierBytes + count_ * sizeof(Call) + streams_.size() * sizeof(Stream); }
+  size_t bytes() const { return kBarrierBytes + calls_.size() * sizeof(Call) + streams_.size() * sizeof(Stream); }
 
   const char* write(char* to, cudaStream_t stream) const {
     std::vector<char> all(bytes());
-    std::memcpy(all.data() + kBarrierBytes, calls_, count_ * sizeof(Call));
-    std::memcpy(all.data() + kBarrierBytes + count_ * sizeof(Call), streams_.data(), streams_.size() * sizeof(Stream));
+    const size_t bytes_of_calls = calls_.size() * sizeof(Call);
+    std::memcpy(all.data() + kBarrierBytes, calls_.data(), bytes_of_calls);
+    std::memcpy(all.data() + kBarrierBytes + bytes_of_calls, streams_.data(), streams_.size() * sizeof(Stream));
     return text_of(cudaMemcpyAsync(to, all.data(), all.size(), cudaMemcpyHostToDevice, stream), "describing a step");
   }
 
   const char* launch(char* memory, const Launch& l) const {
     auto* const calls = reinterpret_cast<const Call*>(memory + kBarrierBytes);
-    auto* const streams = reinterpret_cast<const Stream*>(calls + count_);
+    auto* const streams = reinterpret_cast<const Stream*>(calls + calls_.size());
     for (const Segment& s : segments) {
       const StepParams p{calls + s.begin, streams + s.first_product, reinterpret_cast<uint32_t*>(memory),
                          s.end - s.begin, s.products};
@@ -122,8 +124,7 @@ struct Script {
   std::vector<Segment> segments;
 
  private:
-  const Call* calls_;
-  size_t count_;
+  std::vector<Call> calls_;
   std::vector<Stream> streams_;
 };
 static_assert(sizeof(Call) % alignof(Stream) == 0);

@@ -31,7 +31,6 @@ struct Turn {
 };
 
 constexpr int kExchangeFloats = kWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
-constexpr int kLinearSharedBytes = 2 * kExchangeFloats * 4;
 
 // What a launch's products read, one after another: a product's units are the splits of each tile, in order.
 struct Stream {
@@ -66,7 +65,13 @@ GLM_DEVICE Slice slice_of(const Stream& s, int unit) {
 // Where a warp's queue stands between two products: registers are for the calls between them.
 struct Place {
   int stream, unit, left;  // what is to be asked for next: so many turns of a unit's slice
-  int slot;                // of the oldest turn that is on its way
+  int oldest;              // the slot of the oldest turn that is on its way, in bytes
+};
+
+// A turn that has come: a thread's first sixteen bytes of it, and its scales.
+struct Turned {
+  const char* tile;
+  const char* scales;
 };
 
 // A thread's weights on their way: of all the launch's products, one after another.
@@ -80,80 +85,90 @@ class Queue {
       : streams_(streams),
         count_(count),
         memory_(memory + simt::thread() * 16),
-        place_{0, simt::block().x - simt::blocks(), 0, 0} {}
+        scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * 8) {}
   GLM_DEVICE void begin() {
+    unit_ = simt::block().x - simt::blocks();
 #pragma unroll 1
-    for (int i = 0; i < T::kDepth - 1; ++i) fetch(i);
+    for (int i = 0; i < T::kDepth - 1; ++i) fetch(i * kSlot);
   }
   GLM_DEVICE void leave(Place& place) const {
-    if (simt::thread() % 32 == 0) place = place_;
+    if (simt::thread() % 32 == 0) place = {stream_, unit_, left_, oldest_};
   }
   GLM_DEVICE void resume(const Place& place) {
-    place_ = place;
-    if (place_.left > 0) point();
+    stream_ = place.stream;
+    unit_ = place.unit;
+    left_ = place.left;
+    oldest_ = place.oldest;
+    free_ = (oldest_ == 0 ? kEnd : oldest_) - kSlot;
+    if (left_ > 0) point();
   }
 
   // Waits for the oldest turn, which stays where it is until the next call, and asks for another: into the slot of the
   // turn before, whose words have gone through the products since.
-  GLM_DEVICE const char* next() {
+  GLM_DEVICE Turned next() {
     simt::copy_async_wait<T::kDepth - 2>();
-    const char* const oldest = memory_ + place_.slot * (T::kSlotBytes * kThreads);
-    fetch(place_.slot == 0 ? T::kDepth - 1 : place_.slot - 1);
-    place_.slot = place_.slot + 1 == T::kDepth ? 0 : place_.slot + 1;
-    return oldest;
+    fetch(free_);
+    free_ = oldest_;
+    oldest_ += kSlot;
+    if (oldest_ == kEnd) oldest_ = 0;
+    return {memory_ + free_, scale_memory_ + free_};
   }
 
  private:
+  static constexpr int kSlot = T::kSlotBytes * kThreads;
+  static constexpr int kEnd = T::kDepth * kSlot;
+
   // At the first turn that is left of the unit's slice.
   GLM_DEVICE void point() {
-    const Stream& s = streams_[place_.stream];
-    const Slice slice = slice_of(s, place_.unit);
+    const Stream& s = streams_[stream_];
+    const Slice slice = slice_of(s, unit_);
     const int lane = simt::thread() % 32;
-    const int64_t turn = static_cast<int64_t>(slice.tile) * s.turns + slice.end - place_.left;
+    const int64_t turn = static_cast<int64_t>(slice.tile) * s.turns + slice.end - left_;
     from_ = s.tiles + turn * (32 * T::kTileBytes) + lane * 16;
     if constexpr (F::kGroupScaled) scales_ = s.group_scales + (turn * 8 + lane / 4) * 2;
   }
 
   // To the next slice that isn't empty.
   GLM_DEVICE void advance() {
-    while (place_.left == 0 && place_.stream < count_) {
-      const Stream& s = streams_[place_.stream];
-      place_.unit += simt::blocks();
-      if (place_.unit < s.units) {
-        const Slice slice = slice_of(s, place_.unit);
-        place_.left = slice.end - slice.begin;
+    while (left_ == 0 && stream_ < count_) {
+      const Stream& s = streams_[stream_];
+      unit_ += simt::blocks();
+      if (unit_ < s.units) {
+        const Slice slice = slice_of(s, unit_);
+        left_ = slice.end - slice.begin;
       } else {
-        ++place_.stream;
-        place_.unit = simt::block().x - simt::blocks();
+        ++stream_;
+        unit_ = simt::block().x - simt::blocks();
       }
     }
-    if (place_.left > 0) point();
+    if (left_ > 0) point();
   }
 
   GLM_DEVICE void fetch(int slot) {
-    if (place_.left == 0) advance();
-    if (place_.left > 0) {
-      char* const to = memory_ + slot * (T::kSlotBytes * kThreads);
+    if (left_ == 0) advance();
+    if (left_ > 0) {
 #pragma unroll
       for (int k = 0; k < T::kTileBytes / 16; ++k) {
-        simt::copy_async_16(to + k * (16 * kThreads), from_ + k * 512);
+        simt::copy_async_16(memory_ + slot + k * (16 * kThreads), from_ + k * 512);
       }
       from_ += 32 * T::kTileBytes;
       if constexpr (F::kGroupScaled) {
-        simt::copy_async_8(to - simt::thread() * 8 + T::kTileBytes * kThreads, scales_);
+        simt::copy_async_8(scale_memory_ + slot, scales_);
         scales_ += 16;
       }
-      --place_.left;
+      --left_;
     }
     simt::copy_async_commit();
   }
 
   const Stream* streams_;
   int count_;
-  char* memory_;  // this thread's first sixteen bytes
-  Place place_;
+  char* memory_;  // this thread's first sixteen bytes of the first slot
+  char* scale_memory_;
   const char* from_ = nullptr;
   const uint32_t* scales_ = nullptr;
+  int stream_ = 0, unit_ = 0, left_ = 0;
+  int oldest_ = 0, free_ = kEnd - kSlot;  // slots, in bytes
 };
 
 // A thread's share of a block, out of a slot.
@@ -163,12 +178,12 @@ struct Share {
 };
 
 template <typename F>
-GLM_DEVICE Share<F> take(const char* slot, int block_of_turn) {  // slot: at this thread's first bytes
+GLM_DEVICE Share<F> take(const char* tile, int block_of_turn) {
   constexpr int kPieces = F::kLaneBytes / 16;
   Share<F> share;
 #pragma unroll
   for (int k = 0; k < kPieces; ++k) {
-    const simt::Words4 v = simt::load16(slot + (block_of_turn * kPieces + k) * (16 * kThreads));
+    const simt::Words4 v = simt::load16(tile + (block_of_turn * kPieces + k) * (16 * kThreads));
 #pragma unroll
     for (int j = 0; j < 4; ++j) share.word[4 * k + j] = v.word[j];
   }
@@ -188,16 +203,17 @@ GLM_DEVICE uint32_t int8_pair(uint32_t word, int which) {
   return simt::pack_bf16(low - 8388736.0f, high - 8388736.0f);
 }
 // Nibbles i and i + 4, each plus 128: behind 128's exponent a nibble is a bf16's last bits.
-GLM_DEVICE uint32_t int4_pair(uint32_t word, int i) {
-  return (word >> 4 * i & 0x000F000Fu) | 0x43004300u;
+constexpr uint32_t kExponents = 0x43004300u;
+GLM_DEVICE uint32_t int4_pair(uint32_t word, int i, uint32_t exponents) {
+  return (word >> 4 * i & 0x000F000Fu) | exponents;
 }
 
 template <typename F>
-GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t (&a)[4]) {
+GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32_t (&a)[4]) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     if constexpr (F::kGroupScaled) {
-      a[i] = int4_pair(share.word[j], i);
+      a[i] = int4_pair(share.word[j], i, exponents);
     } else if constexpr (F::kLaneBytes == 64) {
       a[i] = share.word[4 * j + i];
     } else if constexpr (F::kFloat) {
@@ -208,34 +224,67 @@ GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t (&a)[4]) {
   }
 }
 
-// The sixteen columns of a block that a lane owns, of one batch row. Columns of the product beyond the batch repeat its
-// last row: nothing reads them, and no lane goes a way of its own.
-GLM_DEVICE void read_x(const LinearParams& p, int row, int block, uint32_t (&to)[8]) {
-  const bf16_bits* from = p.x + static_cast<int64_t>(row < p.batch ? row : p.batch - 1) * p.x_stride +
-                          block * kBlockInner + simt::thread() % 4 * 16;
-  const simt::Words4 low = simt::load16(from);
-  const simt::Words4 high = simt::load16(from + 8);
-#pragma unroll
-  for (int k = 0; k < 4; ++k) {
-    to[k] = low.word[k];
-    to[4 + k] = high.word[k];
-  }
-}
-
 // A turn's share of x: of each block, of each eight batch rows.
 template <int kBlocks, int kColumns>
 struct XShare {
   uint32_t word[kBlocks][kColumns][8];
 };
 
+template <int kBlocks, int kColumns>
+GLM_DEVICE void read_x(const bf16_bits* const (&rows)[kColumns], int block, XShare<kBlocks, kColumns>& to) {
+#pragma unroll
+  for (int i = 0; i < kBlocks; ++i) {
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const simt::Words4 v = simt::load16(rows[c] + (block + i) * kBlockInner + 8 * half);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) to.word[i][c][4 * half + k] = v.word[k];
+      }
+    }
+  }
+}
+
+// A small x is copied to shared memory at once: one wait for it instead of one a turn.
+constexpr int kStagedNumbers = 14 * 1024;
+constexpr int kRowPadding = 8;  // the rows' parts that eight lanes read at a time lie in different banks
+constexpr int kStagedBytes = (kStagedNumbers + 8 * kRowPadding) * 2;
+
+GLM_DEVICE bool stages_x(const LinearParams& p) {
+  return p.batch * p.weight.inner <= kStagedNumbers && p.batch <= 8;
+}
+
+GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
+  constexpr int kAtOnce = 4;
+  for (int row = 0; row < p.batch; ++row) {
+#pragma unroll 1
+    for (int first = 8 * simt::thread(); first < p.weight.inner; first += 8 * kThreads * kAtOnce) {
+      simt::Words4 v[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int column = first + i * (8 * kThreads);
+        if (column < p.weight.inner) v[i] = simt::load16(p.x + static_cast<int64_t>(row) * p.x_stride + column);
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int column = first + i * (8 * kThreads);
+        if (column < p.weight.inner) simt::store16(to + row * (p.weight.inner + kRowPadding) + column, v[i]);
+      }
+    }
+  }
+  simt::sync();
+}
+
 // sums: two chains of products, which take turns, so that one need not wait for the other.
 template <typename F, int kColumns>
-GLM_DEVICE void multiply(const char* slot, const XShare<1, kColumns>& x, float (&sums)[2][kColumns][4]) {
-  const Share<F> share = take<F>(slot, 0);
+GLM_DEVICE void multiply(const Turned& turn, const XShare<1, kColumns>& x, uint32_t exponents,
+                         float (&sums)[2][kColumns][4]) {
+  const Share<F> share = take<F>(turn.tile, 0);
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     uint32_t a[4];
-    operand<F>(share, j, a);
+    operand<F>(share, j, exponents, a);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) simt::mma(sums[j % 2][c], a, x.word[0][c][2 * j], x.word[0][c][2 * j + 1]);
   }
@@ -244,17 +293,18 @@ GLM_DEVICE void multiply(const char* slot, const XShare<1, kColumns>& x, float (
 // A group of int4: the sum of (128 + code) x by one chain of products, the sum of x by another, whose weights are ones.
 // scale (code - zero) x is scale times the first less 128 + zero times the second.
 template <typename F, int kColumns>
-GLM_DEVICE void multiply(const char* slot, const XShare<2, kColumns>& x, float (&sums)[2][kColumns][4]) {
+GLM_DEVICE void multiply(const Turned& turn, const XShare<2, kColumns>& x, uint32_t exponents,
+                         float (&sums)[2][kColumns][4]) {
   constexpr uint32_t kOnes[4] = {0x3F803F80u, 0x3F803F80u, 0x3F803F80u, 0x3F803F80u};
   float part[kColumns][4] = {};
   float of_x[kColumns][4] = {};
 #pragma unroll
   for (int block = 0; block < 2; ++block) {
-    const Share<F> share = take<F>(slot, block);
+    const Share<F> share = take<F>(turn.tile, block);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       uint32_t a[4];
-      operand<F>(share, j, a);
+      operand<F>(share, j, exponents, a);
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
         simt::mma(part[c], a, x.word[block][c][2 * j], x.word[block][c][2 * j + 1]);
@@ -262,7 +312,7 @@ GLM_DEVICE void multiply(const char* slot, const XShare<2, kColumns>& x, float (
       }
     }
   }
-  const simt::Words2 scales = simt::load8(slot - simt::thread() * 8 + 2 * F::kLaneBytes * kThreads);  // row g, g + 8
+  const simt::Words2 scales = simt::load8(turn.scales);  // row g, g + 8
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     const float scale = simt::bits_to_float(scales.word[h] << 16);
@@ -317,44 +367,49 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));
 }
 
-// stream: the product's own, at whose beginning the queue stands. shared: kLinearSharedBytes
-template <typename F, int kColumns, int kQueueBytes>
-GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, Queue<F, kQueueBytes>& queue, char* shared,
-                       Grid& grid) {
+// A unit's sums, of this warp's slice. kStaged: x lies in shared memory.
+template <typename F, int kColumns, bool kStaged, int kQueueBytes>
+GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[kColumns], Queue<F, kQueueBytes>& queue,
+                               float (&sums)[2][kColumns][4]) {
   constexpr int kBlocks = Turn<F, kQueueBytes>::kBlocks;
-  auto* const exchange = reinterpret_cast<float*>(shared);
+  // Device memory is asked a turn ahead where there are registers for it.
+  constexpr bool kAhead = !kStaged && kBlocks * kColumns == 1;
+  const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
+  XShare<kBlocks, kColumns> x[2];
+  if (kAhead && own.begin < own.end) read_x(rows, own.begin * kBlocks, x[0]);
+#pragma unroll 1
+  for (int turn = own.begin; turn < own.end; turn += 2) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if (i == 1 && turn + 1 == own.end) break;
+      if constexpr (kAhead) {
+        read_x(rows, (turn + i + 1 < own.end ? turn + i + 1 : own.begin) * kBlocks, x[1 - i]);
+      } else {
+        read_x(rows, (turn + i) * kBlocks, x[i]);
+      }
+      multiply<F, kColumns>(queue.next(), x[i], exponents, sums);
+    }
+  }
+}
+
+template <typename F, int kColumns, bool kStaged, int kQueueBytes>
+GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, const bf16_bits* x, int x_stride,
+                               Queue<F, kQueueBytes>& queue, float* exchange) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
+  // A lane's sixteen columns of a block. Columns of the product beyond the batch repeat its last row: nothing reads
+  // them, and no lane goes a way of its own.
+  const bf16_bits* rows[kColumns];
+#pragma unroll
+  for (int c = 0; c < kColumns; ++c) {
+    const int row = 8 * c + lane / 4;
+    rows[c] = x + static_cast<int64_t>(row < p.batch ? row : p.batch - 1) * x_stride + lane % 4 * 16;
+  }
   int exchanges = 0;
-  grid.wait();
 #pragma unroll 1
   for (int unit = simt::block().x; unit < stream.units; unit += simt::blocks()) {
-    const Slice own = slice_of(stream, unit);
     float sums[2][kColumns][4] = {};
-    const auto read = [&](int turn, XShare<kBlocks, kColumns>& to) {
-#pragma unroll
-      for (int i = 0; i < kBlocks; ++i) {
-#pragma unroll
-        for (int c = 0; c < kColumns; ++c) {
-          read_x(p, 8 * c + lane / 4, (turn < own.end ? turn : own.begin) * kBlocks + i, to.word[i][c]);
-        }
-      }
-    };
-    constexpr bool kAhead = kBlocks * kColumns <= 2;  // so many registers are left for x of the turn after
-    XShare<kBlocks, kColumns> x;
-    if (kAhead && own.begin < own.end) read(own.begin, x);
-#pragma unroll 1
-    for (int turn = own.begin; turn < own.end; ++turn) {
-      if constexpr (kAhead) {
-        XShare<kBlocks, kColumns> next;
-        read(turn + 1, next);
-        multiply<F, kColumns>(queue.next(), x, sums);
-        x = next;
-      } else {
-        read(turn, x);
-        multiply<F, kColumns>(queue.next(), x, sums);
-      }
-    }
+    multiply_slice<F, kColumns, kStaged>(slice_of(stream, unit), rows, queue, sums);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c, ++exchanges) {
       // Two exchanges take turns: who reads one has passed the next barrier before it is written again.
@@ -371,6 +426,26 @@ GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, Queue<F, kQu
       }
     }
   }
+}
+
+struct LinearShared {
+  float exchange[2 * kExchangeFloats];
+  alignas(16) bf16_bits x[kStagedBytes / 2];
+};
+
+// stream: the product's own, at whose beginning the queue stands. x_is_there: in s.x, and the block has met since.
+template <typename F, int kColumns, int kQueueBytes>
+GLM_DEVICE void linear(const LinearParams p, const Stream stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
+                       LinearShared& s, Grid& grid) {
+  grid.wait();
+  if constexpr (kColumns == 1) {
+    if (x_is_there || stages_x(p)) {
+      if (!x_is_there) stage_x(p, s.x);
+      multiply_units<F, kColumns, true>(p, stream, s.x, p.weight.inner + kRowPadding, queue, s.exchange);
+      return;
+    }
+  }
+  multiply_units<F, kColumns, false>(p, stream, p.x, p.x_stride, queue, s.exchange);
 }
 
 }  // namespace glm::cuda

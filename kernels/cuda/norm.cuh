@@ -9,7 +9,9 @@
 
 namespace glm::cuda {
 
-constexpr int kNormSharedBytes = kSumSlots * 4;
+struct NormShared {
+  float slots[kSumSlots];
+};
 constexpr int kVectors = kMaxDim / (4 * kThreads);  // of four neighbours, that a thread holds
 
 // weight * bf16(x * scale), rounded
@@ -32,7 +34,8 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
 }
 
 // All that is read is asked for at once: it lasts about as long as one answer takes.
-GLM_DEVICE void norm_row(const NormParams& p, int row, float* slots, Grid& grid) {
+// x: where the row's goes. writes: the residual too
+GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
   const auto each = [&](auto use) {
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
@@ -48,15 +51,15 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, float* slots, Grid& grid)
   });
   grid.wait();
 
-  bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
   float values[kVectors][4] = {};
   if (p.tokens != nullptr) {
     const bf16_bits* from = p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim;
     each([&](int v, int i) { unpack(simt::load8(from + i), values[v]); });
   } else {
+    const bf16_bits* const from = p.before + static_cast<int64_t>(row) * p.dim;
     simt::Words2 before[kVectors];
     each([&](int v, int i) {
-      before[v] = simt::load8(residual + i);
+      before[v] = simt::load8(from + i);
       add_parts(p.y + static_cast<int64_t>(row) * p.dim + i, static_cast<int64_t>(p.batch) * p.dim, p.splits,
                 values[v]);
 #pragma unroll
@@ -72,9 +75,11 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, float* slots, Grid& grid)
       for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(sum[k] + normed(values[v][k], scale, weight[k]));
     });
   }
-  each([&](int v, int i) { simt::store8(residual + i, pack(values[v])); });
+  if (writes) {
+    bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
+    each([&](int v, int i) { simt::store8(residual + i, pack(values[v])); });
+  }
   const float scale = root_scale(block_sum(squares(values), slots), p);
-  bf16_bits* const x = p.x + static_cast<int64_t>(row) * p.x_stride;
   each([&](int v, int i) {
     float weight[4];
     unpack(pre[v], weight);
@@ -84,11 +89,17 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, float* slots, Grid& grid)
   });
 }
 
-// shared: kNormSharedBytes
-GLM_DEVICE void norm(const NormParams& p, char* shared, Grid& grid) {
+// own_x: where x goes with p.own_x, and then the block has met afterwards.
+GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, Grid& grid) {
+  if (p.own_x != 0) {
+    for (int i = p.dim + simt::thread(); i < p.own_x; i += kThreads) own_x[i] = 0;
+    norm_row(p, 0, own_x, simt::block().x == 0, s.slots, grid);
+    simt::sync();
+    return;
+  }
 #pragma unroll 1
   for (int row = simt::block().x; row < p.batch; row += simt::blocks()) {
-    norm_row(p, row, reinterpret_cast<float*>(shared), grid);
+    norm_row(p, row, p.x + static_cast<int64_t>(row) * p.x_stride, true, s.slots, grid);
   }
   grid.wait();
 }

@@ -62,17 +62,21 @@ struct AttentionParams {
   float scale;
 };
 
-// residual += norm(y, post) and x = norm(residual, pre); or, with `tokens`, residual = embedding[token].
+// residual = before + norm(y, post) and x = norm(residual, pre); or, with `tokens`, residual = embedding[token].
 struct NormParams {
   const float* y;  // [splits, batch, dim]
   int splits;
   const bf16_bits* post_weight;  // [dim]
   const int* tokens;             // [batch]: this call starts a token; y and post_weight are not used
   const bf16_bits* embedding;    // [., dim]
-  bf16_bits* residual;           // [batch, dim]
+  const bf16_bits* before;       // [batch, dim]: the residual, read unless a token begins
+  bf16_bits* residual;           // [batch, dim]: written; may be `before`
   const bf16_bits* pre_weight;   // [dim]
   bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
+  // Not 0: x stays in the shared memory of each block, which computes all of it, with zeros up to so many numbers; for
+  // the product that follows in the launch. Only the library sets it: a caller can't tell whether x is written.
+  int own_x;
   float eps;
 };
 

@@ -9,12 +9,18 @@
 
 namespace glm::cuda {
 
-constexpr int kBlocksPerProcessor = 2;
 constexpr int kMaxStreams = 168;
 
-// Of a block's queue: what two blocks a multiprocessor leave of its shared memory beside the rest. arch: 900 is sm_90
+// By architecture, 900 is sm_90: where a multiprocessor has 100 KB of shared memory, one block takes them.
+constexpr bool has_much_memory(int arch) {
+  return arch < 860 || (arch >= 900 && arch < 1200);
+}
+constexpr int blocks_per_processor(int arch) {
+  return has_much_memory(arch) ? 2 : 1;
+}
+// What that leaves for a block's queue.
 constexpr int queue_bytes(int arch) {
-  return (arch >= 900 && arch < 1200 ? 96 : arch == 800 ? 64 : 32) * 1024;
+  return (arch >= 900 && has_much_memory(arch) ? 64 : has_much_memory(arch) ? 32 : 48) * 1024;
 }
 
 // All in device memory.
@@ -27,15 +33,30 @@ struct StepParams {
 };
 
 struct StepShared {
-  static constexpr int kWorkBytes =
-      kLinearSharedBytes > kAttentionSharedBytes ? kLinearSharedBytes : kAttentionSharedBytes;
-  static_assert(kWorkBytes >= kNormSharedBytes);
-
-  alignas(16) char work[kWorkBytes];  // of the call
+  union {  // of the call
+    LinearShared linear;
+    AttentionShared attention;
+    CombineShared combine;
+  };
+  NormShared norm;  // beside x, which it may write
   Stream streams[kMaxStreams];
   Place places[kWarps];
   Call calls[2];  // this one and the next
 };
+
+// Lets each block norm the row of x for itself where a product of one row follows: they needn't wait for each other
+// once more.
+inline void keep_x_in_blocks(Call* calls, int count) {
+  for (int i = 0; i + 1 < count; ++i) {
+    if (calls[i].kernel != Kernel::norm || calls[i + 1].kernel != Kernel::linear) continue;
+    const LinearParams& product = calls[i + 1].linear;
+    NormParams& norm = calls[i].norm;
+    if (norm.batch == 1 && norm.before != norm.residual && product.batch == 1 && product.x == norm.x &&
+        product.weight.inner <= kStagedNumbers) {
+      norm.own_x = product.weight.inner;
+    }
+  }
+}
 
 constexpr int step_shared_bytes(int queue_bytes) {
   return queue_bytes + static_cast<int>(sizeof(StepShared));
@@ -66,6 +87,7 @@ GLM_DEVICE void step(const StepParams& p) {
   }
   Grid grid(p.barrier);
   int product = 0;
+  bool x_is_there = false;
 #pragma unroll 1
   for (int i = 0; i < p.count; ++i) {
     if (i + 1 < p.count && thread < kCallWords) {  // while the blocks wait for each other
@@ -75,15 +97,17 @@ GLM_DEVICE void step(const StepParams& p) {
     if (call.kernel == Kernel::linear) {
       Queue<F, kQueueBytes> queue(s.streams, p.products, simt::shared());
       queue.resume(s.places[thread / 32]);
-      linear<F, kColumns>(call.linear, s.streams[product], queue, s.work, grid);
+      linear<F, kColumns>(call.linear, s.streams[product], x_is_there, queue, s.linear, grid);
       queue.leave(s.places[thread / 32]);
       ++product;
+      x_is_there = false;
     } else if (call.kernel == Kernel::attention) {
-      attention(call.attention, s.work, grid);
+      attention(call.attention, s.attention, s.combine, grid);
     } else {
-      norm(call.norm, s.work, grid);
+      norm(call.norm, s.norm, s.linear.x, grid);
+      x_is_there = call.norm.own_x != 0;
     }
-    if (i + 1 < p.count) grid.arrive();
+    if (i + 1 < p.count && !x_is_there) grid.arrive();
   }
   simt::copy_async_wait<0>();
 }

@@ -7,7 +7,7 @@
 namespace glm::cuda {
 
 template <typename F, int kColumns>
-__global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) step_kernel(const __grid_constant__ StepParams p) {
+__global__ void __launch_bounds__(kThreads, 2) step_kernel(const __grid_constant__ StepParams p) {
 #ifdef __CUDA_ARCH__
   step<F, kColumns, queue_bytes(__CUDA_ARCH__)>(p);
 #endif
@@ -24,7 +24,7 @@ cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   together.id = cudaLaunchAttributeCooperative;  // all blocks at once, or an error
   together.val.cooperative = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors * kBlocksPerProcessor));
+  config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors * blocks_per_processor(l.device.arch)));
   config.blockDim = dim3(kThreads);
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = l.stream;

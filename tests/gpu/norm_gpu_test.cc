@@ -17,6 +17,7 @@ class NormOnGpu : public GpuTest {
     call.kernel = cuda::Kernel::norm;
     call.norm = {};
     call.norm.residual = bf16_of(residual);
+    call.norm.before = call.norm.residual;
     call.norm.pre_weight = bf16_of(pre);
     call.norm.x = bf16_of(x);
     call.norm.x_stride = static_cast<int>(x.size(1));

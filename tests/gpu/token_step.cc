@@ -104,7 +104,7 @@ TokenStep::TokenStep(const Gpu& gpu, const StepWeights& weights, const StepOptio
   };
   const StepLayer& first = weights.layers.front();
   x_ = random(gpu, {batch, s.dim});
-  residual_ = random(gpu, {batch, s.dim});
+  residual_ = random(gpu, {2, batch, s.dim});
   qkv_ = sums(first.qkv);
   attended_ = random(gpu, {batch, s.heads * cuda::kHeadDim});
   // Of o or down, whichever has more parts.
@@ -160,7 +160,8 @@ Call TokenStep::linear(const cuda::PackedWeight& weight, const at::Tensor& x, co
   return call;
 }
 
-Call TokenStep::norm(const at::Tensor* post, const at::Tensor& pre) const {
+// norms: how many there have been.
+Call TokenStep::norm(const at::Tensor* post, const at::Tensor& pre, int norms) const {
   Call call{};
   call.kernel = Kernel::norm;
   call.norm = {};
@@ -172,7 +173,8 @@ Call TokenStep::norm(const at::Tensor* post, const at::Tensor& pre) const {
     p.tokens = data_of<int>(tokens_);
     p.embedding = bf16_of(weights_.embedding);
   }
-  p.residual = bf16_of(residual_);
+  p.before = bf16_of(residual_[norms % 2]);
+  p.residual = bf16_of(residual_[1 - norms % 2]);
   p.pre_weight = bf16_of(pre);
   p.x = bf16_of(x_);
   p.x_stride = static_cast<int>(x_.size(1));
@@ -239,13 +241,14 @@ Call TokenStep::sample() const {
 
 Calls TokenStep::calls(const StepParts& parts) const {
   const auto y_of = [&](const cuda::PackedWeight& w) { return y_.slice(0, 0, splits_of(w)); };
+  int norms = 0;
   const auto norm_of = [&](const cuda::PackedWeight& w, const at::Tensor& post, const at::Tensor& pre) {
-    Call call = norm(&post, pre);
+    Call call = norm(&post, pre, ++norms);
     call.norm.splits = splits_of(w);
     return call;
   };
   Calls calls;
-  if (parts.norms) calls.push_back(norm(nullptr, weights_.layers.front().norms[0]));
+  if (parts.norms) calls.push_back(norm(nullptr, weights_.layers.front().norms[0], 0));
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const StepLayer& l = weights_.layers[i];
     const at::Tensor& next = i + 1 < weights_.layers.size() ? weights_.layers[i + 1].norms[0] : weights_.last_norm;

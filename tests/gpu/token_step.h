@@ -66,12 +66,12 @@ class TokenStep {
   const at::Tensor& cosines() const { return cosines_; }  // bf16 [batch, capacity, rotary]
   const at::Tensor& sines() const { return sines_; }
   const at::Tensor& logits() const { return logits_; }      // fp32 [splits, batch, vocab]
-  const at::Tensor& residual() const { return residual_; }  // bf16 [batch, dim]
+  const at::Tensor& residual() const { return residual_; }  // bf16 [2, batch, dim]
   const at::Tensor& not_finite() const { return not_finite_; }
 
  private:
   cuda::Call linear(const cuda::PackedWeight& weight, const at::Tensor& x, const at::Tensor& sums) const;
-  cuda::Call norm(const at::Tensor* post, const at::Tensor& pre) const;
+  cuda::Call norm(const at::Tensor* post, const at::Tensor& pre, int norms) const;
   cuda::Call attention(int layer) const;
   cuda::Call sample() const;
   int splits_of(const cuda::PackedWeight& weight) const;

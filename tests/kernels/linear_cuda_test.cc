@@ -89,7 +89,7 @@ TEST_P(LinearBody, IsMatmulOfALongWeight) {
   const Codes codes = random_codes(GetParam(), 64, 4096);
   const TestWeight w = pack_by_the_table(codes);
   for (const int splits : {1, 4}) {
-    for (const int64_t batch : {1, 16}) ASSERT_TRUE(is_matmul(codes, w, batch, {splits, 2, 1}));
+    for (const int64_t batch : {1, 3, 5, 16}) ASSERT_TRUE(is_matmul(codes, w, batch, {splits, 2, 1}));
   }
 }
 
@@ -159,6 +159,7 @@ TEST_P(LinearBody, ProductsOfALaunchFollowEachOther) {
     norm.splits = products[0].splits;
     norm.post_weight = norm.pre_weight = bf16_of(weight);
     norm.residual = bf16_of(residual);
+    norm.before = norm.residual;
     norm.x = bf16_of(x);
     norm.x_stride = norm.dim = static_cast<int>(dim);
     norm.batch = 3;

@@ -41,6 +41,7 @@ void run(const Tensors& t, uint64_t order) {
     p.post_weight = bf16_of(t.post_weight);
   }
   p.residual = bf16_of(t.residual);
+  p.before = p.residual;
   p.pre_weight = bf16_of(t.pre_weight);
   p.x = bf16_of(t.x);
   p.x_stride = static_cast<int>(t.x.size(1));

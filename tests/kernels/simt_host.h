@@ -141,6 +141,9 @@ inline uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t select,
   for (int i = 0; i < 4; ++i) result |= static_cast<uint32_t>(bytes >> 8 * (select >> 4 * i & 7) & 0xFF) << 8 * i;
   return result;
 }
+inline uint32_t opaque(uint32_t value) {
+  return value;
+}
 inline float bits_to_float(uint32_t bits) {
   return std::bit_cast<float>(bits);
 }

@@ -36,7 +36,9 @@ void launch(cuda::Format format, const cuda::StepParams& p, int columns, const H
 
 }  // namespace
 
-void run_step(const std::vector<cuda::Call>& calls, const HostStep& how) {
+void run_step(const std::vector<cuda::Call>& asked, const HostStep& how) {
+  std::vector<cuda::Call> calls = asked;
+  cuda::keep_x_in_blocks(calls.data(), static_cast<int>(calls.size()));
   std::vector<cuda::Stream> streams;
   cuda::Format format = cuda::Format::bf16;
   int columns = 1;
