@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <new>
 #include <string_view>
 
 #include "base/error.h"
@@ -19,7 +20,14 @@ bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
                     [](char c, uint8_t byte) { return static_cast<uint8_t>(c) == byte; });
 }
 
+void check_file_size(uintmax_t size) {
+  if (size <= kLargestFile) return;
+  refuse_picture("expected a file of at most " + std::to_string(kLargestFile) + " bytes, found " +
+                 std::to_string(size) + "; save the picture as PNG or JPEG");
+}
+
 Raster read_raster(std::span<const uint8_t> bytes) {
+  check_file_size(bytes.size());
   if (begins(bytes, "\x89PNG\r\n\x1a\n")) return read_png(bytes);
   if (begins(bytes, "\xff\xd8\xff")) return read_jpeg(bytes);
   if (begins(bytes, "RIFF") && bytes.size() >= 8 && begins(bytes.subspan(8), "WEBP")) return read_webp(bytes);
@@ -49,26 +57,28 @@ void allocate(Raster* raster) {
 }
 
 Image decode_picture(std::span<const uint8_t> bytes) {
-  Raster raster = read_raster(bytes);
-  const int orientation = raster.orientation;
-  return turned(to_srgb(std::move(raster)), orientation);
+  try {
+    Raster raster = read_raster(bytes);
+    const int orientation = raster.orientation;
+    return turned(to_srgb(std::move(raster)), orientation);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::memory, "expected memory for a picture, found too little; take a smaller one");
+  }
 }
 
 Image read_picture(const std::filesystem::path& file) {
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(file, error);  // an error for what is no regular file
-  std::ifstream in(file, std::ios::binary);
+  std::ifstream in;
+  if (!error) in.open(file, std::ios::binary);  // a pipe would be waited for
   if (error || !in) throw Error(ErrorCode::io, file.string() + ": expected a picture to read, found no readable file");
-  if (size > kLargestFile) {
-    refuse_picture(file.string() + ": expected a file of at most " + std::to_string(kLargestFile) + " bytes, found " +
-                   std::to_string(size) + "; save the picture as PNG or JPEG");
-  }
-  std::vector<uint8_t> bytes(static_cast<size_t>(size));
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (in.gcount() != static_cast<std::streamsize>(bytes.size())) {
-    throw Error(ErrorCode::io, file.string() + ": can't be read to its end; check the disk");
-  }
   try {
+    check_file_size(size);
+    std::vector<uint8_t> bytes(static_cast<size_t>(size));
+    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    if (in.gcount() != static_cast<std::streamsize>(bytes.size())) {
+      throw Error(ErrorCode::io, "can't be read to its end; check the disk");
+    }
     return decode_picture(bytes);
   } catch (const Error& e) {
     throw Error(e.code(), file.string() + ": " + e.what());

@@ -16,7 +16,8 @@ inline constexpr int64_t kMostPicturePixels = int64_t{1} << 25;
 
 // The picture as it is meant to be seen: turned as its EXIF says, its ICC profile converted to sRGB (one that can't be
 // used is passed over), transparency over white. 8-bit RGB with none of these comes out exactly as in upstream's PIL.
-// Throws Error(usage) for what is no picture, broken, cut short or outside the limits above.
+// Throws Error(usage) for what is no picture, broken, cut short or outside the limits above, Error(memory) for lack of
+// it.
 Image decode_picture(std::span<const uint8_t> bytes);
 
 // The same of a file. Throws Error(io) when it can't be read; every message names the file.

@@ -1,5 +1,6 @@
 // Each kind of file against what PIL reads from it.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -63,6 +64,10 @@ INSTANTIATE_TEST_SUITE_P(Files, Decode, testing::ValuesIn(cases()), [](const aut
 TEST(ReadPicture, NamesTheFile) {
   EXPECT_TRUE(refused(ErrorCode::io, {"/nowhere/at_all.png"}, [] { read_picture("/nowhere/at_all.png"); }));
   EXPECT_TRUE(refused(ErrorCode::io, {"/tmp"}, [] { read_picture("/tmp"); }));
+  const std::string pipe = testing::TempDir() + "glm_picture_pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_TRUE(refused(ErrorCode::io, {pipe}, [&] { read_picture(pipe); }));  // nobody waits for a writer
+  std::filesystem::remove(pipe);
   EXPECT_TRUE(refused(ErrorCode::usage, {GLM_GOLDENS "/sizes.json", "PNG, JPEG, WebP, BMP or GIF"},
                       [] { read_picture(GLM_GOLDENS "/sizes.json"); }));
 }
@@ -73,6 +78,8 @@ TEST(ReadPicture, ReadsNoFileLargerThanPicturesAre) {
   std::filesystem::resize_file(file, uint64_t{1} << 40);  // holds nothing on most disks
   EXPECT_TRUE(refused(ErrorCode::usage, {file.string(), "1099511627776"}, [&] { read_picture(file); }));
   std::filesystem::remove(file);
+  const std::vector<uint8_t> bytes(size_t{160} << 20, 'B');
+  EXPECT_TRUE(refused(ErrorCode::usage, {std::to_string(bytes.size())}, [&] { decode_picture(bytes); }));
 }
 
 }  // namespace
