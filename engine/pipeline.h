@@ -41,9 +41,9 @@ struct LoadOptions {
 struct Request {
   std::string prompt;             // UTF-8; text to be drawn stands in quotes
   std::vector<Image> references;  // up to 8 pictures to start from (read_picture in engine/picture_file.h)
-  std::optional<int64_t> width;   // pixels, 128 to 2048. What is no multiple of 32 is rendered at the next and cropped
-                                 // on the right and at the bottom. Without width and height the checkpoint's default,
-                                 // with references the first one's aspect at the default's area
+  // Pixels, 128 to 2048. What is no multiple of 32 is rendered at the next and cropped on the right and at the bottom.
+  // Without both the checkpoint's default, with references the first one's aspect at the default's area.
+  std::optional<int64_t> width;
   std::optional<int64_t> height;
   std::optional<int64_t> steps;       // 1 .. 1000
   std::optional<double> guidance;     // above 1: the prompt's pull is strengthened
