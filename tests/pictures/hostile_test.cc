@@ -2,12 +2,17 @@
 #include "tests/pictures/hostile.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "base/error.h"
+#include "engine/picture_file.h"
 
 namespace glm {
 namespace {
@@ -72,6 +77,23 @@ TEST_P(HostilePicture, IsRefusedOrDecodedWithinLimits) {
 
 INSTANTIATE_TEST_SUITE_P(Each, HostilePicture, testing::ValuesIn(every_picture()),
                          [](const auto& test) { return test.param.name; });
+
+// In a process of its own, as the limit can't be taken back.
+[[noreturn]] void decode_in_100_megabytes() {
+  const std::string bytes = hostile::png({.width = 8192, .height = 4096});
+  const rlimit memory{.rlim_cur = 100 << 20, .rlim_max = 100 << 20};
+  setrlimit(RLIMIT_AS, &memory);
+  try {
+    decode_picture({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  } catch (const Error& e) {
+    _exit(e.code() == ErrorCode::memory ? 0 : 1);
+  }
+  _exit(2);
+}
+
+TEST(DecodePictureDeathTest, LackOfMemoryIsAnError) {
+  EXPECT_EXIT(decode_in_100_megabytes(), testing::ExitedWithCode(0), "");
+}
 
 TEST(HostilePictures, AreEightyAndMore) {
   EXPECT_GE(every_picture().size(), 80U);
