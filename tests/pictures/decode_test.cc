@@ -1,6 +1,7 @@
 // Each kind of file against what PIL reads from it.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -64,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Decode, testing::ValuesIn(cases()), [](const aut
 TEST(ReadPicture, NamesTheFile) {
   EXPECT_TRUE(refused(ErrorCode::io, {"/nowhere/at_all.png"}, [] { read_picture("/nowhere/at_all.png"); }));
   EXPECT_TRUE(refused(ErrorCode::io, {"/tmp"}, [] { read_picture("/tmp"); }));
-  const std::string pipe = testing::TempDir() + "glm_picture_pipe";
+  const std::string pipe = testing::TempDir() + "glm_picture_pipe_" + std::to_string(getpid());
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_TRUE(refused(ErrorCode::io, {pipe}, [&] { read_picture(pipe); }));  // nobody waits for a writer
   std::filesystem::remove(pipe);
@@ -73,7 +74,8 @@ TEST(ReadPicture, NamesTheFile) {
 }
 
 TEST(ReadPicture, ReadsNoFileLargerThanPicturesAre) {
-  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "glm_large_picture.png";
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / ("glm_large_picture_" + std::to_string(getpid()));
   write_bytes(file, "\x89PNG\r\n\x1a\n");
   std::filesystem::resize_file(file, uint64_t{1} << 40);  // holds nothing on most disks
   EXPECT_TRUE(refused(ErrorCode::usage, {file.string(), "1099511627776"}, [&] { read_picture(file); }));

@@ -38,7 +38,8 @@ struct Result {
 };
 
 Result decode(const std::string& bytes, const std::string& name) {
-  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / ("glm_hostile_" + name);
+  const std::filesystem::path file =
+      std::filesystem::path(testing::TempDir()) / ("glm_hostile_" + name + std::to_string(getpid()));
   std::ofstream(file, std::ios::binary) << bytes;
   Result run;
   FILE* pipe = popen((GLM_DECODE_ONCE " '" + file.string() + "' 2>&1").c_str(), "r");

@@ -365,6 +365,10 @@ def add_others(decoded, rgb, rgba):
     x = np.dstack([np.asarray(small)[::-1, :, ::-1], np.arange(20 * 18, dtype=np.uint32).reshape(18, 20) % 256])
     unused = b"BM" + struct.pack("<IHHI", 54 + 1440, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 20, 18, 1, 32, 0, 1440, 0, 0, 0, 0)
     decoded.add("unused_byte.bmp", unused + x.astype(np.uint8).tobytes(), np.asarray(small))
+    masks = struct.pack("<IIII", 0xff0000, 0xff00, 0xff, 0xff000000) + b"BGRs" + bytes(48)
+    fields = b"BM" + struct.pack("<IHHI", 122 + 1440, 0, 0, 122) + struct.pack("<IiiHHIIiiII", 108, 20, 18, 1, 32, 3, 1440, 0, 0, 0, 0)
+    data = fields + masks + x.astype(np.uint8).tobytes()
+    decoded.add("alpha.bmp", data, over_white(Image.open(io.BytesIO(data)).convert("RGBA")))
 
 
 def add_profiles(decoded, rgb):
