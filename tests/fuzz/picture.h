@@ -1,7 +1,7 @@
 // What the targets of picture formats share.
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -30,7 +30,7 @@ void __wrap__ZN3glm8allocateEPNS_6RasterE(glm::Raster* raster) {
 
 // Decodes the bytes with their first ones replaced by the format's, and asks the result's size.
 inline int decode(std::string_view signature, std::vector<uint8_t> bytes) {
-  std::memcpy(bytes.data(), signature.data(), std::min(signature.size(), bytes.size()));
+  std::copy_n(signature.begin(), std::min(signature.size(), bytes.size()), bytes.begin());
   try {
     const glm::Image image = glm::decode_picture(bytes);
     if (image.rgb.size() != static_cast<size_t>(image.width * image.height * 3)) __builtin_trap();

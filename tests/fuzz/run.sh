@@ -49,7 +49,7 @@ for target in "${targets[@]}"; do
     -rss_limit_mb=2048 -artifact_prefix="$build/found/$target-" -print_final_stats=1 -verbosity=1 >"$log" 2>&1 || status=$?
   executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")
-  covered=$(grep -oE 'cov: [0-9]+ ft: [0-9]+ corp: [0-9]+' "$log" | tail -1)
+  covered=$(grep -oE 'cov: [0-9]+ ft: [0-9]+ corp: [0-9]+' "$log" | tail -1 || true)
   printf '%-12s %10s executions %6s s  %s  %s\n' "$target" "${executions:-?}" "${seconds:-?}" "$covered" \
     "$([ $status = 0 ] && echo "nothing found" || grep -m1 -E 'ERROR|SUMMARY' "$log" || echo "status $status")"
   [ $status = 0 ] || found=1
