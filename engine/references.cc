@@ -110,6 +110,7 @@ class ReferenceReader {
   }
 
   void hand_on(const std::vector<std::shared_ptr<const Reference>>& read) const {
+    if (!tap_.wanted()) return;
     std::vector<at::Tensor> ids, upsampled, grids;
     for (size_t i = 0; i < read.size(); ++i) {
       const Reference& r = *read[i];

@@ -22,6 +22,7 @@ class Tap {
 
   Tap operator/(const std::string& name) const { return {sink_, level_, prefix_ + name + "."}; }
 
+  bool wanted() const { return static_cast<bool>(sink_); }
   bool wants_full() const { return sink_ && level_ == Level::full; }
 
   void stage(const std::string& name, const at::Tensor& value) const {
