@@ -29,10 +29,13 @@ constexpr auto kInks = [](const uint8_t* from, uint8_t* to) {
   for (int c = 0; c < 3; ++c) to[c] = static_cast<uint8_t>(from[3] - scaled(255 - from[c], from[3]));
 };
 
-// What may hold any number of tables one after the other, which would take as long as it wants.
+// Tags that may hold any number of tables one after the other, which would take as long as they want.
 bool has_free_form(cmsHPROFILE profile) {
-  return cmsIsTag(profile, cmsSigDToB0Tag) != 0 || cmsIsTag(profile, cmsSigDToB1Tag) != 0 ||
-         cmsIsTag(profile, cmsSigDToB2Tag) != 0 || cmsIsTag(profile, cmsSigDToB3Tag) != 0;
+  for (const cmsTagSignature tag : {cmsSigDToB0Tag, cmsSigDToB1Tag, cmsSigDToB2Tag, cmsSigDToB3Tag, cmsSigBToD0Tag,
+                                    cmsSigBToD1Tag, cmsSigBToD2Tag, cmsSigBToD3Tag}) {
+    if (cmsIsTag(profile, tag) != 0) return true;
+  }
+  return false;
 }
 
 // From a row of samples to a row of RGB, by the profile or without one.

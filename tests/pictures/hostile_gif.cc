@@ -157,7 +157,7 @@ Pictures gifs() {
       "clears_only",
       [] {
         Codes codes;
-        for (int i = 0; i < 1000000; ++i) codes.put(kClear);
+        for (int i = 0; i < 8000000; ++i) codes.put(kClear);
         return gif({}, codes.blocks());
       },
       "GIF");

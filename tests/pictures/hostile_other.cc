@@ -47,7 +47,7 @@ std::string profile_of_many_elements() {
   std::string body;
   for (uint32_t i = 0; i < kElements; ++i) mpet += be32(16 + kElements * 8) + be32(matrix.size());
   mpet += matrix;
-  return profile("RGB ", "D2B0" + be32(144) + be32(mpet.size()), mpet, 1);
+  return profile("RGB ", "D2B1" + be32(144) + be32(mpet.size()), mpet, 1);
 }
 
 std::string orientations_without_end() {
