@@ -154,11 +154,12 @@ Pictures gifs() {
       },
       "GIF");
   add(
-      "clears_only",
+      "clears_without_end",
       [] {
         Codes codes;
         for (int i = 0; i < 8000000; ++i) codes.put(kClear);
-        return gif({}, codes.blocks());
+        for (int i = 0; i < 64 * 48; ++i) codes.put(i % 200 == 0 ? kClear : 0);
+        return gif({.height = 32}, codes.blocks());
       },
       "GIF");
   for (const int size : {0, 1, 9, 12, 255}) {
