@@ -40,7 +40,7 @@ class PngReader {
   }
 
   // With the last row libpng inflates whatever else there is, which can be a thousand times the file.
-  void limit_last_row() { is_last_row_ = true; }
+  void limit(bool is_last_row) { is_last_row_ = is_last_row; }
 
   static void read(png_structp png, png_bytep to, size_t size) {
     auto* self = static_cast<PngReader*>(png_get_io_ptr(png));
@@ -115,11 +115,12 @@ Raster read_png(std::span<const uint8_t> bytes) {
   reader.run_or_refuse([&](png_structp png, png_infop) {
     for (int pass = 1; pass <= passes; ++pass) {
       for (int64_t y = 0; y < raster.height; ++y) {
-        if (pass == passes && y == raster.height - 1) reader.limit_last_row();
+        reader.limit(pass == passes && y == raster.height - 1);
         png_read_row(png, &raster.samples[static_cast<size_t>(y) * row], nullptr);
       }
     }
   });
+  reader.limit(false);
   reader.run([&](png_structp png, png_infop info) { png_read_end(png, info); });  // only EXIF can still come
   reader.run([&](png_structp png, png_infop info) {
     png_charp name = nullptr;

@@ -116,6 +116,13 @@ Pictures others() {
   add(
       "exif_without_end", [] { return png({.before = png_chunk("eXIf", orientations_without_end())}); }, "64x48");
   add(
+      "exif_behind_a_long_text",
+      [] {
+        return png({.after = png_chunk("tEXt", std::string("a\0", 2) + std::string(1 << 20, 'x')) +
+                             png_chunk("eXIf", exif(6))});
+      },
+      "48x64");
+  add(
       "exif_cut", [] { return png({.before = png_chunk("eXIf", exif(6).substr(0, 17))}); }, "64x48");
   add(
       "icc_garbage", [] { return icc_png(std::string(3000, 'x')); }, "64x48");
