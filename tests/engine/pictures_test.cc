@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
+#include "tests/support/reference_picture.h"
 #include "tests/support/temporary_folder.h"
 
 namespace glm {
@@ -45,13 +46,19 @@ TEST(PictureThreads, TheirNumberChangesNothing) {
   Request request = small({7});
   request.width = request.height = 256;  // nano's: large enough to be shared among threads
   std::vector<std::vector<uint8_t>> drawn;
+  std::vector<std::vector<uint8_t>> from_reference;
   for (const int threads : {1, 2, 3}) {
     const Pipeline pipeline(fs::path(GLM_SOURCE_DIR) / "models/nano",
                             {.dtype = "auto", .device = test_device_name(), .threads = threads});
+    request.references.clear();
     drawn.push_back(pipeline.generate(request, {}).pictures[0].image.rgb);
+    request.references = {draw_reference({300, 200, 1})};
+    from_reference.push_back(pipeline.generate(request, {}).pictures[0].image.rgb);
   }
-  EXPECT_TRUE(drawn[0] == drawn[1]);
-  EXPECT_TRUE(drawn[0] == drawn[2]);
+  for (const auto& pictures : {drawn, from_reference}) {
+    EXPECT_TRUE(pictures[0] == pictures[1]);
+    EXPECT_TRUE(pictures[0] == pictures[2]);
+  }
 }
 
 TEST(PicturesDump, StacksWhatDiffersAndComesBackByInjection) {
