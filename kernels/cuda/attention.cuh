@@ -30,34 +30,39 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// Parts added, bias, bf16: four numbers of the group's heads, or behind those of its key and value.
-GLM_DEVICE void finish_four(const AttentionParams& p, int row, int kv_head, int i, AttentionShared& s) {
-  const int heads = p.kv_heads * kGroupHeads;
-  const int width = (heads + 2 * p.kv_heads) * kHeadDim;
-  const int head = i / kHeadDim;
-  const int from_head =
-      head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
-  const int column = from_head * kHeadDim + i % kHeadDim;
-  float sum[4];
-  add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
-            sum);
-  if (p.bias != nullptr) {
-    float more[4];
-    unpack(simt::load8(p.bias + column), more);
-#pragma unroll
-    for (int k = 0; k < 4; ++k) sum[k] += more[k];
-  }
-  simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum));
-}
-
-// Query heads of the group, and for the chunk that holds it the new position's key and value.
+// Query heads of the group, and for the chunk that holds it the new position's key and value: parts added, bias, bf16.
+// A thread has four neighbours of two query heads, and maybe of the key or value; all are asked for before any is
+// needed.
 GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
   constexpr int kQueries = kGroupHeads * kHeadDim;
-  const int i = 4 * simt::thread();
+  constexpr int kTimes = 3;
   static_assert(kQueries == 2 * 4 * kThreads && 2 * kHeadDim <= 4 * kThreads);
-  if (newest && i < 2 * kHeadDim) finish_four(p, row, kv_head, kQueries + i, s);
-  finish_four(p, row, kv_head, i, s);
-  finish_four(p, row, kv_head, kQueries / 2 + i, s);
+  const int heads = p.kv_heads * kGroupHeads;
+  const int width = (heads + 2 * p.kv_heads) * kHeadDim;
+  float sum[kTimes][4];
+  simt::Words2 bias[kTimes] = {};
+#pragma unroll
+  for (int n = 0; n < kTimes; ++n) {
+    const int i = 4 * (simt::thread() + n * kThreads);
+    const int head = i / kHeadDim;
+    const int from_head = n < 2 ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
+    const int column = from_head * kHeadDim + i % kHeadDim;
+    if (n == 2 && (!newest || i >= kQueries + 2 * kHeadDim)) continue;
+    add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
+              sum[n]);
+    if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
+  }
+#pragma unroll
+  for (int n = 0; n < kTimes; ++n) {
+    const int i = 4 * (simt::thread() + n * kThreads);
+    const int head = i / kHeadDim;
+    if (n == 2 && (!newest || i >= kQueries + 2 * kHeadDim)) continue;
+    float more[4];
+    unpack(bias[n], more);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
+    simt::store8(n < 2 ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
+  }
 }
 
 // Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded
@@ -130,10 +135,9 @@ GLM_DEVICE float sum_of_quad(float x) {
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
 // A head's output: its chunks' parts added by their weights. A warp takes every eighth chunk, a lane four dimensions.
-GLM_DEVICE void combine(const AttentionParams& p, int row, int head, CombineShared& s) {
+GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks, CombineShared& s) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  const int chunks = p.lengths[row] / kChunk + 1;
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + head / kGroupHeads;
   const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head % kGroupHeads;
   const float* from = p.partial + (group * p.chunks * kGroupHeads + head % kGroupHeads) * kHeadDim + 4 * lane;
@@ -339,12 +343,16 @@ GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineS
   }
   grid.wait();
   grid.arrive();
-  grid.wait();
   const int heads = p.kv_heads * kGroupHeads;
+  int part = simt::block().x;
+  int there = part < p.batch * heads ? p.lengths[part / heads] : 0;
+  grid.wait();
 #pragma unroll 1
-  for (int part = simt::block().x; part < p.batch * heads; part += simt::blocks()) {
-    if (part != simt::block().x) simt::sync();
-    combine(p, part / heads, part % heads, c);
+  while (part < p.batch * heads) {
+    combine(p, part / heads, part % heads, there / kChunk + 1, c);
+    part += simt::blocks();
+    if (part < p.batch * heads) there = p.lengths[part / heads];
+    simt::sync();
   }
 }
 

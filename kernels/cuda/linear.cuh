@@ -256,7 +256,7 @@ GLM_DEVICE bool stages_x(const LinearParams& p) {
 }
 
 GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
-  constexpr int kAtOnce = 4;
+  constexpr int kAtOnce = 3;
   for (int row = 0; row < p.batch; ++row) {
 #pragma unroll 1
     for (int first = 8 * simt::thread(); first < p.weight.inner; first += 8 * kThreads * kAtOnce) {
@@ -333,7 +333,8 @@ GLM_DEVICE float silu_times(float gate, float up) {  // each step rounded as ups
 
 // The warps' sums of the 8 batch rows from `column` on, added in order and written. One warp does it.
 template <typename F>
-GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, const float* exchange) {
+GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, const simt::Words4& row_scales,
+                       const float* exchange) {
   const int lane = simt::thread() % 32;
   const int row = 4 * (lane % 4);  // of the tile
   const int column_in_8 = lane / 4;
@@ -346,7 +347,7 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
   }
   if constexpr (F::kRowScaled) {
 #pragma unroll
-    for (int k = 0; k < 4; ++k) sum[k] *= p.weight.row_scales[tile * kTileRows + row + k];
+    for (int k = 0; k < 4; ++k) sum[k] *= simt::bits_to_float(row_scales.word[k]);
   }
   const int batch_row = column + column_in_8;
   if (p.sums != nullptr) {
@@ -374,13 +375,14 @@ GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[
   constexpr int kBlocks = Turn<F, kQueueBytes>::kBlocks;
   // Device memory is asked a turn ahead where there are registers for it.
   constexpr bool kAhead = !kStaged && kBlocks * kColumns == 1;
+  constexpr int kTimes = kBlocks * kColumns == 4 ? 1 : 2;
   const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
   XShare<kBlocks, kColumns> x[2];
   if (kAhead && own.begin < own.end) read_x(rows, own.begin * kBlocks, x[0]);
 #pragma unroll 1
-  for (int turn = own.begin; turn < own.end; turn += 2) {
+  for (int turn = own.begin; turn < own.end; turn += kTimes) {
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < kTimes; ++i) {
       if (i == 1 && turn + 1 == own.end) break;
       if constexpr (kAhead) {
         read_x(rows, (turn + i + 1 < own.end ? turn + i + 1 : own.begin) * kBlocks, x[1 - i]);
@@ -408,6 +410,13 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
   int exchanges = 0;
 #pragma unroll 1
   for (int unit = simt::block().x; unit < stream.units; unit += simt::blocks()) {
+    const int tile = unit >> stream.split_bits;
+    simt::Words4 row_scales = {};  // asked for now: they come from afar, and all warps wait for the one that finishes
+    if constexpr (F::kRowScaled) {
+      if (static_cast<unsigned>(warp - exchanges) % kWarps < kColumns) {
+        row_scales = simt::load16(p.weight.row_scales + tile * kTileRows + 4 * (lane % 4));
+      }
+    }
     float sums[2][kColumns][4] = {};
     multiply_slice<F, kColumns, kStaged>(slice_of(stream, unit), rows, queue, sums);
 #pragma unroll
@@ -422,7 +431,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
       to[kColumnStride + 8] = sums[0][c][3] + sums[1][c][3];
       simt::sync();
       if (warp == exchanges % kWarps) {
-        finish<F>(p, unit >> stream.split_bits, unit & ((1 << stream.split_bits) - 1), 8 * c, mine);
+        finish<F>(p, tile, unit & ((1 << stream.split_bits) - 1), 8 * c, row_scales, mine);
       }
     }
   }

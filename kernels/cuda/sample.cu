@@ -18,6 +18,9 @@ cudaError_t launch_sample(const SampleParams& p, const Launch& l) {
   const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(sample_kernel),
                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, kSampleSharedBytes);
   if (error != cudaSuccess) return error;
+  // As much shared memory as a step's launch asks for: a multiprocessor has to be empty to change it.
+  cudaFuncSetAttribute(reinterpret_cast<const void*>(sample_kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
+                       cudaSharedmemCarveoutMaxShared);
   sample_kernel<<<dim3(static_cast<unsigned>(p.batch)), kSampleThreads, kSampleSharedBytes, l.stream>>>(p);
   return cudaGetLastError();
 }

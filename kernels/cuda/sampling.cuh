@@ -17,7 +17,7 @@ struct SampleShared {
   float floats[kSumSlots];
   uint32_t words[kSumSlots];
   uint64_t longs[kSumSlots];
-  uint32_t left[kMaxVocab];  // ids in the race: the logit's key, then the id
+  uint32_t left[kMaxVocab];  // the logits' keys; then ids in the race: the logit's key, the id
 };
 constexpr int kSampleSharedBytes = sizeof(SampleShared);
 
@@ -201,18 +201,29 @@ GLM_DEVICE void sample(const SampleParams& p) {
   if (count >= p.totals[row]) return;
   const int legal = p.mask != 0 && count + 1 < p.totals[row] ? p.codebook : p.vocab;
 
-  Ids ids = {};
+  // Neighbours are asked for by neighbours, and by each thread before it needs any.
+  float sums[kIds] = {};
+  for (int part = 0; part < p.splits; ++part) {
+#pragma unroll
+    for (int n = 0; n < kIds; ++n) {
+      const int i = simt::thread() + n * kSampleThreads;
+      if (i < p.vocab) sums[n] += p.logits[(static_cast<int64_t>(part) * p.batch + row) * p.vocab + i];
+    }
+  }
   uint32_t broken = 0;
 #pragma unroll
-  for (int k = 0; k < kIds; ++k) {
-    if (first + k >= p.vocab) continue;
-    float sum = 0;
-    for (int part = 0; part < p.splits; ++part) {
-      sum += p.logits[(static_cast<int64_t>(part) * p.batch + row) * p.vocab + first + k];
-    }
-    const uint32_t bits = simt::float_to_bits(simt::round_bf16(sum)) >> 16;
+  for (int n = 0; n < kIds; ++n) {
+    const int i = simt::thread() + n * kSampleThreads;
+    if (i >= p.vocab) continue;
+    const uint32_t bits = simt::float_to_bits(simt::round_bf16(sums[n])) >> 16;
     broken |= (bits & 0x7F80u) == 0x7F80u ? 1 : 0;
-    ids.keys[k / 2] |= ordered(bits) << 16 * (k % 2);
+    s.left[i] = ordered(bits);
+  }
+  simt::sync();
+  Ids ids = {};
+#pragma unroll
+  for (int k = 0; k < kIds; ++k) {
+    if (first + k < p.vocab) ids.keys[k / 2] |= s.left[first + k] << 16 * (k % 2);
   }
   broken = block_largest(broken, s.words);
 
