@@ -38,7 +38,7 @@ seed() {
 }
 
 found=0
-export ASAN_OPTIONS=detect_odr_violation=0:detect_container_overflow=0:allocator_may_return_null=1:malloc_context_size=2
+export ASAN_OPTIONS=detect_odr_violation=0:detect_container_overflow=0:allocator_may_return_null=1:malloc_context_size=2:quarantine_size_mb=8:thread_local_quarantine_size_kb=64
 [ ! -d /dev/shm ] || export TMPDIR=/dev/shm
 mkdir -p "$build/found"
 for target in "${targets[@]}"; do
