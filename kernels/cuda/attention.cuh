@@ -30,39 +30,43 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// Query heads of the group, and for the chunk that holds it the new position's key and value: parts added, bias, bf16.
-// A thread has four neighbours of two query heads, and maybe of the key or value; all are asked for before any is
-// needed.
-GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
-  constexpr int kQueries = kGroupHeads * kHeadDim;
-  constexpr int kTimes = 3;
-  static_assert(kQueries == 2 * 4 * kThreads && 2 * kHeadDim <= 4 * kThreads);
+// Parts added, bias, bf16: four numbers a thread of the group's heads, or behind those of its key and value, and kTimes
+// such, from `first` on. All are asked for before any is needed.
+template <int kTimes>
+GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, AttentionShared& s) {
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
   float sum[kTimes][4];
   simt::Words2 bias[kTimes] = {};
 #pragma unroll
   for (int n = 0; n < kTimes; ++n) {
-    const int i = 4 * (simt::thread() + n * kThreads);
+    const int i = first + 4 * (simt::thread() + n * kThreads);
     const int head = i / kHeadDim;
-    const int from_head = n < 2 ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
+    const int from_head =
+        head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
     const int column = from_head * kHeadDim + i % kHeadDim;
-    if (n == 2 && (!newest || i >= kQueries + 2 * kHeadDim)) continue;
     add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
               sum[n]);
     if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
   }
 #pragma unroll
   for (int n = 0; n < kTimes; ++n) {
-    const int i = 4 * (simt::thread() + n * kThreads);
+    const int i = first + 4 * (simt::thread() + n * kThreads);
     const int head = i / kHeadDim;
-    if (n == 2 && (!newest || i >= kQueries + 2 * kHeadDim)) continue;
     float more[4];
     unpack(bias[n], more);
 #pragma unroll
     for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
-    simt::store8(n < 2 ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
+    simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
   }
+}
+
+// Query heads of the group, and for the chunk that holds it the new position's key and value.
+GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
+  constexpr int kQueries = kGroupHeads * kHeadDim;
+  static_assert(kQueries == 2 * 4 * kThreads);
+  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, s);
+  finish_fours<2>(p, row, kv_head, 0, s);
 }
 
 // Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded

@@ -89,7 +89,7 @@ std::vector<Segment> segments_of(const Call* calls, int count) {
 
 // What launches read beside their parameters, as it lies in device memory.
 struct Script {
-  static constexpr size_t kBarrierBytes = 16;
+  static constexpr size_t kBarrierBytes = 16 + kMaxBlocks * 4;  // and places
 
   Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls, calls + count) {
     for (const Segment& s : segments) keep_x_in_blocks(calls_.data() + s.begin, s.end - s.begin);
@@ -112,8 +112,12 @@ struct Script {
     auto* const calls = reinterpret_cast<const Call*>(memory + kBarrierBytes);
     auto* const streams = reinterpret_cast<const Stream*>(calls + calls_.size());
     for (const Segment& s : segments) {
-      const StepParams p{calls + s.begin, streams + s.first_product, reinterpret_cast<uint32_t*>(memory),
-                         s.end - s.begin, s.products};
+      const StepParams p{calls + s.begin,
+                         streams + s.first_product,
+                         reinterpret_cast<uint32_t*>(memory),
+                         reinterpret_cast<uint32_t*>(memory) + 4,
+                         s.end - s.begin,
+                         s.products};
       const cudaError_t error =
           s.sample ? launch_sample(calls_[s.begin].sample, l) : launch_step(s.format, p, s.columns, l);
       if (const char* wrong = text_of(error, s.sample ? "sample" : "step")) return wrong;

@@ -81,13 +81,14 @@ class Queue {
   using T = Turn<F, kQueueBytes>;
 
   // memory: kQueueBytes
-  GLM_DEVICE Queue(const Stream* streams, int count, char* memory)
+  GLM_DEVICE Queue(const Stream* streams, int count, int first_unit, char* memory)
       : streams_(streams),
         count_(count),
+        first_unit_(first_unit),
         memory_(memory + simt::thread() * 16),
         scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * 8) {}
   GLM_DEVICE void begin() {
-    unit_ = simt::block().x - simt::blocks();
+    unit_ = first_unit_ - simt::blocks();
 #pragma unroll 1
     for (int i = 0; i < T::kDepth - 1; ++i) fetch(i * kSlot);
   }
@@ -138,7 +139,7 @@ class Queue {
         left_ = slice.end - slice.begin;
       } else {
         ++stream_;
-        unit_ = simt::block().x - simt::blocks();
+        unit_ = first_unit_ - simt::blocks();
       }
     }
     if (left_ > 0) point();
@@ -163,6 +164,7 @@ class Queue {
 
   const Stream* streams_;
   int count_;
+  int first_unit_;
   char* memory_;  // this thread's first sixteen bytes of the first slot
   char* scale_memory_;
   const char* from_ = nullptr;
@@ -224,26 +226,25 @@ GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32
   }
 }
 
-// A turn's share of x: of each block, of each eight batch rows.
-template <int kBlocks, int kColumns>
+// A lane's sixteen columns of a block, of each eight batch rows.
+template <int kColumns>
 struct XShare {
-  uint32_t word[kBlocks][kColumns][8];
+  uint32_t word[kColumns][8];
 };
 
-template <int kBlocks, int kColumns>
-GLM_DEVICE void read_x(const bf16_bits* const (&rows)[kColumns], int block, XShare<kBlocks, kColumns>& to) {
+template <int kColumns>
+GLM_DEVICE XShare<kColumns> read_x(const bf16_bits* const (&rows)[kColumns], int block) {
+  XShare<kColumns> x;
 #pragma unroll
-  for (int i = 0; i < kBlocks; ++i) {
+  for (int c = 0; c < kColumns; ++c) {
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c) {
+    for (int half = 0; half < 2; ++half) {
+      const simt::Words4 v = simt::load16(rows[c] + block * kBlockInner + 8 * half);
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const simt::Words4 v = simt::load16(rows[c] + (block + i) * kBlockInner + 8 * half);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) to.word[i][c][4 * half + k] = v.word[k];
-      }
+      for (int k = 0; k < 4; ++k) x.word[c][4 * half + k] = v.word[k];
     }
   }
+  return x;
 }
 
 // A small x is copied to shared memory at once: one wait for it instead of one a turn.
@@ -276,30 +277,33 @@ GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
   simt::sync();
 }
 
-// sums: two chains of products, which take turns, so that one need not wait for the other.
-template <typename F, int kColumns>
-GLM_DEVICE void multiply(const Turned& turn, const XShare<1, kColumns>& x, uint32_t exponents,
-                         float (&sums)[2][kColumns][4]) {
-  const Share<F> share = take<F>(turn.tile, 0);
+// sums: two chains of products, which take turns, so that one need not wait for the other. x_of: a block's XShare
+template <typename F, int kColumns, int kBlocks, typename XOf>
+GLM_DEVICE void multiply(const Turned& turn, const XOf& x_of, float (&sums)[2][kColumns][4]) {
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    uint32_t a[4];
-    operand<F>(share, j, exponents, a);
+  for (int block = 0; block < kBlocks; ++block) {
+    const XShare<kColumns> x = x_of(block);
+    const Share<F> share = take<F>(turn.tile, block);
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c) simt::mma(sums[j % 2][c], a, x.word[0][c][2 * j], x.word[0][c][2 * j + 1]);
+    for (int j = 0; j < 4; ++j) {
+      uint32_t a[4];
+      operand<F>(share, j, 0, a);
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) simt::mma(sums[j % 2][c], a, x.word[c][2 * j], x.word[c][2 * j + 1]);
+    }
   }
 }
 
 // A group of int4: the sum of (128 + code) x by one chain of products, the sum of x by another, whose weights are ones.
 // scale (code - zero) x is scale times the first less 128 + zero times the second.
-template <typename F, int kColumns>
-GLM_DEVICE void multiply(const Turned& turn, const XShare<2, kColumns>& x, uint32_t exponents,
-                         float (&sums)[2][kColumns][4]) {
+template <typename F, int kColumns, typename XOf>
+GLM_DEVICE void multiply_group(const Turned& turn, const XOf& x_of, uint32_t exponents, float (&sums)[2][kColumns][4]) {
   constexpr uint32_t kOnes[4] = {0x3F803F80u, 0x3F803F80u, 0x3F803F80u, 0x3F803F80u};
   float part[kColumns][4] = {};
   float of_x[kColumns][4] = {};
 #pragma unroll
-  for (int block = 0; block < 2; ++block) {
+  for (int block = 0; block < kGroupInner / kBlockInner; ++block) {
+    const XShare<kColumns> x = x_of(block);
     const Share<F> share = take<F>(turn.tile, block);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -307,8 +311,8 @@ GLM_DEVICE void multiply(const Turned& turn, const XShare<2, kColumns>& x, uint3
       operand<F>(share, j, exponents, a);
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
-        simt::mma(part[c], a, x.word[block][c][2 * j], x.word[block][c][2 * j + 1]);
-        simt::mma(of_x[c], kOnes, x.word[block][c][2 * j], x.word[block][c][2 * j + 1]);
+        simt::mma(part[c], a, x.word[c][2 * j], x.word[c][2 * j + 1]);
+        simt::mma(of_x[c], kOnes, x.word[c][2 * j], x.word[c][2 * j + 1]);
       }
     }
   }
@@ -368,35 +372,41 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));
 }
 
-// A unit's sums, of this warp's slice. kStaged: x lies in shared memory.
+// A unit's sums, of this warp's slice. kStaged: x lies in shared memory. Device memory is asked a turn ahead, where
+// there are registers for it.
 template <typename F, int kColumns, bool kStaged, int kQueueBytes>
 GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[kColumns], Queue<F, kQueueBytes>& queue,
                                float (&sums)[2][kColumns][4]) {
   constexpr int kBlocks = Turn<F, kQueueBytes>::kBlocks;
-  // Device memory is asked a turn ahead where there are registers for it.
   constexpr bool kAhead = !kStaged && kBlocks * kColumns == 1;
-  constexpr int kTimes = kBlocks * kColumns == 4 ? 1 : 2;
-  const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
-  XShare<kBlocks, kColumns> x[2];
-  if (kAhead && own.begin < own.end) read_x(rows, own.begin * kBlocks, x[0]);
+  constexpr int kTimes = kStaged || kAhead ? 2 : 1;
+  [[maybe_unused]] const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
+  [[maybe_unused]] XShare<kColumns> ahead[2];
+  if (kAhead && own.begin < own.end) ahead[0] = read_x(rows, own.begin);
 #pragma unroll 1
   for (int turn = own.begin; turn < own.end; turn += kTimes) {
 #pragma unroll
     for (int i = 0; i < kTimes; ++i) {
       if (i == 1 && turn + 1 == own.end) break;
       if constexpr (kAhead) {
-        read_x(rows, (turn + i + 1 < own.end ? turn + i + 1 : own.begin) * kBlocks, x[1 - i]);
+        ahead[1 - i] = read_x(rows, turn + i + 1 < own.end ? turn + i + 1 : own.begin);
+        multiply<F, kColumns, kBlocks>(
+            queue.next(), [&](int) { return ahead[i]; }, sums);
       } else {
-        read_x(rows, (turn + i) * kBlocks, x[i]);
+        const auto x_of = [&](int block) { return read_x(rows, (turn + i) * kBlocks + block); };
+        if constexpr (F::kGroupScaled) {
+          multiply_group<F, kColumns>(queue.next(), x_of, exponents, sums);
+        } else {
+          multiply<F, kColumns, kBlocks>(queue.next(), x_of, sums);
+        }
       }
-      multiply<F, kColumns>(queue.next(), x[i], exponents, sums);
     }
   }
 }
 
 template <typename F, int kColumns, bool kStaged, int kQueueBytes>
-GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, const bf16_bits* x, int x_stride,
-                               Queue<F, kQueueBytes>& queue, float* exchange) {
+GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, int first_unit, const bf16_bits* x,
+                               int x_stride, Queue<F, kQueueBytes>& queue, float* exchange) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
   // A lane's sixteen columns of a block. Columns of the product beyond the batch repeat its last row: nothing reads
@@ -409,7 +419,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
   }
   int exchanges = 0;
 #pragma unroll 1
-  for (int unit = simt::block().x; unit < stream.units; unit += simt::blocks()) {
+  for (int unit = first_unit; unit < stream.units; unit += simt::blocks()) {
     const int tile = unit >> stream.split_bits;
     simt::Words4 row_scales = {};  // asked for now: they come from afar, and all warps wait for the one that finishes
     if constexpr (F::kRowScaled) {
@@ -442,19 +452,20 @@ struct LinearShared {
   alignas(16) bf16_bits x[kStagedBytes / 2];
 };
 
-// stream: the product's own, at whose beginning the queue stands. x_is_there: in s.x, and the block has met since.
+// stream: the product's own, at whose beginning the queue stands. first_unit: deal()'s. x_is_there: in s.x, and the
+// block has met since.
 template <typename F, int kColumns, int kQueueBytes>
-GLM_DEVICE void linear(const LinearParams p, const Stream stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
-                       LinearShared& s, Grid& grid) {
+GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, int first_unit, bool x_is_there,
+                       Queue<F, kQueueBytes>& queue, LinearShared& s, Grid& grid) {
   grid.wait();
   if constexpr (kColumns == 1) {
     if (x_is_there || stages_x(p)) {
       if (!x_is_there) stage_x(p, s.x);
-      multiply_units<F, kColumns, true>(p, stream, s.x, p.weight.inner + kRowPadding, queue, s.exchange);
+      multiply_units<F, kColumns, true>(p, stream, first_unit, s.x, p.weight.inner + kRowPadding, queue, s.exchange);
       return;
     }
   }
-  multiply_units<F, kColumns, false>(p, stream, p.x, p.x_stride, queue, s.exchange);
+  multiply_units<F, kColumns, false>(p, stream, first_unit, p.x, p.x_stride, queue, s.exchange);
 }
 
 }  // namespace glm::cuda

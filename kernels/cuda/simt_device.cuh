@@ -27,6 +27,13 @@ GLM_DEVICE int blocks() {
   return static_cast<int>(gridDim.x);
 }  // along x
 
+// The multiprocessor that runs this block.
+GLM_DEVICE uint32_t multiprocessor() {
+  uint32_t index;
+  asm volatile("mov.u32 %0, %%smid;" : "=r"(index));
+  return index;
+}
+
 // The block's dynamic shared memory, 16-byte aligned.
 GLM_DEVICE char* shared() {
   extern __shared__ __align__(16) char memory[];

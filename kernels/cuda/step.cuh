@@ -11,16 +11,14 @@ namespace glm::cuda {
 
 constexpr int kMaxStreams = 168;
 
-// By architecture, 900 is sm_90: where a multiprocessor has 100 KB of shared memory, one block takes them.
-constexpr bool has_much_memory(int arch) {
-  return arch < 860 || (arch >= 900 && arch < 1200);
-}
+// By architecture, 900 is sm_90. Two blocks share a multiprocessor where it has shared memory for two queues and 128
+// registers a thread are enough for the compiler.
 constexpr int blocks_per_processor(int arch) {
-  return has_much_memory(arch) ? 2 : 1;
+  return arch == 800 || arch == 900 ? 2 : 1;
 }
 // What that leaves for a block's queue.
 constexpr int queue_bytes(int arch) {
-  return (arch >= 900 && has_much_memory(arch) ? 64 : has_much_memory(arch) ? 32 : 48) * 1024;
+  return (arch == 800 ? 32 : arch == 900 ? 64 : arch >= 1000 && arch < 1200 ? 128 : 48) * 1024;
 }
 
 // All in device memory.
@@ -28,6 +26,7 @@ struct StepParams {
   const Call* calls;      // none of them `sample`, products of one format
   const Stream* streams;  // of the products, in order
   uint32_t* barrier;      // Grid's
+  uint32_t* places;       // deal()'s
   int count;
   int products;  // at most kMaxStreams
 };
@@ -37,11 +36,13 @@ struct StepShared {
     LinearShared linear;
     AttentionShared attention;
     CombineShared combine;
+    DealShared deal;
   };
   NormShared norm;  // beside x, which it may write
   Stream streams[kMaxStreams];
   Place places[kWarps];
   Call calls[2];  // this one and the next
+  int place;      // deal()'s
 };
 
 // Lets each block norm the row of x for itself where a product of one row follows: they needn't wait for each other
@@ -78,14 +79,15 @@ GLM_DEVICE void step(const StepParams& p) {
     reinterpret_cast<uint32_t*>(s.streams)[i] = word_of(p.streams, i);
   }
   if (thread < kCallWords) reinterpret_cast<uint32_t*>(&s.calls[0])[thread] = word_of(&p.calls[0], thread);
-  simt::sync();
+  Grid grid(p.barrier);
   {
-    Queue<F, kQueueBytes> queue(s.streams, p.products, simt::shared());
+    const int place = deal(p.places, s.deal, grid);
+    if (thread == 0) s.place = place;
+    Queue<F, kQueueBytes> queue(s.streams, p.products, place, simt::shared());
     queue.begin();
     queue.leave(s.places[thread / 32]);
     simt::sync();
   }
-  Grid grid(p.barrier);
   int product = 0;
   bool x_is_there = false;
 #pragma unroll 1
@@ -95,9 +97,9 @@ GLM_DEVICE void step(const StepParams& p) {
     }
     const Call& call = s.calls[i % 2];
     if (call.kernel == Kernel::linear) {
-      Queue<F, kQueueBytes> queue(s.streams, p.products, simt::shared());
+      Queue<F, kQueueBytes> queue(s.streams, p.products, s.place, simt::shared());
       queue.resume(s.places[thread / 32]);
-      linear<F, kColumns>(call.linear, s.streams[product], x_is_there, queue, s.linear, grid);
+      linear<F, kColumns>(call.linear, s.streams[product], s.place, x_is_there, queue, s.linear, grid);
       queue.leave(s.places[thread / 32]);
       ++product;
       x_is_there = false;

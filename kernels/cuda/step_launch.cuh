@@ -6,8 +6,14 @@
 
 namespace glm::cuda {
 
+#ifdef __CUDA_ARCH__
+constexpr int kResident = blocks_per_processor(__CUDA_ARCH__);
+#else
+constexpr int kResident = 1;
+#endif
+
 template <typename F, int kColumns>
-__global__ void __launch_bounds__(kThreads, 2) step_kernel(const __grid_constant__ StepParams p) {
+__global__ void __launch_bounds__(kThreads, kResident) step_kernel(const __grid_constant__ StepParams p) {
 #ifdef __CUDA_ARCH__
   step<F, kColumns, queue_bytes(__CUDA_ARCH__)>(p);
 #endif

@@ -14,9 +14,9 @@ import sys
 LARGEST_LIBRARY = 4 << 20  # bytes
 KERNELS = [f"step<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)] + ["sample"]
 
-# Of a multiprocessor by architecture: shared memory in KB. Two blocks of a step share it, or the launch is refused.
+# Of a multiprocessor by architecture: shared memory in KB. A step's blocks share it, or the launch is refused.
 SHARED_KB = {"80": 164, "86": 100, "89": 100, "90a": 228, "100a": 228, "120a": 100}
-BLOCKS, REGISTERS, RESERVED = 2, 65536, 1024  # RESERVED: bytes of shared memory that the system takes of each block
+REGISTERS, RESERVED = 65536, 1024  # RESERVED: bytes of shared memory that the system takes of each block
 
 
 def cuobjdump(nvcc):
@@ -96,13 +96,13 @@ def check_kernel(name, kernel, resources, instructions):
         yield f"{name}: a division by a number that isn't constant in the products' loop"
 
 
-def check_residency(arch, threads, shared, resources):
+def check_residency(arch, blocks, threads, shared, resources):
     for kernel in KERNELS[:-1]:
         registers = (resources.get((f"sm_{arch}", kernel), {}).get("REG", 0) + 7) // 8 * 8 * threads
         for what, needed, there in (("registers", registers, REGISTERS),
                                     ("bytes of shared memory", shared + RESERVED, SHARED_KB[arch] << 10)):
-            if BLOCKS * needed > there:
-                yield f"sm_{arch} {kernel}: {BLOCKS} blocks need {BLOCKS * needed} {what} of {there}"
+            if blocks * needed > there:
+                yield f"sm_{arch} {kernel}: {blocks} blocks need {blocks * needed} {what} of {there}"
 
 
 def main():
@@ -128,9 +128,9 @@ def main():
         problems += check_kernel(f"{arch} {kernel}", kernel, used, instructions.get((arch, kernel), []))
     names = [arch.removeprefix("sm_") for arch in wanted]
     for line in subprocess.run([program, *names], check=True, capture_output=True, text=True).stdout.splitlines():
-        arch, threads, shared = line.split()
+        arch, blocks, threads, shared = line.split()
         if arch in SHARED_KB:
-            problems += check_residency(arch, int(threads), int(shared), resources)
+            problems += check_residency(arch, int(blocks), int(threads), int(shared), resources)
 
     for kernel in KERNELS:
         print(f"{kernel:16} registers", *(f"{a} {resources.get((a, kernel), {}).get('REG')}" for a in wanted))

@@ -9,7 +9,7 @@
 namespace glm {
 namespace {
 
-constexpr int kQueueBytes = cuda::queue_bytes(860);  // the shortest: it goes round most often
+constexpr int kQueueBytes = cuda::queue_bytes(800);  // the shortest: it goes round most often
 
 template <typename F>
 void launch(const cuda::StepParams& p, int columns, const HostStep& how) {
@@ -49,8 +49,10 @@ void run_step(const std::vector<cuda::Call>& asked, const HostStep& how) {
     if (call.linear.batch > 8) columns = 2;
   }
   uint32_t barrier = 0;
+  std::vector<uint32_t> places(static_cast<size_t>(how.blocks));
   launch(format,
-         {calls.data(), streams.data(), &barrier, static_cast<int>(calls.size()), static_cast<int>(streams.size())},
+         {calls.data(), streams.data(), &barrier, places.data(), static_cast<int>(calls.size()),
+          static_cast<int>(streams.size())},
          columns, how);
 }
 
