@@ -93,6 +93,7 @@ class Queue {
     for (int i = 0; i < T::kDepth - 1; ++i) fetch(i * kSlot);
   }
   GLM_DEVICE void leave(Place& place) const {
+    simt::sync_warp();  // all lanes have resumed from it
     if (simt::thread() % 32 == 0) place = {stream_, unit_, left_, oldest_};
   }
   GLM_DEVICE void resume(const Place& place) {

@@ -58,6 +58,11 @@ GLM_DEVICE uint32_t shuffle_up(uint32_t value, int delta) {
   return __shfl_up_sync(0xFFFFFFFFu, value, delta);
 }
 
+// The lanes of a warp wait for each other.
+GLM_DEVICE void sync_warp() {
+  __syncwarp();
+}
+
 // Sixteen, or eight, bytes from device to shared memory, in the background. Both addresses are multiples of the size.
 GLM_DEVICE void copy_async_16(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));

@@ -106,8 +106,8 @@ GLM_DEVICE void step(const StepParams& p) {
     } else if (call.kernel == Kernel::attention) {
       attention(call.attention, s.attention, s.combine, grid);
     } else {
+      x_is_there = call.norm.own_x != 0;  // read now: afterwards, others may be writing a call there
       norm(call.norm, s.norm, s.linear.x, grid);
-      x_is_there = call.norm.own_x != 0;
     }
     if (i + 1 < p.count && !x_is_there) grid.arrive();
   }

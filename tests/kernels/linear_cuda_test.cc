@@ -127,51 +127,81 @@ TEST_P(LinearBody, RowsAreIndependent) {
 }
 
 // Products of several shapes in one launch, some with fewer tiles than there are blocks: each warp's queue goes over
-// from one to the next. The norm between them shows that what follows waits.
-TEST_P(LinearBody, ProductsOfALaunchFollowEachOther) {
+// from one to the next. The norm between them shows that what follows waits; with one batch row each block norms for
+// itself.
+class Following {
+ public:
+  Following(Format format, int64_t batch) : batch_(batch) {
+    for (const auto& [rows, inner, splits] : {std::tuple{192, 768, 2}, {160, 192, 1}, {16, 256, 1}, {64, 64, 4}}) {
+      products_.push_back({pack_by_the_table(random_codes(format, rows, inner)), splits, random_x(batch, inner)});
+    }
+    weight_ = device_copy(at::randn({192}).to(at::kBFloat16));
+    before_ = device_copy(at::randn({batch, 192}).to(at::kBFloat16));
+  }
+
+  void expect_right(const HostStep& how) const {
+    std::vector<cuda::Call> calls;
+    std::vector<at::Tensor> keep, sums;
+    for (const Product& product : products_) {
+      keep.push_back(device_rows(product.x, product.weight.packed.inner, product.weight.packed.inner));
+      cuda::LinearParams p = params_of(product.weight, keep.back());
+      sums.push_back(device_empty({product.splits, batch_, product.weight.packed.rows}, at::kFloat));
+      p.splits = product.splits;
+      p.sums = data_of<float>(sums.back());
+      calls.push_back({.kernel = cuda::Kernel::linear, .linear = p});
+    }
+    const at::Tensor residual = device_empty({batch_, 192}, at::kBFloat16);
+    const at::Tensor x = device_copy(at::zeros({batch_, calls[1].linear.weight.inner}, at::kBFloat16));
+    calls[1].linear.x = bf16_of(x);
+    calls[1].linear.x_stride = static_cast<int>(x.size(1));
+    calls.insert(calls.begin() + 1, {.kernel = cuda::Kernel::norm, .norm = norm_of(sums[0], residual, x)});
+    run_step(calls, how);
+
+    const auto alone = [&](size_t i, const at::Tensor& in) {
+      return linear_sums(products_[i].weight, in, {products_[i].splits, 2, 0});
+    };
+    for (const size_t i : {0, 2, 3}) EXPECT_TRUE(at::equal(sums[i], alone(i, products_[i].x))) << "product " << i;
+    const at::Tensor y = (sums[0][0] + sums[0][1]).to(at::kBFloat16);
+    EXPECT_TRUE(equal_as_bf16(residual, before_ + rms_norm(y, weight_, kEps)));
+    const at::Tensor normed = rms_norm(residual, weight_, kEps);
+    EXPECT_TRUE(near(sums[1], alone(1, normed), 100, tolerance::kBf16Step)) << "the product of what was normed";
+  }
+
+ private:
   struct Product {
     TestWeight weight;
     int splits;
     at::Tensor x;
   };
-  std::vector<Product> products;
-  for (const auto& [rows, inner, splits] : {std::tuple{32, 768, 2}, {160, 128, 1}, {16, 256, 1}, {64, 64, 4}}) {
-    products.push_back({pack_by_the_table(random_codes(GetParam(), rows, inner)), splits, random_x(3, inner)});
-  }
-  const auto dim = static_cast<int64_t>(products[0].weight.packed.rows);
-  const at::Tensor weight = device_copy(at::randn({dim}).to(at::kBFloat16));
-  const at::Tensor before = at::randn({3, dim}).to(at::kBFloat16);
-  for (uint64_t order = 0; order < 6; ++order) {
-    std::vector<cuda::Call> calls;
-    std::vector<at::Tensor> keep, sums;
-    for (const Product& product : products) {
-      keep.push_back(device_rows(product.x, product.weight.packed.inner, product.weight.packed.inner));
-      cuda::LinearParams p = params_of(product.weight, keep.back());
-      sums.push_back(device_empty({product.splits, 3, product.weight.packed.rows}, at::kFloat));
-      p.splits = product.splits;
-      p.sums = data_of<float>(sums.back());
-      calls.push_back({.kernel = cuda::Kernel::linear, .linear = p});
-    }
-    const at::Tensor residual = device_copy(before);
-    const at::Tensor x = device_empty({3, dim}, at::kBFloat16);
+  static constexpr float kEps = 1e-5f;
+
+  cuda::NormParams norm_of(const at::Tensor& sums, const at::Tensor& residual, const at::Tensor& x) const {
     cuda::NormParams norm{};
-    norm.y = data_of<float>(sums[0]);
-    norm.splits = products[0].splits;
-    norm.post_weight = norm.pre_weight = bf16_of(weight);
+    norm.y = data_of<float>(sums);
+    norm.splits = products_[0].splits;
+    norm.post_weight = norm.pre_weight = bf16_of(weight_);
+    norm.before = bf16_of(before_);
     norm.residual = bf16_of(residual);
-    norm.before = norm.residual;
     norm.x = bf16_of(x);
-    norm.x_stride = norm.dim = static_cast<int>(dim);
-    norm.batch = 3;
-    norm.eps = 1e-5f;
-    calls.insert(calls.begin() + 1, {.kernel = cuda::Kernel::norm, .norm = norm});
-    run_step(calls, {.blocks = order < 3 ? 5 : 16, .order = order});
-    for (size_t i = 0; i < products.size(); ++i) {
-      EXPECT_TRUE(at::equal(sums[i], linear_sums(products[i].weight, products[i].x, {products[i].splits, 2, 0})))
-          << "product " << i << ", order " << order;
+    norm.x_stride = static_cast<int>(x.size(1));
+    norm.dim = 192;
+    norm.batch = static_cast<int>(batch_);
+    norm.eps = kEps;
+    return norm;
+  }
+
+  int64_t batch_;
+  std::vector<Product> products_;
+  at::Tensor weight_, before_;
+};
+
+TEST_P(LinearBody, ProductsOfALaunchFollowEachOther) {
+  for (const int64_t batch : {1, 3}) {
+    const Following following(GetParam(), batch);
+    for (uint64_t order = 0; order < 12; ++order) {
+      SCOPED_TRACE(testing::Message() << "batch " << batch << ", order " << order);
+      following.expect_right({.blocks = order % 2 == 0 ? 5 : 16, .order = order});
     }
-    const at::Tensor y = (sums[0][0] + (products[0].splits > 1 ? sums[0][1] : at::zeros({3, dim}))).to(at::kBFloat16);
-    EXPECT_TRUE(equal_as_bf16(residual, before + rms_norm(y, weight, 1e-5))) << "order " << order;
   }
 }
 

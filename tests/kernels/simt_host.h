@@ -89,6 +89,10 @@ inline void sync(const host::Where& where = host::Where::current()) {
   host::block_barrier(where);
 }
 
+inline void sync_warp(const host::Where& where = host::Where::current()) {
+  host::exchange("sync_warp", {}, where);
+}
+
 inline uint32_t shuffle_xor(uint32_t value, int mask, const host::Where& where = host::Where::current()) {
   return host::exchange("shuffle_xor", {value}, where)[(thread() % 32) ^ mask][0];
 }
