@@ -23,9 +23,8 @@ struct Grid {
 // Upstream: GlmImageProcessor._get_target_shape.
 Grid preview_grid(Grid target);
 
-// The tokens around the sizes, and those of an image: "<sop>", "<eop>", "<|dit_token_16384|>", "<|dit_token_16385|>"
-// and
-// "<|image|>" in the public checkpoint.
+// The tokens around the sizes, and those of an image. In the public checkpoint: "<sop>", "<eop>",
+// "<|dit_token_16384|>", "<|dit_token_16385|>" and "<|image|>".
 struct LayoutTokens {
   std::string grid_begin;
   std::string grid_end;

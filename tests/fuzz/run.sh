@@ -44,8 +44,10 @@ mkdir -p "$build/found"
 for target in "${targets[@]}"; do
   seed "$target"
   log=$build/$target.log
+  lengths=()
+  [ $target != profile ] || lengths=(-len_control=0 -reduce_inputs=0)  # or soon all are too short to be a profile
   status=0
-  "$build/fuzz_$target" "$build/corpus/$target" -runs="$runs" -max_total_time="${FUZZ_SECONDS:-0}" -max_len=65536 -timeout=10 \
+  "$build/fuzz_$target" "$build/corpus/$target" -runs="$runs" "${lengths[@]}" -max_total_time="${FUZZ_SECONDS:-0}" -max_len=65536 -timeout=10 \
     -rss_limit_mb=2048 -artifact_prefix="$build/found/$target-" -print_final_stats=1 -verbosity=1 >"$log" 2>&1 || status=$?
   executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   seconds=$(sed -n 's/^Done [0-9]* runs in \([0-9]*\) second.*/\1/p' "$log")

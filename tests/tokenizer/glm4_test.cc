@@ -87,7 +87,7 @@ TEST_F(Glm4, LongRunsAndMegabytesAreUpstreams) {
 }
 
 TEST_F(Glm4, LayoutIsThePublicCheckpoints) {
-  const LayoutTokens tokens{"<sop>", "<eop>", "<|dit_token_16384|>"};
+  const LayoutTokens tokens{"<sop>", "<eop>", "<|dit_token_16384|>", "<|dit_token_16385|>", "<|image|>"};
   const auto ids = [&](const char* prompt, int64_t side) {
     return layout_prompt(tokenizer_, tokens, prompt, {side / 32, side / 32}, true).ids;
   };
