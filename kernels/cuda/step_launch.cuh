@@ -30,7 +30,8 @@ cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   together.id = cudaLaunchAttributeCooperative;  // all blocks at once, or an error
   together.val.cooperative = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors * blocks_per_processor(l.device.arch)));
+  const int blocks = l.device.multiprocessors * blocks_per_processor(l.device.arch);
+  config.gridDim = dim3(static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks));
   config.blockDim = dim3(kThreads);
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = l.stream;
