@@ -10,21 +10,19 @@
 
 namespace glm::cuda {
 
-constexpr int kAttentionWarps = kThreads / 32;
-
 struct AttentionShared {
   bf16_bits q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
   bf16_bits kv[2][kHeadDim];               // the new position's key and value
   bf16_bits p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
   bf16_bits cosines[kHeadDim];             // of the new position
   bf16_bits sines[kHeadDim];
-  float largest[kAttentionWarps][kGroupHeads];
-  float sum[kAttentionWarps][kGroupHeads];
+  float largest[kWarps][kGroupHeads];
+  float sum[kWarps][kGroupHeads];
 };
 struct CombineShared {
-  float out[kAttentionWarps][kHeadDim];
+  float out[kWarps][kHeadDim];
 };
-static_assert(kChunk == 8 * kAttentionWarps && kHeadDim == 16 * kAttentionWarps);
+static_assert(kChunk == 8 * kWarps && kHeadDim == 16 * kWarps);
 
 GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
@@ -138,6 +136,13 @@ GLM_DEVICE float sum_of_quad(float x) {
 
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
+// Sums of weights, relative to a largest score each: another joins (most, total).
+GLM_DEVICE void join(float& most, float& total, float score, float sum) {
+  const float more = score > most ? score : most;
+  total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
+  most = more;
+}
+
 // A head's output: its chunks' parts added by their weights. A warp takes every eighth chunk, a lane four dimensions.
 GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks, CombineShared& s) {
   const int warp = simt::thread() / 32;
@@ -148,52 +153,44 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
 
   constexpr int kAtOnce = 4;  // chunks that a warp asks for before it knows their weights
   simt::Words4 part[kAtOnce] = {};
+  const auto ask = [&](int first) {
 #pragma unroll
-  for (int i = 0; i < kAtOnce; ++i) {
-    const int chunk = warp + i * kAttentionWarps;
-    if (chunk < chunks) part[i] = simt::load16(from + static_cast<int64_t>(chunk) * (kGroupHeads * kHeadDim));
-  }
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int chunk = first + i * kWarps;
+      if (chunk < chunks) part[i] = simt::load16(from + static_cast<int64_t>(chunk) * (kGroupHeads * kHeadDim));
+    }
+  };
+  ask(warp);
   float most = kNothing;
   float total = 0;
 #pragma unroll 1
   for (int c = lane; c < chunks; c += 32) {
-    const float score = largest[c * 2 * kGroupHeads];
-    const float sum = largest[(c * 2 + 1) * kGroupHeads];
-    const float more = score > most ? score : most;
-    total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
-    most = more;
+    join(most, total, largest[c * 2 * kGroupHeads], largest[(c * 2 + 1) * kGroupHeads]);
   }
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2) {
     const float score = simt::shuffle_xor(most, mask);
-    const float sum = simt::shuffle_xor(total, mask);
-    const float more = score > most ? score : most;
-    total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
-    most = more;
+    join(most, total, score, simt::shuffle_xor(total, mask));
   }
   float out[4] = {};
 #pragma unroll 1
-  for (int first = warp; first < chunks; first += kAtOnce * kAttentionWarps) {
+  for (int first = warp; first < chunks; first += kAtOnce * kWarps) {
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
-      const int chunk = first + i * kAttentionWarps;
+      const int chunk = first + i * kWarps;
       if (chunk >= chunks) continue;
       const float scale = simt::exponent(largest[chunk * 2 * kGroupHeads] - most);
 #pragma unroll
       for (int k = 0; k < 4; ++k) out[k] += scale * simt::bits_to_float(part[i].word[k]);
     }
-#pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) {
-      const int chunk = first + (i + kAtOnce) * kAttentionWarps;
-      if (chunk < chunks) part[i] = simt::load16(from + static_cast<int64_t>(chunk) * (kGroupHeads * kHeadDim));
-    }
+    ask(first + kAtOnce * kWarps);
   }
   simt::store16(&s.out[warp][4 * lane], {{simt::float_to_bits(out[0]), simt::float_to_bits(out[1]),
                                           simt::float_to_bits(out[2]), simt::float_to_bits(out[3])}});
   simt::sync();
   if (warp != 0) return;
 #pragma unroll
-  for (int w = 1; w < kAttentionWarps; ++w) {
+  for (int w = 1; w < kWarps; ++w) {
 #pragma unroll
     for (int k = 0; k < 4; ++k) out[k] += s.out[w][4 * lane + k];
   }
@@ -279,7 +276,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
   float sum[2] = {0, 0};
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    for (int w = 0; w < kAttentionWarps; ++w) {
+    for (int w = 0; w < kWarps; ++w) {
       const float other = s.largest[w][lane / 4 + 8 * h];
       largest[h] = other > largest[h] ? other : largest[h];
     }
@@ -327,7 +324,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
   if (simt::thread() < kGroupHeads) {
     float most = kNothing;
     float total = 0;
-    for (int w = 0; w < kAttentionWarps; ++w) {
+    for (int w = 0; w < kWarps; ++w) {
       most = s.largest[w][simt::thread()] > most ? s.largest[w][simt::thread()] : most;
       total += s.sum[w][simt::thread()];
     }

@@ -7,7 +7,8 @@
 
 namespace glm::cuda {
 
-constexpr int kThreads = 256;  // of a block
+constexpr int kWarps = 8;  // of a block
+constexpr int kThreads = 32 * kWarps;
 
 class Grid {
  public:

@@ -97,15 +97,10 @@ GLM_DEVICE uint32_t pack_bf16(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
 }
-// Of two words, either half multiplied or subtracted as bf16, rounded to nearest even.
+// Of two words, either half multiplied as bf16, rounded to nearest even.
 GLM_DEVICE uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
   uint32_t result;  // a b + -0
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(0x80008000u));
-  return result;
-}
-GLM_DEVICE uint32_t subtract_bf16x2(uint32_t a, uint32_t b) {
-  uint32_t result;  // b (-1) + a
-  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(b), "r"(0xBF80BF80u), "r"(a));
   return result;
 }
 // Four bytes out of the eight of b:a, chosen by the four low nibbles of `select`.

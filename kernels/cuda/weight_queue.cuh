@@ -7,8 +7,7 @@
 namespace glm::cuda {
 
 constexpr int kWarpBits = 3;
-constexpr int kWarps = 1 << kWarpBits;
-static_assert(kThreads == 32 * kWarps);
+static_assert(kWarps == 1 << kWarpBits);
 
 // A turn is what a thread waits for and multiplies at a time: of int4 the columns that share a scale.
 template <typename F, int kQueueBytes>

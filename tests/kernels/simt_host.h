@@ -135,11 +135,6 @@ inline uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
   return uint32_t{host::multiply_bf16(static_cast<uint16_t>(a), static_cast<uint16_t>(b))} |
          uint32_t{host::multiply_bf16(static_cast<uint16_t>(a >> 16), static_cast<uint16_t>(b >> 16))} << 16;
 }
-// fp32 has more than twice the digits of bf16 and two: rounding its difference again is rounding once.
-inline uint32_t subtract_bf16x2(uint32_t a, uint32_t b) {
-  return pack_bf16(host::bf16_to_float(a & 0xFFFF) - host::bf16_to_float(b & 0xFFFF),
-                   host::bf16_to_float(a >> 16) - host::bf16_to_float(b >> 16));
-}
 inline uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t select,
                               const host::Where& where = host::Where::current()) {
   if ((select & 0xFFFF8888u) != 0) host::fail("permute_bytes selects a byte above the seventh", where);
