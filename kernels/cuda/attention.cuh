@@ -1,5 +1,5 @@
 // Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A block works on 64 positions of one key/value head and batch row; when all are done, a block adds
+// tensor-core tile. A team works on 64 positions of one key/value head and batch row; when all are done, a block adds
 // the parts of one head. At first each finishes the projection: the sums' parts, the bias, the rotation, the new
 // position in the cache. Upstream: GlmImageTextAttention
 #pragma once
@@ -34,6 +34,7 @@ template <int kTimes>
 GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, AttentionShared& s) {
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
+  const float* from[kTimes];
   float sum[kTimes][4];
   simt::Words2 bias[kTimes] = {};
 #pragma unroll
@@ -43,10 +44,10 @@ GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int
     const int from_head =
         head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
     const int column = from_head * kHeadDim + i % kHeadDim;
-    add_parts(p.qkv + static_cast<int64_t>(row) * width + column, static_cast<int64_t>(p.batch) * width, p.qkv_splits,
-              sum[n]);
+    from[n] = p.qkv + static_cast<int64_t>(row) * width + column;
     if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
   }
+  add_parts(from, static_cast<int64_t>(p.batch) * width, p.qkv_splits, sum);
 #pragma unroll
   for (int n = 0; n < kTimes; ++n) {
     const int i = first + 4 * (simt::thread() + n * kThreads);
@@ -167,11 +168,15 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   for (int c = lane; c < chunks; c += 32) {
     join(most, total, largest[c * 2 * kGroupHeads], largest[(c * 2 + 1) * kGroupHeads]);
   }
+  const float own = most;
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2) {
-    const float score = simt::shuffle_xor(most, mask);
-    join(most, total, score, simt::shuffle_xor(total, mask));
+    const float other = simt::shuffle_xor(most, mask);
+    most = other > most ? other : most;
   }
+  total *= simt::exponent(own - most);
+#pragma unroll
+  for (int mask = 16; mask > 0; mask /= 2) total += simt::shuffle_xor(total, mask);
   float out[4] = {};
 #pragma unroll 1
   for (int first = warp; first < chunks; first += kAtOnce * kWarps) {
@@ -187,7 +192,7 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   }
   simt::store16(&s.out[warp][4 * lane], {{simt::float_to_bits(out[0]), simt::float_to_bits(out[1]),
                                           simt::float_to_bits(out[2]), simt::float_to_bits(out[3])}});
-  simt::sync();
+  simt::sync_team();
   if (warp != 0) return;
 #pragma unroll
   for (int w = 1; w < kWarps; ++w) {
@@ -232,13 +237,13 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
   if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word);
   Values v;
   read_values(values, first, there, v);
-  simt::sync();
+  simt::sync_team();
   const int half = p.rotary / 2;
   for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kThreads) {
     bf16_bits* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
     rotate_pair(head, i % half, half, s.cosines, s.sines);
   }
-  simt::sync();
+  simt::sync_team();
   if (newest) {
     const int offset = there - first;
     if (simt::thread() < 2 * kHeadDim / 8) {
@@ -272,7 +277,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
     largest[h] = largest_of_quad(largest[h]);
     if (lane % 4 == 0) s.largest[warp][lane / 4 + 8 * h] = largest[h];
   }
-  simt::sync();
+  simt::sync_team();
   float sum[2] = {0, 0};
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
@@ -298,7 +303,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
     sum[h] = sum_of_quad(sum[h]);
     if (lane % 4 == 0) s.sum[warp][lane / 4 + 8 * h] = sum[h];
   }
-  simt::sync();
+  simt::sync_team();
 
   // Columns of the two products are dimensions 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
   float out[2][4] = {};
@@ -338,22 +343,22 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
 GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, Grid& grid) {
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1
-  for (int part = simt::block().x; part < p.chunks * groups; part += simt::blocks()) {
-    if (part != simt::block().x) simt::sync();  // the part before is done with the shared memory
+  for (int part = team_place(); part < p.chunks * groups; part += team_count()) {
+    if (part != team_place()) simt::sync_team();  // the part before is done with the shared memory
     attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, grid);
   }
   grid.wait();
   grid.arrive();
   const int heads = p.kv_heads * kGroupHeads;
-  int part = simt::block().x;
+  int part = team_place();
   int there = part < p.batch * heads ? p.lengths[part / heads] : 0;
   grid.wait();
 #pragma unroll 1
   while (part < p.batch * heads) {
     combine(p, part / heads, part % heads, there / kChunk + 1, c);
-    part += simt::blocks();
+    part += team_count();
     if (part < p.batch * heads) there = p.lengths[part / heads];
-    simt::sync();
+    simt::sync_team();
   }
 }
 

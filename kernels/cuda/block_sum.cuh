@@ -14,10 +14,10 @@ GLM_DEVICE T block_sum(T value, T* slots) {
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2) value += simt::shuffle_xor(value, mask);
   simt::sync();
-  if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
+  if (simt::block_thread() % 32 == 0) slots[simt::block_thread() / 32] = value;
   simt::sync();
-  const int lane = simt::thread() % 32;
-  value = lane < simt::threads() / 32 ? slots[lane] : T{0};
+  const int lane = simt::block_thread() % 32;
+  value = lane < simt::block_threads() / 32 ? slots[lane] : T{0};
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2) value += simt::shuffle_xor(value, mask);
   return value;
@@ -32,10 +32,10 @@ GLM_DEVICE T block_largest(T value, T* slots) {
     value = other > value ? other : value;
   }
   simt::sync();
-  if (simt::thread() % 32 == 0) slots[simt::thread() / 32] = value;
+  if (simt::block_thread() % 32 == 0) slots[simt::block_thread() / 32] = value;
   simt::sync();
-  const int lane = simt::thread() % 32;
-  value = slots[lane < simt::threads() / 32 ? lane : 0];
+  const int lane = simt::block_thread() % 32;
+  value = slots[lane < simt::block_threads() / 32 ? lane : 0];
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2) {
     const T other = simt::shuffle_xor(value, mask);
@@ -50,12 +50,12 @@ GLM_DEVICE uint32_t sum_before(uint32_t value, uint32_t* slots) {
 #pragma unroll
   for (int delta = 1; delta < 32; delta *= 2) {
     const uint32_t below = simt::shuffle_up(running, delta);
-    if (simt::thread() % 32 >= delta) running += below;
+    if (simt::block_thread() % 32 >= delta) running += below;
   }
   simt::sync();
-  if (simt::thread() % 32 == 31) slots[simt::thread() / 32] = running;
+  if (simt::block_thread() % 32 == 31) slots[simt::block_thread() / 32] = running;
   simt::sync();
-  for (int w = 0; w < simt::thread() / 32; ++w) running += slots[w];
+  for (int w = 0; w < simt::block_thread() / 32; ++w) running += slots[w];
   return running - value;
 }
 

@@ -89,7 +89,7 @@ std::vector<Segment> segments_of(const Call* calls, int count) {
 
 // What launches read beside their parameters, as it lies in device memory.
 struct Script {
-  static constexpr size_t kBarrierBytes = 16 + kMaxBlocks * 4;  // and places
+  static constexpr size_t kBarrierBytes = 16;
 
   Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls, calls + count) {
     for (const Segment& s : segments) keep_x_in_blocks(calls_.data() + s.begin, s.end - s.begin);
@@ -115,7 +115,6 @@ struct Script {
       const StepParams p{calls + s.begin,
                          streams + s.first_product,
                          reinterpret_cast<uint32_t*>(memory),
-                         reinterpret_cast<uint32_t*>(memory) + 4,
                          s.end - s.begin,
                          s.products};
       const cudaError_t error =

@@ -1,6 +1,6 @@
 // y = W x for 1 to 16 rows x, at the speed of reading W. Upstream: torch.nn.Linear
 //
-// A block of 8 warps works on a tile of 16 weight rows at a time, and a warp on an eighth of its columns, by
+// A team of 8 warps works on a tile of 16 weight rows at a time, and a warp on an eighth of its columns, by
 // tensor-core products of the tile with 8 (kColumns = 1) or 16 batch rows. Each thread keeps a queue of its own weights
 // coming into shared memory, kDepth turns deep, over tile after tile and on into the products that follow in the
 // launch: weights depend on nothing, so memory is read on while blocks wait for each other. The queue needs no barrier:
@@ -100,20 +100,21 @@ GLM_DEVICE bool stages_x(const LinearParams& p) {
   return p.batch * p.weight.inner <= kStagedNumbers && p.batch <= 8;
 }
 
+template <int kTeams>
 GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
-  constexpr int kAtOnce = 3;
+  constexpr int kAtOnce = 4;
   for (int row = 0; row < p.batch; ++row) {
 #pragma unroll 1
-    for (int first = 8 * simt::thread(); first < p.weight.inner; first += 8 * kThreads * kAtOnce) {
+    for (int first = 8 * simt::block_thread(); first < p.weight.inner; first += 8 * kTeams * kThreads * kAtOnce) {
       simt::Words4 v[kAtOnce];
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i) {
-        const int column = first + i * (8 * kThreads);
+        const int column = first + i * (8 * kTeams * kThreads);
         if (column < p.weight.inner) v[i] = simt::load16(p.x + static_cast<int64_t>(row) * p.x_stride + column);
       }
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i) {
-        const int column = first + i * (8 * kThreads);
+        const int column = first + i * (8 * kTeams * kThreads);
         if (column < p.weight.inner) simt::store16(to + row * (p.weight.inner + kRowPadding) + column, v[i]);
       }
     }
@@ -249,8 +250,8 @@ GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[
 }
 
 template <typename F, int kColumns, bool kStaged, int kQueueBytes>
-GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, int first_unit, const bf16_bits* x,
-                               int x_stride, Queue<F, kQueueBytes>& queue, float* exchange) {
+GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, const bf16_bits* x, int x_stride,
+                               Queue<F, kQueueBytes>& queue, float* exchange) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
   // A lane's sixteen columns of a block. Columns of the product beyond the batch repeat its last row: nothing reads
@@ -263,7 +264,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, int 
   }
   int exchanges = 0;
 #pragma unroll 1
-  for (int unit = first_unit; unit < stream.units; unit += simt::blocks()) {
+  for (int unit = team_place(); unit < stream.units; unit += team_count()) {
     const int tile = unit >> stream.split_bits;
     simt::Words4 row_scales = {};  // asked for now: they come from afar, and all warps wait for the one that finishes
     if constexpr (F::kRowScaled) {
@@ -283,7 +284,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, int 
       to[kColumnStride] = sums[0][c][1] + sums[1][c][1];
       to[8] = sums[0][c][2] + sums[1][c][2];
       to[kColumnStride + 8] = sums[0][c][3] + sums[1][c][3];
-      simt::sync();
+      simt::sync_team();
       if (warp == exchanges % kWarps) {
         finish<F>(p, tile, unit & ((1 << stream.split_bits) - 1), 8 * c, row_scales, mine);
       }
@@ -291,25 +292,26 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, int 
   }
 }
 
+template <int kTeams>
 struct LinearShared {
-  float exchange[2 * kExchangeFloats];
+  float exchange[kTeams][2 * kExchangeFloats];
   alignas(16) bf16_bits x[kStagedBytes / 2];
 };
 
-// stream: the product's own, at whose beginning the queue stands. first_unit: deal()'s. x_is_there: in s.x, and the
-// block has met since.
-template <typename F, int kColumns, int kQueueBytes>
-GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, int first_unit, bool x_is_there,
-                       Queue<F, kQueueBytes>& queue, LinearShared& s, Grid& grid) {
+// stream: the product's own, at whose beginning the queue stands. x_is_there: in s.x, and the block has met since.
+template <typename F, int kColumns, int kQueueBytes, int kTeams>
+GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
+                       LinearShared<kTeams>& s, Grid& grid) {
+  float* const exchange = s.exchange[simt::team()];
   grid.wait();
   if constexpr (kColumns == 1) {
     if (x_is_there || stages_x(p)) {
-      if (!x_is_there) stage_x(p, s.x);
-      multiply_units<F, kColumns, true>(p, stream, first_unit, s.x, p.weight.inner + kRowPadding, queue, s.exchange);
+      if (!x_is_there) stage_x<kTeams>(p, s.x);
+      multiply_units<F, kColumns, true>(p, stream, s.x, p.weight.inner + kRowPadding, queue, exchange);
       return;
     }
   }
-  multiply_units<F, kColumns, false>(p, stream, first_unit, p.x, p.x_stride, queue, s.exchange);
+  multiply_units<F, kColumns, false>(p, stream, p.x, p.x_stride, queue, exchange);
 }
 
 }  // namespace glm::cuda

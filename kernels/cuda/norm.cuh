@@ -12,7 +12,6 @@ namespace glm::cuda {
 struct NormShared {
   float slots[kSumSlots];
 };
-constexpr int kVectors = kMaxDim / (4 * kThreads);  // of four neighbours, that a thread holds
 
 // weight * bf16(x * scale), rounded
 GLM_DEVICE float normed(float x, float scale, float weight) {
@@ -23,6 +22,7 @@ GLM_DEVICE float root_scale(float squares, const NormParams& p) {
   return simt::reciprocal_root(simt::divide(squares, static_cast<float>(p.dim)) + p.eps);
 }
 
+template <int kVectors>
 GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   float sum = 0;
 #pragma unroll
@@ -33,75 +33,88 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   return sum;
 }
 
-// All that is read is asked for at once: it lasts about as long as one answer takes.
+// A row, by all teams of the block. All that is read is asked for at once: it lasts about as long as one answer takes.
 // x: where the row's goes. writes: the residual too
+template <int kTeams>
 GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
-  const auto each = [&](auto use) {
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      const int i = 4 * (simt::thread() + v * kThreads);
-      if (i < p.dim) use(v, i);
-    }
-  };
+  constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // of four neighbours, that a thread holds
+  // Threads beyond the row read its beginning, and count it as zeros.
+  int at[kVectors];
+  bool there[kVectors];
   simt::Words2 pre[kVectors];
-  simt::Words2 post[kVectors];
-  each([&](int v, int i) {  // weights depend on nothing
-    pre[v] = simt::load8(p.pre_weight + i);
-    if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + i);
-  });
+  simt::Words2 post[kVectors] = {};
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {  // weights depend on nothing
+    const int i = 4 * (simt::block_thread() + v * kThreads * kTeams);
+    there[v] = i < p.dim;
+    at[v] = there[v] ? i : 0;
+    pre[v] = simt::load8(p.pre_weight + at[v]);
+    if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + at[v]);
+  }
   grid.wait();
 
-  float values[kVectors][4] = {};
-  if (p.tokens != nullptr) {
-    const bf16_bits* from = p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim;
-    each([&](int v, int i) { unpack(simt::load8(from + i), values[v]); });
-  } else {
-    const bf16_bits* const from = p.before + static_cast<int64_t>(row) * p.dim;
-    simt::Words2 before[kVectors];
-    each([&](int v, int i) {
-      before[v] = simt::load8(from + i);
-      add_parts(p.y + static_cast<int64_t>(row) * p.dim + i, static_cast<int64_t>(p.batch) * p.dim, p.splits,
-                values[v]);
+  float values[kVectors][4];
+  const bf16_bits* const from = p.tokens != nullptr ? p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim
+                                                    : p.before + static_cast<int64_t>(row) * p.dim;
+  simt::Words2 before[kVectors];
 #pragma unroll
-      for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(values[v][k]);
-    });
+  for (int v = 0; v < kVectors; ++v) before[v] = simt::load8(from + at[v]);
+  if (p.tokens == nullptr) {
+    const float* y[kVectors];
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) y[v] = p.y + static_cast<int64_t>(row) * p.dim + at[v];
+    add_parts(y, static_cast<int64_t>(p.batch) * p.dim, p.splits, values);
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+#pragma unroll
+      for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? simt::round_bf16(values[v][k]) : 0.0f;
+    }
     const float scale = root_scale(block_sum(squares(values), slots), p);
-    each([&](int v, int) {
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
       float weight[4];
       float sum[4];
       unpack(post[v], weight);
       unpack(before[v], sum);
 #pragma unroll
       for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(sum[k] + normed(values[v][k], scale, weight[k]));
-    });
+    }
+  } else {
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) unpack(before[v], values[v]);
   }
-  if (writes) {
-    bf16_bits* const residual = p.residual + static_cast<int64_t>(row) * p.dim;
-    each([&](int v, int i) { simt::store8(residual + i, pack(values[v])); });
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+    if (writes && there[v]) simt::store8(p.residual + static_cast<int64_t>(row) * p.dim + at[v], pack(values[v]));
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? values[v][k] : 0.0f;
   }
   const float scale = root_scale(block_sum(squares(values), slots), p);
-  each([&](int v, int i) {
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
     float weight[4];
     unpack(pre[v], weight);
 #pragma unroll
     for (int k = 0; k < 4; ++k) values[v][k] = normed(values[v][k], scale, weight[k]);
-    simt::store8(x + i, pack(values[v]));
-  });
+    if (there[v]) simt::store8(x + at[v], pack(values[v]));
+  }
 }
 
 // own_x: where x goes with p.own_x, and then the block has met afterwards.
+template <int kTeams>
 GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, Grid& grid) {
-  if (p.own_x != 0) {
-    for (int i = p.dim + simt::thread(); i < p.own_x; i += kThreads) own_x[i] = 0;
-    norm_row(p, 0, own_x, simt::block().x == 0, s.slots, grid);
-    simt::sync();
-    return;
-  }
+  const bool own = p.own_x != 0;
+  for (int i = p.dim + simt::block_thread(); i < p.own_x; i += kThreads * kTeams) own_x[i] = 0;
 #pragma unroll 1
-  for (int row = simt::block().x; row < p.batch; row += simt::blocks()) {
-    norm_row(p, row, p.x + static_cast<int64_t>(row) * p.x_stride, true, s.slots, grid);
+  for (int row = own ? 0 : simt::block().x; row < p.batch; row += simt::blocks()) {
+    norm_row<kTeams>(p, row, own ? own_x : p.x + static_cast<int64_t>(row) * p.x_stride, !own || simt::block().x == 0,
+                     s.slots, grid);
   }
-  grid.wait();
+  if (own) {
+    simt::sync();
+  } else {
+    grid.wait();
+  }
 }
 
 }  // namespace glm::cuda

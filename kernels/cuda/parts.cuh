@@ -5,22 +5,33 @@
 
 namespace glm::cuda {
 
-// Four neighbours: from, from + stride, … parts of them, added in order. The loads don't wait for each other.
-GLM_DEVICE void add_parts(const float* from, int64_t stride, int parts, float (&sum)[4]) {
+// Four neighbours at each of kCount places: from[n], from[n] + stride, … parts of them, added in order. No load waits
+// for another, but for every third part's.
+template <int kCount>
+GLM_DEVICE void add_parts(const float* const (&from)[kCount], int64_t stride, int parts, float (&sum)[kCount][4]) {
+  constexpr int kAtOnce = 3;
 #pragma unroll
-  for (int k = 0; k < 4; ++k) sum[k] = 0;
+  for (int n = 0; n < kCount; ++n) {
+    const simt::Words4 v = simt::load16(from[n]);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) sum[n][k] = simt::bits_to_float(v.word[k]);
+  }
 #pragma unroll 1
-  for (int first = 0; first < parts; first += 4) {
-    simt::Words4 v[4];
+  for (int first = 1; first < parts; first += kAtOnce) {
+    simt::Words4 v[kAtOnce][kCount] = {};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      v[i] = {{0, 0, 0, 0}};
-      if (first + i < parts) v[i] = simt::load16(from + (first + i) * stride);
+    for (int i = 0; i < kAtOnce; ++i) {
+      if (first + i >= parts) break;
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) v[i][n] = simt::load16(from[n] + (first + i) * stride);
     }
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kAtOnce; ++i) {
 #pragma unroll
-      for (int k = 0; k < 4; ++k) sum[k] += simt::bits_to_float(v[i].word[k]);
+      for (int n = 0; n < kCount; ++n) {
+#pragma unroll
+        for (int k = 0; k < 4; ++k) sum[n][k] += simt::bits_to_float(v[i][n].word[k]);
+      }
     }
   }
 }

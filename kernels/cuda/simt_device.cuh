@@ -9,13 +9,27 @@
 
 namespace glm::simt {
 
+// A block is one team of threads, or several. The thread within its team:
 GLM_DEVICE int thread() {
   int index;  // volatile, so that what follows from it is made anew where it is used: registers are scarcer
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
   return index;
 }
-GLM_DEVICE int threads() {
+GLM_DEVICE int team() {
+  return static_cast<int>(threadIdx.y);
+}
+GLM_DEVICE int teams() {
+  return static_cast<int>(blockDim.y);
+}
+GLM_DEVICE int team_threads() {
   return static_cast<int>(blockDim.x);
+}
+// Of the block.
+GLM_DEVICE int block_thread() {
+  return team() * team_threads() + thread();
+}
+GLM_DEVICE int block_threads() {
+  return teams() * team_threads();
 }
 struct Block {
   int x, y, z;
@@ -27,21 +41,18 @@ GLM_DEVICE int blocks() {
   return static_cast<int>(gridDim.x);
 }  // along x
 
-// The multiprocessor that runs this block.
-GLM_DEVICE uint32_t multiprocessor() {
-  uint32_t index;
-  asm volatile("mov.u32 %0, %%smid;" : "=r"(index));
-  return index;
-}
-
 // The block's dynamic shared memory, 16-byte aligned.
 GLM_DEVICE char* shared() {
   extern __shared__ __align__(16) char memory[];
   return memory;
 }
 
+// The threads of the block, or of this thread's team, wait for each other.
 GLM_DEVICE void sync() {
   __syncthreads();
+}
+GLM_DEVICE void sync_team() {
+  asm volatile("barrier.sync.aligned %0, %1;" ::"r"(1 + team()), "r"(team_threads()) : "memory");
 }
 
 GLM_DEVICE float shuffle_xor(float value, int mask) {

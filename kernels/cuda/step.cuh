@@ -11,14 +11,14 @@ namespace glm::cuda {
 
 constexpr int kMaxStreams = 168;
 
-// By architecture, 900 is sm_90. Two blocks share a multiprocessor where it has shared memory for two queues and 128
-// registers a thread are enough for the compiler.
-constexpr int blocks_per_processor(int arch) {
+// A multiprocessor has one block, by architecture (900 is sm_90) of two teams where it has shared memory for two queues
+// and 128 registers a thread are enough for the compiler.
+constexpr int teams_of(int arch) {
   return arch == 800 || arch == 900 ? 2 : 1;
 }
-// What that leaves for a block's queue.
+// What that leaves for a team's queue.
 constexpr int queue_bytes(int arch) {
-  return (arch == 800 ? 32 : arch == 900 ? 64 : arch >= 1000 && arch < 1200 ? 128 : 48) * 1024;
+  return (arch == 800 ? 32 : arch == 900 ? 80 : arch >= 1000 && arch < 1200 ? 128 : 48) * 1024;
 }
 
 // All in device memory.
@@ -26,23 +26,21 @@ struct StepParams {
   const Call* calls;      // none of them `sample`, products of one format
   const Stream* streams;  // of the products, in order
   uint32_t* barrier;      // Grid's
-  uint32_t* places;       // deal()'s
   int count;
   int products;  // at most kMaxStreams
 };
 
+template <int kTeams>
 struct StepShared {
   union {  // of the call
-    LinearShared linear;
-    AttentionShared attention;
-    CombineShared combine;
-    DealShared deal;
+    LinearShared<kTeams> linear;
+    AttentionShared attention[kTeams];
+    CombineShared combine[kTeams];
   };
   NormShared norm;  // beside x, which it may write
   Stream streams[kMaxStreams];
-  Place places[kWarps];
+  Place places[kTeams][kWarps];
   Call calls[2];  // this one and the next
-  int place;      // deal()'s
 };
 
 // Lets each block norm the row of x for itself where a product of one row follows: they needn't wait for each other
@@ -59,8 +57,9 @@ inline void keep_x_in_blocks(Call* calls, int count) {
   }
 }
 
+template <int kTeams>
 constexpr int step_shared_bytes(int queue_bytes) {
-  return queue_bytes + static_cast<int>(sizeof(StepShared));
+  return kTeams * queue_bytes + static_cast<int>(sizeof(StepShared<kTeams>));
 }
 
 constexpr int kCallWords = sizeof(Call) / 4;
@@ -71,21 +70,22 @@ GLM_DEVICE uint32_t word_of(const void* from, int index) {
 }
 
 // F: the products'. kColumns: 1 for up to 8 batch rows, 2 for up to 16
-template <typename F, int kColumns, int kQueueBytes>
+template <typename F, int kColumns, int kQueueBytes, int kTeams>
 GLM_DEVICE void step(const StepParams& p) {
-  StepShared& s = *reinterpret_cast<StepShared*>(simt::shared() + kQueueBytes);
-  const int thread = simt::thread();
-  for (int i = thread; i < p.products * static_cast<int>(sizeof(Stream) / 4); i += kThreads) {
+  auto& s = *reinterpret_cast<StepShared<kTeams>*>(simt::shared() + kTeams * kQueueBytes);
+  char* const own_queue = simt::shared() + simt::team() * kQueueBytes;
+  Place& place = s.places[simt::team()][simt::thread() / 32];
+  const int thread = simt::block_thread();
+  for (int i = thread; i < p.products * static_cast<int>(sizeof(Stream) / 4); i += kTeams * kThreads) {
     reinterpret_cast<uint32_t*>(s.streams)[i] = word_of(p.streams, i);
   }
   if (thread < kCallWords) reinterpret_cast<uint32_t*>(&s.calls[0])[thread] = word_of(&p.calls[0], thread);
   Grid grid(p.barrier);
+  simt::sync();
   {
-    const int place = deal(p.places, s.deal, grid);
-    if (thread == 0) s.place = place;
-    Queue<F, kQueueBytes> queue(s.streams, p.products, place, simt::shared());
+    Queue<F, kQueueBytes> queue(s.streams, p.products, own_queue);
     queue.begin();
-    queue.leave(s.places[thread / 32]);
+    queue.leave(place);
     simt::sync();
   }
   int product = 0;
@@ -97,17 +97,17 @@ GLM_DEVICE void step(const StepParams& p) {
     }
     const Call& call = s.calls[i % 2];
     if (call.kernel == Kernel::linear) {
-      Queue<F, kQueueBytes> queue(s.streams, p.products, s.place, simt::shared());
-      queue.resume(s.places[thread / 32]);
-      linear<F, kColumns>(call.linear, s.streams[product], s.place, x_is_there, queue, s.linear, grid);
-      queue.leave(s.places[thread / 32]);
+      Queue<F, kQueueBytes> queue(s.streams, p.products, own_queue);
+      queue.resume(place);
+      linear<F, kColumns>(call.linear, s.streams[product], x_is_there, queue, s.linear, grid);
+      queue.leave(place);
       ++product;
       x_is_there = false;
     } else if (call.kernel == Kernel::attention) {
-      attention(call.attention, s.attention, s.combine, grid);
+      attention(call.attention, s.attention[simt::team()], s.combine[simt::team()], grid);
     } else {
       x_is_there = call.norm.own_x != 0;  // read now: afterwards, others may be writing a call there
-      norm(call.norm, s.norm, s.linear.x, grid);
+      norm<kTeams>(call.norm, s.norm, s.linear.x, grid);
     }
     if (i + 1 < p.count && !x_is_there) grid.arrive();
   }

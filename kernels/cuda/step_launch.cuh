@@ -7,22 +7,24 @@
 namespace glm::cuda {
 
 #ifdef __CUDA_ARCH__
-constexpr int kResident = blocks_per_processor(__CUDA_ARCH__);
+constexpr int kTeams = teams_of(__CUDA_ARCH__);
 #else
-constexpr int kResident = 1;
+constexpr int kTeams = 1;
 #endif
 
 template <typename F, int kColumns>
-__global__ void __launch_bounds__(kThreads, kResident) step_kernel(const __grid_constant__ StepParams p) {
+__global__ void __launch_bounds__(kTeams* kThreads, 1) step_kernel(const __grid_constant__ StepParams p) {
 #ifdef __CUDA_ARCH__
-  step<F, kColumns, queue_bytes(__CUDA_ARCH__)>(p);
+  step<F, kColumns, queue_bytes(__CUDA_ARCH__), kTeams>(p);
 #endif
 }
 
 template <typename F>
 cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   const auto kernel = columns == 1 ? step_kernel<F, 1> : step_kernel<F, 2>;
-  const int shared_bytes = step_shared_bytes(queue_bytes(l.device.arch));
+  const int teams = teams_of(l.device.arch);
+  const int queue = queue_bytes(l.device.arch);
+  const int shared_bytes = teams == 1 ? step_shared_bytes<1>(queue) : step_shared_bytes<2>(queue);
   const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   if (error != cudaSuccess) return error;
@@ -30,9 +32,8 @@ cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   together.id = cudaLaunchAttributeCooperative;  // all blocks at once, or an error
   together.val.cooperative = 1;
   cudaLaunchConfig_t config{};
-  const int blocks = l.device.multiprocessors * blocks_per_processor(l.device.arch);
-  config.gridDim = dim3(static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks));
-  config.blockDim = dim3(kThreads);
+  config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors));
+  config.blockDim = dim3(kThreads, static_cast<unsigned>(teams));
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = l.stream;
   config.attrs = &together;

@@ -67,15 +67,14 @@ class Queue {
  public:
   using T = Turn<F, kQueueBytes>;
 
-  // memory: kQueueBytes
-  GLM_DEVICE Queue(const Stream* streams, int count, int first_unit, char* memory)
+  // memory: kQueueBytes, the team's
+  GLM_DEVICE Queue(const Stream* streams, int count, char* memory)
       : streams_(streams),
         count_(count),
-        first_unit_(first_unit),
         memory_(memory + simt::thread() * 16),
         scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * 8) {}
   GLM_DEVICE void begin() {
-    unit_ = first_unit_ - simt::blocks();
+    unit_ = team_place() - team_count();
 #pragma unroll 1
     for (int i = 0; i < T::kDepth - 1; ++i) fetch(i * kSlot);
   }
@@ -121,13 +120,13 @@ class Queue {
   GLM_DEVICE void advance() {
     while (left_ == 0 && stream_ < count_) {
       const Stream& s = streams_[stream_];
-      unit_ += simt::blocks();
+      unit_ += team_count();
       if (unit_ < s.units) {
         const Slice slice = slice_of(s, unit_);
         left_ = slice.end - slice.begin;
       } else {
         ++stream_;
-        unit_ = first_unit_ - simt::blocks();
+        unit_ = team_place() - team_count();
       }
     }
     if (left_ > 0) point();
@@ -152,7 +151,6 @@ class Queue {
 
   const Stream* streams_;
   int count_;
-  int first_unit_;
   char* memory_;  // this thread's first sixteen bytes of the first slot
   char* scale_memory_;
   const char* from_ = nullptr;

@@ -96,13 +96,13 @@ def check_kernel(name, kernel, resources, instructions):
         yield f"{name}: a division by a number that isn't constant in the products' loop"
 
 
-def check_residency(arch, blocks, threads, shared, resources):
+def check_residency(arch, threads, shared, resources):
     for kernel in KERNELS[:-1]:
         registers = (resources.get((f"sm_{arch}", kernel), {}).get("REG", 0) + 7) // 8 * 8 * threads
         for what, needed, there in (("registers", registers, REGISTERS),
                                     ("bytes of shared memory", shared + RESERVED, SHARED_KB[arch] << 10)):
-            if blocks * needed > there:
-                yield f"sm_{arch} {kernel}: {blocks} blocks need {blocks * needed} {what} of {there}"
+            if needed > there:
+                yield f"sm_{arch} {kernel}: a block needs {needed} {what} of {there}"
 
 
 def main():
@@ -128,9 +128,9 @@ def main():
         problems += check_kernel(f"{arch} {kernel}", kernel, used, instructions.get((arch, kernel), []))
     names = [arch.removeprefix("sm_") for arch in wanted]
     for line in subprocess.run([program, *names], check=True, capture_output=True, text=True).stdout.splitlines():
-        arch, blocks, threads, shared = line.split()
+        arch, threads, shared = line.split()
         if arch in SHARED_KB:
-            problems += check_residency(arch, int(blocks), int(threads), int(shared), resources)
+            problems += check_residency(arch, int(threads), int(shared), resources)
 
     for kernel in KERNELS:
         print(f"{kernel:16} registers", *(f"{a} {resources.get((a, kernel), {}).get('REG')}" for a in wanted))

@@ -1,5 +1,5 @@
 // Prints what a block of a step asks of a multiprocessor beside its registers, for each architecture of the arguments:
-// architecture, blocks that share it, threads, bytes of shared memory.
+// architecture, threads, bytes of shared memory.
 // clang-format off
 #include "tests/kernels/simt_host.h"  // before the bodies
 #include "kernels/cuda/step.cuh"
@@ -11,7 +11,9 @@
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const int arch = 10 * std::atoi(argv[i]);
-    std::printf("%s %d %d %d\n", argv[i], glm::cuda::blocks_per_processor(arch), glm::cuda::kThreads,
-                glm::cuda::step_shared_bytes(glm::cuda::queue_bytes(arch)));
+    const int teams = glm::cuda::teams_of(arch);
+    const int queue = glm::cuda::queue_bytes(arch);
+    std::printf("%s %d %d\n", argv[i], teams * glm::cuda::kThreads,
+                teams == 1 ? glm::cuda::step_shared_bytes<1>(queue) : glm::cuda::step_shared_bytes<2>(queue));
   }
 }

@@ -200,7 +200,7 @@ TEST_P(LinearBody, ProductsOfALaunchFollowEachOther) {
     const Following following(GetParam(), batch);
     for (uint64_t order = 0; order < 12; ++order) {
       SCOPED_TRACE(testing::Message() << "batch " << batch << ", order " << order);
-      following.expect_right({.blocks = order % 2 == 0 ? 5 : 16, .order = order});
+      following.expect_right({.blocks = order % 2 == 0 ? 3 : 8, .teams = order % 3 == 0 ? 1 : 2, .order = order});
     }
   }
 }

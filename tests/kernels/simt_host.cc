@@ -49,7 +49,7 @@ volatile char touch = 0;
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr int kMaxFibers = 4 * kMaxThreads;
+constexpr int kMaxFibers = 8 * kMaxThreads;
 constexpr int64_t kMaxShared = 227 * 1024;  // of a block on Hopper
 constexpr int64_t kMargin = 4096;           // poisoned memory before and behind the shared one
 constexpr int64_t kStack = 64 * 1024;
@@ -96,6 +96,7 @@ struct Resident {
   Running running{};
   volatile char touch = 0;
   Barrier barrier;
+  std::vector<Barrier> team_barriers;
   std::vector<Warp> warps;
   std::vector<char> memory;
   int left = 0;  // threads that haven't ended
@@ -108,7 +109,8 @@ class Machine {
   void wait(Barrier& barrier, const char* operation, const Where& where, int count);
   void wait_for_grid(const Where& where);
   void end_grid_barrier();
-  Resident& resident() { return residents_[current_ / launch_.threads]; }
+  int threads() const { return launch_.teams * launch_.threads; }  // of a block
+  Resident& resident() { return residents_[current_ / threads()]; }
   Warp& warp() { return resident().warps[running.thread / 32]; }
   Fiber& fiber() { return fibers_[current_]; }
   void check_shared(const char* to, int bytes, const Where& where);
@@ -117,7 +119,7 @@ class Machine {
   static void fiber_main();
   void begin_block(int resident, int block);
   void start(int fiber);
-  void rank(int begin);
+  void rank(int begin, int count);
   void make_ready(int fiber);
   void turn_to(int fiber);
   void stop_if_divergent();
@@ -202,7 +204,7 @@ void Machine::make_ready(int fiber) {
 void Machine::turn_to(int fiber) {
   current_ = fiber;
   running = resident().running;
-  running.thread = fiber % launch_.threads;
+  running.thread = fiber % threads();
 }
 
 void Machine::begin_block(int resident, int block) {
@@ -212,23 +214,25 @@ void Machine::begin_block(int resident, int block) {
   const auto first = reinterpret_cast<uintptr_t>(r.memory.data() + kMargin);
   r.running = {0,
                launch_.threads,
+               launch_.teams,
                {block % grid.x, block / grid.x % grid.y, block / grid.x / grid.y},
                grid,
                reinterpret_cast<char*>((first + 15) / 16 * 16)};
   r.barrier = {};
-  r.warps.assign(launch_.threads / 32, {});
-  r.left = launch_.threads;
-  const int begin = resident * launch_.threads;
-  for (int i = begin; i < begin + launch_.threads; ++i) start(i);
-  rank(begin);
-  for (int i = begin; i < begin + launch_.threads; ++i) make_ready(i);
+  r.team_barriers.assign(launch_.teams, {});
+  r.warps.assign(threads() / 32, {});
+  r.left = threads();
+  const int begin = resident * threads();
+  for (int i = begin; i < begin + threads(); ++i) start(i);
+  rank(begin, threads());
+  for (int i = begin; i < begin + threads(); ++i) make_ready(i);
 }
 
-// Who of the block whose first fiber this is goes first from now on: by warp, then by lane.
-void Machine::rank(int begin) {
+// Who of these fibers goes first from now on: by warp, then by lane.
+void Machine::rank(int begin, int count) {
   if (launch_.order == 0) return;
   uint64_t of_warp = 0;
-  for (int i = begin; i < begin + launch_.threads; ++i) {
+  for (int i = begin; i < begin + count; ++i) {
     if (i % 32 == 0) of_warp = generator_() >> 32 << 32;
     fibers_[i].rank = of_warp | generator_() >> 32;
   }
@@ -243,7 +247,8 @@ void Machine::wait(Barrier& barrier, const char* operation, const Where& where, 
     fail(std::string(operation) + ", while others are in " + barrier.operation + " at " + text(barrier.where), where);
   }
   if (static_cast<int>(barrier.waiting.size()) + 1 == count) {
-    if (&barrier == &resident().barrier) rank(current_ - running.thread);
+    if (&barrier == &resident().barrier) rank(current_ - running.thread, threads());
+    if (&barrier == &resident().team_barriers[team()]) rank(current_ - thread(), launch_.threads);
     for (const int waiting : barrier.waiting) make_ready(waiting);
     barrier.waiting.clear();
     if (launch_.order == 0) return;
@@ -270,10 +275,10 @@ void Machine::end_grid_barrier() {
 void Machine::stop_if_divergent() {
   for (size_t i = 0; i < residents_.size(); ++i) {
     if (residents_[i].left == 0) continue;
-    const auto begin = fibers_.begin() + static_cast<int64_t>(i) * launch_.threads;
-    const auto first = std::find_if(begin, begin + launch_.threads, [](const Fiber& f) { return !f.done; });
+    const auto begin = fibers_.begin() + static_cast<int64_t>(i) * threads();
+    const auto first = std::find_if(begin, begin + threads(), [](const Fiber& f) { return !f.done; });
     turn_to(static_cast<int>(first - fibers_.begin()));
-    fail(std::to_string(residents_[i].left) + " of " + std::to_string(launch_.threads) +
+    fail(std::to_string(residents_[i].left) + " of " + std::to_string(threads()) +
              " threads wait for ones that don't come, this one in " + first->operation,
          first->where);
   }
@@ -296,8 +301,9 @@ void Machine::check_shared(const char* to, int bytes, const Where& where) {
 }
 
 void Machine::run(const Launch& launch, const std::function<void()>& body) {
-  if (launch.threads < 32 || launch.threads > kMaxThreads || launch.threads % 32 != 0) {
-    throw std::runtime_error("a block can't have " + std::to_string(launch.threads) + " threads");
+  if (launch.threads < 32 || launch.teams < 1 || launch.teams * launch.threads > kMaxThreads ||
+      launch.threads % 32 != 0) {
+    throw std::runtime_error("a block can't have " + std::to_string(launch.teams * launch.threads) + " threads");
   }
   if (launch.shared_bytes < 0 || launch.shared_bytes > kMaxShared) {
     throw std::runtime_error("a block can't have " + std::to_string(launch.shared_bytes) + " bytes of shared memory");
@@ -311,7 +317,7 @@ void Machine::run(const Launch& launch, const std::function<void()>& body) {
   std::vector<int> blocks(count);
   std::iota(blocks.begin(), blocks.end(), 0);
   if (launch.order != 0) std::shuffle(blocks.begin(), blocks.end(), generator_);
-  const int most = kMaxFibers / launch.threads;
+  const int most = kMaxFibers / threads();
   if (launch.together && count > most) throw std::runtime_error("so many threads can't run together");
   const int at_once = launch.order == 0 && !launch.together ? 1 : std::min(count, most);
   residents_.resize(at_once);
@@ -336,7 +342,11 @@ void fail(const std::string& what, const Where& where) {
 }
 
 void block_barrier(const Where& where) {
-  machine().wait(machine().resident().barrier, "sync", where, running.threads);
+  machine().wait(machine().resident().barrier, "sync", where, block_threads());
+}
+
+void team_barrier(const Where& where) {
+  machine().wait(machine().resident().team_barriers[team()], "sync_team", where, team_threads());
 }
 
 uint32_t arrive_at_grid(uint32_t* counter) {

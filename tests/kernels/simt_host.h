@@ -23,11 +23,12 @@ struct Block {
 
 struct Launch {
   Block grid{1, 1, 1};
-  int threads = 32;  // a multiple of 32
+  int threads = 32;  // of a team, a multiple of 32
   int64_t shared_bytes = 0;
   // 0: one block after another, threads by turns; else a seed of which go first, several blocks at once.
   uint64_t order = 0;
   bool together = false;  // all blocks at once, for a barrier over the grid
+  int teams = 1;          // of a block
 };
 
 // Runs `body` once for each thread. Throws std::runtime_error at the first mistake.
@@ -39,8 +40,9 @@ using Where = std::source_location;
 using Deposit = std::array<uint32_t, 10>;
 
 struct Running {
-  int thread;
-  int threads;
+  int thread;  // of the block
+  int team_threads;
+  int teams;
   Block block;
   Block grid;
   char* shared;
@@ -50,6 +52,7 @@ extern volatile char touch;
 
 [[noreturn]] void fail(const std::string& what, const Where& where);
 void block_barrier(const Where& where);
+void team_barrier(const Where& where);
 // Waits for the 32 lanes of the warp; what each of them brought. Valid until this lane's next exchange.
 const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& deposit, const Where& where);
 void copy_async(void* shared_to, const void* from, int bytes, const Where& where);
@@ -67,10 +70,22 @@ inline float bf16_to_float(uint32_t bits) {
 }  // namespace host
 
 inline int thread() {
+  return host::running.thread % host::running.team_threads;
+}
+inline int team() {
+  return host::running.thread / host::running.team_threads;
+}
+inline int teams() {
+  return host::running.teams;
+}
+inline int team_threads() {
+  return host::running.team_threads;
+}
+inline int block_thread() {
   return host::running.thread;
 }
-inline int threads() {
-  return host::running.threads;
+inline int block_threads() {
+  return host::running.teams * host::running.team_threads;
 }
 inline Block block() {
   return host::running.block;
@@ -78,15 +93,16 @@ inline Block block() {
 inline int blocks() {
   return host::running.grid.x;
 }
-inline uint32_t multiprocessor() {  // as uneven as may be
-  return static_cast<uint32_t>(7 * block().x % 5);
-}
 inline char* shared() {
   return host::running.shared;
 }
 
 inline void sync(const host::Where& where = host::Where::current()) {
   host::block_barrier(where);
+}
+
+inline void sync_team(const host::Where& where = host::Where::current()) {
+  host::team_barrier(where);
 }
 
 inline void sync_warp(const host::Where& where = host::Where::current()) {

@@ -57,7 +57,7 @@ TEST_P(Machine, EachBlockRunsOnceAndKnowsItsPlace) {
   const auto body = [&] {
     const simt::Block b = simt::block();
     ++counts[((b.z * 3 + b.y) * 2 + b.x) * 64 + thread()];
-    if (simt::blocks() != 2 || simt::threads() != 64) counts[0] = 100;
+    if (simt::blocks() != 2 || simt::block_threads() != 64) counts[0] = 100;
   };
   launch({{2, 3, 4}, 64, 0, GetParam()}, body);
   EXPECT_EQ(counts, std::vector<int>(counts.size(), 1));

@@ -11,14 +11,21 @@ namespace {
 
 constexpr int kQueueBytes = cuda::queue_bytes(800);  // the shortest: it goes round most often
 
+template <typename F, int kTeams>
+void launch(const cuda::StepParams& p, int columns, const HostStep& how) {
+  simt::launch(
+      {.grid = {how.blocks, 1, 1},
+       .threads = cuda::kThreads,
+       .shared_bytes = cuda::step_shared_bytes<kTeams>(kQueueBytes),
+       .order = how.order,
+       .together = true,
+       .teams = kTeams},
+      [&] { columns == 1 ? cuda::step<F, 1, kQueueBytes, kTeams>(p) : cuda::step<F, 2, kQueueBytes, kTeams>(p); });
+}
+
 template <typename F>
 void launch(const cuda::StepParams& p, int columns, const HostStep& how) {
-  simt::launch({.grid = {how.blocks, 1, 1},
-                .threads = cuda::kThreads,
-                .shared_bytes = cuda::step_shared_bytes(kQueueBytes),
-                .order = how.order,
-                .together = true},
-               [&] { columns == 1 ? cuda::step<F, 1, kQueueBytes>(p) : cuda::step<F, 2, kQueueBytes>(p); });
+  how.teams == 1 ? launch<F, 1>(p, columns, how) : launch<F, 2>(p, columns, how);
 }
 
 void launch(cuda::Format format, const cuda::StepParams& p, int columns, const HostStep& how) {
@@ -49,10 +56,8 @@ void run_step(const std::vector<cuda::Call>& asked, const HostStep& how) {
     if (call.linear.batch > 8) columns = 2;
   }
   uint32_t barrier = 0;
-  std::vector<uint32_t> places(static_cast<size_t>(how.blocks));
   launch(format,
-         {calls.data(), streams.data(), &barrier, places.data(), static_cast<int>(calls.size()),
-          static_cast<int>(streams.size())},
+         {calls.data(), streams.data(), &barrier, static_cast<int>(calls.size()), static_cast<int>(streams.size())},
          columns, how);
 }
 

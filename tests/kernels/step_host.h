@@ -11,6 +11,7 @@ namespace glm {
 
 struct HostStep {
   int blocks = 3;
+  int teams = 2;       // of a block: 1 or 2
   uint64_t order = 0;  // simt::Launch's
 };
 

@@ -11,7 +11,7 @@ namespace {
 constexpr int kMultiprocessors = 3;
 
 const char* run_all(const std::vector<cuda::Call>& calls) {
-  run_calls(calls, {.blocks = 2 * kMultiprocessors});
+  run_calls(calls, {.blocks = kMultiprocessors});
   return nullptr;
 }
 
