@@ -14,8 +14,6 @@ struct AttentionShared {
   bf16_bits q[kGroupHeads][kHeadDim + 8];  // + 8: rows start in different banks
   bf16_bits kv[2][kHeadDim];               // the new position's key and value
   bf16_bits p[kGroupHeads][kChunk + 8];    // weights of the chunk's positions
-  bf16_bits cosines[kHeadDim];             // of the new position
-  bf16_bits sines[kHeadDim];
   float largest[kWarps][kGroupHeads];
   float sum[kWarps][kGroupHeads];
 };
@@ -28,10 +26,34 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// Parts added, bias, bf16: four numbers a thread of the group's heads, or behind those of its key and value, and kTimes
-// such, from `first` on. All are asked for before any is needed.
+// A lane's four of the new position's turns: of the dimensions 4 lane …, zeros beyond p.rotary.
+struct Turns {
+  simt::Words2 cosines, sines;
+};
+
+// Turns the lane's four dimensions of a head, whose others are held by the warp's other lanes.
+// Upstream: q * cos + rotate_half(q) * sin, each rounded
+GLM_DEVICE void rotate(const Turns& turns, int rotary, float (&x)[4]) {
+  const int dim = simt::thread() % 32 * 4;
+  float cosine[4];
+  float sine[4];
+  unpack(turns.cosines, cosine);
+  unpack(turns.sines, sine);
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const float own = simt::round_bf16(x[k]);
+    const float other = simt::shuffle_xor(own, rotary / 8);  // rotary / 2 dimensions away
+    const float turned =
+        simt::round_bf16(own * cosine[k]) + simt::round_bf16((dim < rotary / 2 ? -other : other) * sine[k]);
+    x[k] = dim < rotary ? turned : own;
+  }
+}
+
+// Parts added, bias, rotation, bf16: four numbers a thread of the group's heads, or behind those of its key and value,
+// and kTimes such, from `first` on. All are asked for before any is needed.
 template <int kTimes>
-GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, AttentionShared& s) {
+GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, const Turns& turns,
+                             AttentionShared& s) {
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
   const float* from[kTimes];
@@ -56,25 +78,18 @@ GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int
     unpack(bias[n], more);
 #pragma unroll
     for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
+    if (head <= kGroupHeads) rotate(turns, p.rotary, sum[n]);  // not the value
     simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
   }
 }
 
 // Query heads of the group, and for the chunk that holds it the new position's key and value.
-GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, AttentionShared& s) {
+GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, const Turns& turns,
+                                  AttentionShared& s) {
   constexpr int kQueries = kGroupHeads * kHeadDim;
   static_assert(kQueries == 2 * 4 * kThreads);
-  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, s);
-  finish_fours<2>(p, row, kv_head, 0, s);
-}
-
-// Turns the pair i, i + rotary / 2. Upstream: q * cos + rotate_half(q) * sin, each rounded
-GLM_DEVICE void rotate_pair(bf16_bits* head, int i, int half, const bf16_bits* cosines, const bf16_bits* sines) {
-  const float a = of_bf16(head[i]);
-  const float b = of_bf16(head[i + half]);
-  head[i] = to_bf16(simt::round_bf16(a * of_bf16(cosines[i])) + simt::round_bf16(-b * of_bf16(sines[i])));
-  head[i + half] =
-      to_bf16(simt::round_bf16(b * of_bf16(cosines[i + half])) + simt::round_bf16(a * of_bf16(sines[i + half])));
+  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, turns, s);
+  finish_fours<2>(p, row, kv_head, 0, turns, s);
 }
 
 // A warp's 8 positions against the 16 heads. Lane 4 g + t takes dimensions 8 t … of every 32, of the key at position g;
@@ -224,25 +239,19 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
     const bf16_bits* from = simt::thread() % 4 < 2 ? keys : values;
     simt::prefetch(from + static_cast<int64_t>(soon) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
   }
-  for (int i = simt::thread(); i < p.rotary; i += kThreads) {
-    const int64_t turn = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + i;
-    s.cosines[i] = p.cosines[turn];
-    s.sines[i] = p.sines[turn];
+  Turns turns{};
+  if (4 * lane < p.rotary) {
+    const int64_t own = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + 4 * lane;
+    turns = {simt::load8(p.cosines + own), simt::load8(p.sines + own)};
   }
   grid.wait();
 
-  finish_projection(p, row, kv_head, newest, s);
+  finish_projection(p, row, kv_head, newest, turns, s);
   const int position = first + 8 * warp + lane / 4;  // of this lane's key
   Key k = {};
   if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word);
   Values v;
   read_values(values, first, there, v);
-  simt::sync_team();
-  const int half = p.rotary / 2;
-  for (int i = simt::thread(); i < (kGroupHeads + (newest ? 1 : 0)) * half; i += kThreads) {
-    bf16_bits* const head = i / half < kGroupHeads ? s.q[i / half] : s.kv[0];
-    rotate_pair(head, i % half, half, s.cosines, s.sines);
-  }
   simt::sync_team();
   if (newest) {
     const int offset = there - first;

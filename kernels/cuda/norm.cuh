@@ -18,8 +18,8 @@ GLM_DEVICE float normed(float x, float scale, float weight) {
   return simt::round_bf16(weight * simt::round_bf16(x * scale));
 }
 
-GLM_DEVICE float root_scale(float squares, const NormParams& p) {
-  return simt::reciprocal_root(simt::divide(squares, static_cast<float>(p.dim)) + p.eps);
+GLM_DEVICE float root_scale(float squares, float share, float eps) {
+  return simt::reciprocal_root(squares * share + eps);
 }
 
 template <int kVectors>
@@ -39,6 +39,7 @@ template <int kTeams>
 GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
   constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // of four neighbours, that a thread holds
   // Threads beyond the row read its beginning, and count it as zeros.
+  const float share = simt::divide(1.0f, static_cast<float>(p.dim));
   int at[kVectors];
   bool there[kVectors];
   simt::Words2 pre[kVectors];
@@ -69,7 +70,7 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
 #pragma unroll
       for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? simt::round_bf16(values[v][k]) : 0.0f;
     }
-    const float scale = root_scale(block_sum(squares(values), slots), p);
+    const float scale = root_scale(block_sum(squares(values), slots), share, p.eps);
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
       float weight[4];
@@ -89,7 +90,7 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
 #pragma unroll
     for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? values[v][k] : 0.0f;
   }
-  const float scale = root_scale(block_sum(squares(values), slots), p);
+  const float scale = root_scale(block_sum(squares(values), slots), share, p.eps);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     float weight[4];

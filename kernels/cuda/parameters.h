@@ -47,7 +47,7 @@ struct AttentionParams {
   const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * 128]
   int qkv_splits;
   const bf16_bits* bias;     // [(heads + 2 kv_heads) * 128], or null
-  const bf16_bits* cosines;  // [batch, capacity, rotary]
+  const bf16_bits* cosines;  // [batch, capacity, rotary], a power of two from 8 to 128
   const bf16_bits* sines;
   bf16_bits* keys;     // [batch, kv_heads, capacity, 128]: the new position is written
   bf16_bits* values;   // likewise

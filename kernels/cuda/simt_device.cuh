@@ -140,7 +140,7 @@ GLM_DEVICE float divide(float a, float b) {
   return __fdiv_rn(a, b);
 }
 GLM_DEVICE float reciprocal_root(float x) {
-  return __fdiv_rn(1.0f, __fsqrt_rn(x));
+  return rsqrtf(x);
 }
 
 struct Words4 {

@@ -75,6 +75,7 @@ class Queue {
         scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * 8) {}
   GLM_DEVICE void begin() {
     unit_ = team_place() - team_count();
+    advance();
 #pragma unroll 1
     for (int i = 0; i < T::kDepth - 1; ++i) fetch(i * kSlot);
   }
@@ -116,7 +117,7 @@ class Queue {
     if constexpr (F::kGroupScaled) scales_ = s.group_scales + (turn * 8 + lane / 4) * 2;
   }
 
-  // To the next slice that isn't empty.
+  // From the end of a slice to the next that isn't empty.
   GLM_DEVICE void advance() {
     while (left_ == 0 && stream_ < count_) {
       const Stream& s = streams_[stream_];
@@ -133,7 +134,6 @@ class Queue {
   }
 
   GLM_DEVICE void fetch(int slot) {
-    if (left_ == 0) advance();
     if (left_ > 0) {
 #pragma unroll
       for (int k = 0; k < T::kTileBytes / 16; ++k) {
@@ -144,7 +144,7 @@ class Queue {
         simt::copy_async_8(scale_memory_ + slot, scales_);
         scales_ += 16;
       }
-      --left_;
+      if (--left_ == 0) advance();
     }
     simt::copy_async_commit();
   }
