@@ -202,6 +202,36 @@ TEST(MachineOrders, ShowAnArrivalThatIsAheadOfTheWrites) {
   }
 }
 
+// A team's barrier holds its own threads and nobody else's.
+TEST(MachineOrders, ATeamWaitsForItself) {
+  for (const bool barrier : {true, false}) {
+    std::array<int, 128> written{};
+    int missing = 0;
+    const auto body = [&] {
+      for (int turn = 1; turn <= 1 + simt::team(); ++turn) {  // the teams meet at different times
+        written[simt::block_thread()] = turn;
+        if (barrier) simt::sync_team();
+        for (int i = 0; i < simt::team_threads(); ++i) {
+          missing += written[simt::team() * simt::team_threads() + i] < turn ? 1 : 0;
+        }
+        simt::sync_team();
+      }
+    };
+    const auto wrong = [&] {
+      written = {};
+      return std::exchange(missing, 0) != 0;
+    };
+    EXPECT_EQ(orders_that_show({.grid = {1, 1, 1}, .threads = 64, .teams = 2}, body, wrong) > 0, !barrier);
+  }
+}
+
+TEST(MachineOrders, ABlocksBarrierThatATeamMissesIsAnError) {
+  const auto body = [] {
+    if (simt::team() == 0) simt::sync();
+  };
+  EXPECT_THROW(launch({.grid = {1, 1, 1}, .threads = 32, .teams = 2}, body), std::runtime_error);
+}
+
 TEST(MachineOrders, AGridsBarrierHoldsTurnAfterTurn) {
   uint32_t arrived = 0;
   for (uint64_t order = 0; order < 10; ++order) {
