@@ -10,7 +10,8 @@
 namespace glm {
 namespace {
 
-constexpr double kEps = 1e-5;  // of every layer norm here: a literal in upstream's classes
+constexpr int64_t kPatch = 16;  // pixels a side (config.cc checks that)
+constexpr double kEps = 1e-5;   // of every layer norm here: a literal in upstream's classes
 enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScaleMlp, kGateMlp, kChunks };
 
 // Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n,
@@ -118,17 +119,29 @@ DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop
   return branch;
 }
 
-at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
-                        const std::vector<Tap>& taps) const {
-  return run(latents, branches, step, taps, nullptr);
+DitCanvas Dit::canvas(int64_t height, int64_t width) const {
+  // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
+  const at::TensorOptions wide = options_.dtype(at::kFloat);
+  const at::ScalarType dtype = options_.dtype().toScalarType();
+  const at::Tensor sizes =  // with the crop at (0, 0)
+      at::tensor({0.0, 0.0, static_cast<double>(height), static_cast<double>(width)}, wide).to(dtype);
+  const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype);
+  return {.rotary = patch_rotary_table(config_.head_dim, height / kPatch, width / kPatch, options_.device()),
+          .size = size_second_.forward(at::silu(size_first_.forward(size)))};
 }
 
-Condition Dit::condition(const at::Tensor& latents, const at::Tensor& ids, const Step& size, const Tap& tap) const {
+at::Tensor Dit::forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const DitCanvas& canvas,
+                        double timestep, const std::vector<Tap>& taps) const {
+  return run(latents, branches, canvas, timestep, taps, nullptr);
+}
+
+Condition Dit::condition(const at::Tensor& latents, const at::Tensor& ids, const DitCanvas& canvas,
+                         const Tap& tap) const {
   const DitBranch branch{
       .text = at::empty({0, config_.dim()}, options_),
       .prior = prior_projector_.forward(prior_embedding_.forward(ids.to(options_.device()).squeeze(0)))};
   Condition written;
-  tap.full("out", run(latents, {branch}, size, {tap}, &written));
+  tap.full("out", run(latents, {branch}, canvas, /*timestep=*/0, {tap}, &written));
   return written;
 }
 
@@ -138,15 +151,14 @@ int64_t Condition::bytes() const {
   return sum;
 }
 
-at::Tensor Dit::run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
-                    const std::vector<Tap>& taps, Condition* written) const {
+at::Tensor Dit::run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const DitCanvas& canvas,
+                    double timestep, const std::vector<Tap>& taps, Condition* written) const {
   const int64_t height = latents.size(2) / config_.patch;
   const int64_t width = latents.size(3) / config_.patch;
-  const RotaryTable rotary = patch_rotary_table(config_.head_dim, height, width, options_.device());
-  Layout layout = lay_out(branches, height * width, rotary);
+  Layout layout = lay_out(branches, height * width, canvas.rotary);
   layout.segments[0].written = written;
   const at::Tensor image = image_projector_.forward(patchify(latents.to(options_.device())));  // [N, D]
-  const at::Tensor temb = conditioning(step);
+  const at::Tensor temb = conditioning(canvas, timestep);
 
   std::vector<at::Tensor> parts;
   for (size_t i = 0; i < branches.size(); ++i) {
@@ -182,17 +194,10 @@ at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const L
   return output_.forward(normed);
 }
 
-// Upstream: GlmImageCombinedTimestepSizeEmbeddings, with the crop at (0, 0)
-at::Tensor Dit::conditioning(const Step& step) const {
-  const at::TensorOptions wide = options_.dtype(at::kFloat);
-  const at::ScalarType dtype = options_.dtype().toScalarType();
-  const at::Tensor time = sinusoid(at::tensor({step.timestep}, wide), config_.time_dim).to(dtype);
-  // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
-  const at::Tensor sizes =
-      at::tensor({0.0, 0.0, static_cast<double>(step.height), static_cast<double>(step.width)}, wide).to(dtype);
-  const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype);
-  return at::silu(time_second_.forward(at::silu(time_first_.forward(time))) +
-                  size_second_.forward(at::silu(size_first_.forward(size))));
+// Upstream: GlmImageCombinedTimestepSizeEmbeddings
+at::Tensor Dit::conditioning(const DitCanvas& canvas, double timestep) const {
+  const at::Tensor time = sinusoid(at::tensor({timestep}, options_.dtype(at::kFloat)), config_.time_dim);
+  return at::silu(time_second_.forward(at::silu(time_first_.forward(time.to(options_.dtype())))) + canvas.size);
 }
 
 at::Tensor Dit::patchify(const at::Tensor& latents) const {

@@ -80,6 +80,12 @@ struct DitBranch {
   std::vector<const Condition*> conditions = {};  // references it sees, the caller's
 };
 
+// What follows from a picture's size alone.
+struct DitCanvas {
+  RotaryTable rotary;  // [N, head]
+  at::Tensor size;     // [1, time_dim], the size's part of the conditioning
+};
+
 class Dit {
  public:
   Dit(const Weights& w, const DitConfig& c);
@@ -88,25 +94,24 @@ class Dit {
   // prompt). Taps: glyph_hidden, prior_hidden.
   DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
 
-  struct Step {
-    double timestep;  // 0 .. train_timesteps - 1
-    int64_t height;   // of the picture, pixels
-    int64_t width;
-  };
-  // The velocity of `latents` [1, C, h, w], from any device, for each branch, all in one pass. Taps, one for each
-  // branch: temb, image_hidden, block{i}, block{i}.text, norm_out. -> [branches, C, h, w]
-  at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
-                     const std::vector<Tap>& taps) const;
+  // height, width: pixels, multiples of 16
+  DitCanvas canvas(int64_t height, int64_t width) const;
+
+  // The velocity of `latents` [1, C, h, w], from any device, for each branch, all in one pass. canvas: of their size;
+  // timestep: 0 .. train_timesteps - 1. Taps, one for each branch: temb, image_hidden, block{i}, block{i}.text,
+  // norm_out. -> [branches, C, h, w]
+  at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const DitCanvas& canvas,
+                     double timestep, const std::vector<Tap>& taps) const;
 
   // A reference's way through the blocks, by itself and without text: at timestep 0, it's a finished picture. latents:
-  // normalised [1, C, h, w]; ids: i64 [1, N]; size: the reference's pixels. Taps as forward()'s, and out.
-  Condition condition(const at::Tensor& latents, const at::Tensor& ids, const Step& size, const Tap& tap) const;
+  // normalised [1, C, h, w]; ids: i64 [1, N]; canvas: the reference's. Taps as forward()'s, and out.
+  Condition condition(const at::Tensor& latents, const at::Tensor& ids, const DitCanvas& canvas, const Tap& tap) const;
 
  private:
-  at::Tensor run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const Step& step,
-                 const std::vector<Tap>& taps, Condition* written) const;  // -> [branches, C, h, w]
-  at::Tensor conditioning(const Step& step) const;                         // [1, time_dim]
-  at::Tensor patchify(const at::Tensor& latents) const;                    // [1, C, h, w] -> [N, C * p * p]
+  at::Tensor run(const at::Tensor& latents, const std::vector<DitBranch>& branches, const DitCanvas& canvas,
+                 double timestep, const std::vector<Tap>& taps, Condition* written) const;  // -> [branches, C, h, w]
+  at::Tensor conditioning(const DitCanvas& canvas, double timestep) const;                  // [1, time_dim]
+  at::Tensor patchify(const at::Tensor& latents) const;  // [1, C, h, w] -> [N, C * p * p]
   at::Tensor unpatchify(const at::Tensor& rows, int64_t height,
                         int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
   // The last norm and projection, of the image rows alone. -> [S * N, C * p * p]

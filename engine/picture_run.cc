@@ -70,7 +70,10 @@ class PictureRun {
       at::set_num_threads(threads);
       std::vector<std::vector<DitBranch>> both;
       timed(Stage::glyphs, [&] { both = branches(ids); });
-      timed(Stage::denoise, [&] { for_each([&] { scaled.push_back(m_.vae.scale(denoise(both[picture_]))); }); });
+      timed(Stage::denoise, [&] {
+        const DitCanvas canvas = m_.dit.canvas(settings_.rendered_height(), settings_.rendered_width());
+        for_each([&] { scaled.push_back(m_.vae.scale(denoise(both[picture_], canvas))); });
+      });
     }
     timed(Stage::decode, [&] { for_each([&] { decode(scaled[picture_]); }); });
     write_dump();
@@ -263,7 +266,7 @@ class PictureRun {
     return embeds;
   }
 
-  at::Tensor denoise(const std::vector<DitBranch>& branches) {  // -> [1, C, h, w]
+  at::Tensor denoise(const std::vector<DitBranch>& branches, const DitCanvas& canvas) {  // -> [1, C, h, w]
     const int64_t patches = 4 * settings_.grid().cells();
     const FlowSchedule schedule(m_.config.schedule, patches, settings_.steps);
     tap_.stage("sched.mu", at::tensor({schedule.mu}, at::kDouble));
@@ -278,11 +281,8 @@ class PictureRun {
       std::vector<Tap> inside(branches.size());
       if (k == 0) inside = {tap / "cond", tap / "uncond"};  // of the first step alone
       inside.resize(branches.size());
-      const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches,
-                                            {.timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0,
-                                             .height = settings_.rendered_height(),
-                                             .width = settings_.rendered_width()},
-                                            inside);
+      const double timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0;
+      const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches, canvas, timestep, inside);
       const at::Tensor v = guide(out, tap);
       tap.stage("noise_pred", v);
       latents = schedule.step(latents, v, k);

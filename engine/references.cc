@@ -93,8 +93,7 @@ class ReferenceReader {
     watch.see(r.mean);
     watch.check("reference's latents");
     r.condition = m_.dit.condition(m_.vae_encoder.normalize(r.mean), upsample_ids(r.ids, r.grid),
-                                   {.timestep = 0, .height = r.pixels.height, .width = r.pixels.width},
-                                   tap_ / ("dit.write" + number));
+                                   m_.dit.canvas(r.pixels.height, r.pixels.width), tap_ / ("dit.write" + number));
     auto whole = std::make_shared<const Reference>(std::move(r));
     if (plain) store_.keep(whole);
     return whole;

@@ -144,7 +144,7 @@ std::vector<Condition> StageTest::conditions(const Tap& tap) const {
   for (size_t i = 0; i < ids.size(); ++i) {
     const Grid source = sources()[i];
     all.push_back(model.dit.condition(model.vae_encoder.normalize(means[i]), upsample_ids(ids[i], source),
-                                      {.timestep = 0, .height = 32 * source.height, .width = 32 * source.width},
+                                      model.dit.canvas(32 * source.height, 32 * source.width),
                                       tap / ("dit.write" + std::to_string(i))));
   }
   return all;
