@@ -28,13 +28,7 @@ struct Weights::Store {
   std::set<std::string> claimed;
 
   void add(SafetensorsFile file) {
-    for (const auto& [name, info] : file.tensors()) {
-      const auto [at, fresh] = file_of.emplace(name, files.size());
-      if (!fresh) {
-        throw Error(ErrorCode::model, file.path().string() + ": tensor \"" + name + "\" is also in " +
-                                          files[at->second].path().filename().string());
-      }
-    }
+    for (const auto& [name, info] : file.tensors()) file_of.emplace(name, files.size());
     files.push_back(std::move(file));
   }
 };
