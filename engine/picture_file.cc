@@ -42,13 +42,16 @@ void refuse_picture(const std::string& message) {
   throw Error(ErrorCode::usage, message);
 }
 
-void check_picture_size(int64_t width, int64_t height) {
+std::string size_problem(int64_t width, int64_t height) {
   const auto within = [](int64_t side) { return side >= kSmallestPictureSide && side <= kLargestPictureSide; };
-  if (within(width) && within(height) && width * height <= kMostPicturePixels) return;
-  refuse_picture("expected a picture of " + std::to_string(kSmallestPictureSide) + " to " +
-                 std::to_string(kLargestPictureSide) + " pixels a side and at most " +
-                 std::to_string(kMostPicturePixels) + " in all, found " + std::to_string(width) + "x" +
-                 std::to_string(height) + "; resize it");
+  if (within(width) && within(height) && width * height <= kMostPicturePixels) return "";
+  return "expected a picture of " + std::to_string(kSmallestPictureSide) + " to " +
+         std::to_string(kLargestPictureSide) + " pixels a side and at most " + std::to_string(kMostPicturePixels) +
+         " in all, found " + std::to_string(width) + "x" + std::to_string(height) + "; resize it";
+}
+
+void check_picture_size(int64_t width, int64_t height) {
+  if (const std::string problem = size_problem(width, height); !problem.empty()) refuse_picture(problem);
 }
 
 void allocate(Raster* raster) {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "engine/picture_file.h"
+#include "engine/picture_raster.h"
 
 namespace glm {
 namespace {
@@ -43,12 +43,8 @@ void check_references(const std::vector<Image>& references) {
     refuse("references", "at most " + std::to_string(kMaxReferences), std::to_string(references.size()));
   }
   for (const Image& image : references) {
-    const auto [low, high] = std::minmax(image.width, image.height);
-    if (low < kSmallestPictureSide || high > kLargestPictureSide || image.width * image.height > kMostPicturePixels) {
-      refuse("reference",
-             std::to_string(kSmallestPictureSide) + " to " + std::to_string(kLargestPictureSide) +
-                 " pixels a side and at most " + std::to_string(kMostPicturePixels) + " in all",
-             size_text(image.width, image.height));
+    if (const std::string problem = size_problem(image.width, image.height); !problem.empty()) {
+      throw Error(ErrorCode::usage, "reference: " + problem);
     }
     if (image.rgb.size() != static_cast<size_t>(3 * image.width * image.height)) {
       refuse("reference", "3 bytes for each of " + size_text(image.width, image.height) + " pixels",
