@@ -21,7 +21,6 @@ struct Tiff {
 constexpr uint8_t kName[] = {'E', 'x', 'i', 'f', 0, 0};
 constexpr uint32_t kOrientation = 0x0112;
 constexpr uint32_t kShort = 3;
-constexpr int64_t kTile = 32;  // of pixels: neighbours of a picture and of the turned one stay in the cache
 
 }  // namespace
 
@@ -42,31 +41,19 @@ int exif_orientation(std::span<const uint8_t> bytes) {
   return 1;
 }
 
-Image turned(Image image, int orientation) {
-  if (orientation == 1) return image;
-  // Where the result's pixel (x, y) is in the stored picture: first 5 to 8 swap the axes, then each axis may be
-  // mirrored.
+Turn turn_of(int64_t width, int64_t height, int orientation) {
+  // First 5 to 8 swap the axes, then each axis may be mirrored.
   const bool swaps = orientation >= 5;
   const bool mirrors_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirrors_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  Image result{.width = swaps ? image.height : image.width, .height = swaps ? image.width : image.height, .rgb = {}};
-  result.rgb.resize(image.rgb.size());
-  const auto copy_tile = [&](int64_t left, int64_t top) {
-    for (int64_t y = top; y < std::min(top + kTile, result.height); ++y) {
-      for (int64_t x = left; x < std::min(left + kTile, result.width); ++x) {
-        const int64_t stored_x = swaps ? y : x;
-        const int64_t stored_y = swaps ? x : y;
-        const int64_t from_x = mirrors_x ? image.width - 1 - stored_x : stored_x;
-        const int64_t from_y = mirrors_y ? image.height - 1 - stored_y : stored_y;
-        const uint8_t* from = &image.rgb[static_cast<size_t>((from_y * image.width + from_x) * 3)];
-        std::copy_n(from, 3, &result.rgb[static_cast<size_t>((y * result.width + x) * 3)]);
-      }
-    }
-  };
-  for (int64_t top = 0; top < result.height; top += kTile) {
-    for (int64_t left = 0; left < result.width; left += kTile) copy_tile(left, top);
-  }
-  return result;
+  Turn turn{.width = swaps ? height : width, .height = swaps ? width : height};
+  turn.across = swaps ? turn.width : 1;
+  turn.down = swaps ? 1 : turn.width;
+  if (mirrors_x) turn.first += (width - 1) * turn.across;
+  if (mirrors_y) turn.first += (height - 1) * turn.down;
+  if (mirrors_x) turn.across = -turn.across;
+  if (mirrors_y) turn.down = -turn.down;
+  return turn;
 }
 
 }  // namespace glm

@@ -61,9 +61,7 @@ void allocate(Raster* raster) {
 
 Image decode_picture(std::span<const uint8_t> bytes) {
   try {
-    Raster raster = read_raster(bytes);
-    const int orientation = raster.orientation;
-    return turned(to_srgb(std::move(raster)), orientation);
+    return to_srgb(read_raster(bytes));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::memory, "expected memory for a picture, found too little; take a smaller one");
   }

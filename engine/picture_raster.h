@@ -48,9 +48,18 @@ Raster read_bmp(std::span<const uint8_t> bytes);
 // The orientation in a TIFF structure as EXIF carries it, with or without "Exif\0\0" in front; 1 when there is none.
 int exif_orientation(std::span<const uint8_t> bytes);
 
-// sRGB over white, not turned yet.
+// Where the pixels of a stored picture belong in the one that looks right: indices of pixels, row after row.
+struct Turn {
+  int64_t width = 0;  // of the one that looks right
+  int64_t height = 0;
+  int64_t first = 0;   // where the stored picture's first pixel goes
+  int64_t across = 1;  // from there to its right neighbour
+  int64_t down = 1;    // and to the one below
+};
+// width, height: of the stored one
+Turn turn_of(int64_t width, int64_t height, int orientation);
+
+// sRGB over white, the right way up.
 Image to_srgb(Raster raster);
-// The picture that looks right, of one that was stored with this EXIF orientation.
-Image turned(Image image, int orientation);
 
 }  // namespace glm
