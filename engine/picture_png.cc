@@ -105,7 +105,7 @@ Raster read_png(std::span<const uint8_t> bytes) {
   int passes = 1;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_expand(png);    // palettes, bits, and a transparent colour as alpha
-    png_set_scale_16(png);  // rounds
+    png_set_strip_16(png);  // of 16 bits the higher 8, as PIL takes them
     passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     raster.kind = kind_of(png_get_channels(png, info));

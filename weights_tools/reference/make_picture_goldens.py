@@ -275,12 +275,11 @@ def add_png(decoded, rgb, rgba):
     keyed = rgb.quantize(9)
     decoded.add("palette_clear.png", saved(keyed, "PNG", transparency=bytes([0, 128, 255, 7])),
                 over_white(Image.open(io.BytesIO(saved(keyed, "PNG", transparency=bytes([0, 128, 255, 7])))).convert("RGBA")))
-    # PIL writes no 16 bits of colour; a sample's byte is its nearest, 65535 being 255
     wide = (pattern(21, 19).astype(np.uint32) * 251 + np.arange(21 * 19 * 3).reshape(19, 21, 3) * 17) % 65536
-    nearest = ((wide * 255 + 32767) // 65535).astype(np.uint8)
-    decoded.add("rgb16.png", png(21, 19, 16, 2, [row.astype(">u2").tobytes() for row in wide]), nearest)
+    decoded.add("rgb16.png", png(21, 19, 16, 2, [row.astype(">u2").tobytes() for row in wide]))
+    # of grey PIL cuts all above 255 off instead of taking the higher byte
     decoded.add("grey16.png", png(21, 19, 16, 0, [row[:, 0].astype(">u2").tobytes() for row in wide]),
-                np.repeat(nearest[:, :, :1], 3, axis=2))
+                np.repeat((wide[:, :, :1] >> 8).astype(np.uint8), 3, axis=2))
     small = pattern(20, 18)
     small[3:6, 4:9] = (10, 20, 30)
     decoded.add("interlaced.png", interlaced_png(small))
