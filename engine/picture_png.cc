@@ -88,6 +88,32 @@ Raster::Kind kind_of(int channels) {
   }
 }
 
+// The pixels of one of a picture's passes. libpng would put them in their places too, row by row of the whole picture.
+struct Pass {
+  int64_t left, top, across, down;
+};
+constexpr Pass kPasses[] = {{0, 0, 1, 1},  // the only one
+                            {0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                            {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+
+template <int step>
+void spread(const uint8_t* row, uint8_t* to, const Pass& pass, int64_t width) {
+  for (int64_t x = pass.left; x < width; x += pass.across, row += step) std::memcpy(to + x * step, row, step);
+}
+
+void spread(const uint8_t* row, uint8_t* to, const Pass& pass, const Raster& raster) {
+  switch (raster.kind) {
+    case Raster::Kind::grey:
+      return spread<1>(row, to, pass, raster.width);
+    case Raster::Kind::grey_alpha:
+      return spread<2>(row, to, pass, raster.width);
+    case Raster::Kind::rgb:
+      return spread<3>(row, to, pass, raster.width);
+    default:
+      return spread<4>(row, to, pass, raster.width);
+  }
+}
+
 }  // namespace
 
 Raster read_png(std::span<const uint8_t> bytes) {
@@ -102,21 +128,24 @@ Raster read_png(std::span<const uint8_t> bytes) {
     raster.height = png_get_image_height(png, info);
   });
   check_picture_size(raster.width, raster.height);
-  int passes = 1;
+  bool interlaced = false;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_expand(png);    // palettes, bits, and a transparent colour as alpha
     png_set_strip_16(png);  // of 16 bits the higher 8, as PIL takes them
-    passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     raster.kind = kind_of(png_get_channels(png, info));
+    interlaced = png_get_interlace_type(png, info) != PNG_INTERLACE_NONE;
   });
   allocate(&raster);
-  const auto row = static_cast<size_t>(raster.width * channels(raster.kind));
+  std::vector<uint8_t> row(static_cast<size_t>(raster.width * channels(raster.kind)));
+  const std::span<const Pass> passes = std::span(kPasses).subspan(interlaced ? 1 : 0, interlaced ? 7 : 1);
   reader.run_or_refuse([&](png_structp png, png_infop) {
-    for (int pass = 1; pass <= passes; ++pass) {
-      for (int64_t y = 0; y < raster.height; ++y) {
-        reader.limit(pass == passes && y == raster.height - 1);
-        png_read_row(png, &raster.samples[static_cast<size_t>(y) * row], nullptr);
+    for (const Pass& pass : passes) {
+      for (int64_t y = pass.top; y < raster.height; y += pass.down) {
+        reader.limit(&pass == &passes.back() && y + pass.down >= raster.height);
+        uint8_t* to = &raster.samples[static_cast<size_t>(y) * row.size()];
+        png_read_row(png, pass.across == 1 ? to : row.data(), nullptr);  // of a pass, its pixels side by side
+        if (pass.across != 1) spread(row.data(), to, pass, raster);
       }
     }
   });
