@@ -12,8 +12,7 @@ namespace glm::hostile {
 struct Picture {
   std::string name;  // letters, digits and _
   std::function<std::string()> make;
-  std::string outcome;   // "64x48", or a part of the message that refuses it
-  double seconds = 1.0;  // of a processor, that it may take
+  std::string outcome;  // "64x48", or a part of the message that refuses it
 };
 inline void PrintTo(const Picture& picture, std::ostream* out) {
   *out << picture.name;
