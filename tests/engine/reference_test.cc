@@ -19,14 +19,6 @@ class ReferenceStage : public StageTest {
     return all;
   }
 
-  // Upstream has a pixel's channels side by side there, and its sums over 512 x 512 of them are 5e-5 from the exact
-  // ones, more or less with each number of threads.
-  bool upstream_is_inexact() const {
-    const std::vector<Reference> all = resized();
-    return std::any_of(all.begin(), all.end(),
-                       [](const Reference& r) { return r.pixels.width * r.pixels.height >= 512 * 512; });
-  }
-
   // The tower's results of all references, row after row as upstream has them.
   std::vector<at::Tensor> features() {
     std::map<std::string, std::vector<at::Tensor>> rows;
@@ -72,7 +64,6 @@ TEST_P(ReferenceStage, TokensAreUpstreams) {
 }
 
 TEST_P(ReferenceStage, EncodedMeansAreUpstreams) {
-  if (upstream_is_inexact()) GTEST_SKIP() << "upstream's means are 5e-5 from the exact ones; WholePicture has the case";
   const std::vector<Reference> all = resized();
   for (size_t i = 0; i < all.size(); ++i) {
     const at::Tensor mean = model.vae_encoder.encode(bytes_to_pixels(bytes_of(all[i].pixels)));
@@ -81,7 +72,6 @@ TEST_P(ReferenceStage, EncodedMeansAreUpstreams) {
 }
 
 TEST_P(ReferenceStage, ConditionsAreUpstreams) {
-  if (upstream_is_inexact()) GTEST_SKIP() << "upstream's means are 5e-5 from the exact ones; WholePicture has the case";
   const std::vector<Condition> all = conditions(tap());
   for (size_t layer = 0; layer < all[0].layers.size(); ++layer) {
     std::vector<at::Tensor> k, v;
