@@ -215,7 +215,9 @@ def source_cases(checkpoint, seed, dtypes=()):
 
 
 SOURCE_CASES = (source_cases("a", 121) + source_cases("b", 131, ["bfloat16"]) + source_cases("c", 141) +
-                source_cases("nano", 151, ["bfloat16"]))
+                source_cases("nano", 151, ["bfloat16"]) +
+                [Case("k", "bf16_from_0", "a blue door", 128, 128, 1, 1.5, 167, dtype="bfloat16", level="stages",
+                      references=((64, 64, 9),), min_pixels=4096)])
 CASES = FIRST_CASES + MORE_CASES + SOURCE_CASES
 
 # What is kept of each tap: a larger tensor than `whole` elements (None: no limit) is thinned to about `thinned` elements.
@@ -268,7 +270,7 @@ SOURCE_STAGES = [
     (r"ar\.vq_ids|prior\.source0\.grid", None, None),
     (r"prior\.source0\.ids", 256, 128),
     (r"vae\.cond\d+\.pixels", 256, 256),
-    (r"vae\.cond\d+\.mean", 2048, 512),                      # whole for the small references
+    (r"vae\.cond\d+\.mean", 1024, 512),                      # whole for references of 64x64
     (r"ar\.logits|step\d+\.(cond\.out|uncond\.out|noise_pred|latents)", 256, 192),
     (r"vae\.decoded|latents\.(init|final_scaled)|glyph\.negative_embeds", 256, 192),
     (r"image", 768, 768),
