@@ -33,8 +33,9 @@ inline testing::AssertionResult refused(ErrorCode code, const std::vector<std::s
   return testing::AssertionFailure() << "nothing was refused";
 }
 
-inline void write_bytes(const std::filesystem::path& file, const std::string& bytes) {
+inline std::filesystem::path write_bytes(const std::filesystem::path& file, const std::string& bytes) {
   std::ofstream(file, std::ios::binary) << bytes;
+  return file;
 }
 
 inline std::string read_bytes(const std::filesystem::path& file) {

@@ -1,7 +1,8 @@
 #include "tokenizer/byte_tokenizer.h"
 
-#include "base/error.h"
 #include "base/json.h"
+#include "tests/base/refusal.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/tokenizer/golden.h"
 
 namespace glm {
@@ -47,29 +48,25 @@ TEST_P(ByteTokenizerOf, PadIsZero) {
 
 TEST(ByteTokenizer, RefusesBrokenFiles) {
   const json good = read_json(config_of("nano"));
-  const auto message_for = [&](const std::function<void(json&)>& damage) {
+  const TemporaryFolder folder;
+  const auto mentions = [&](const char* what, const std::function<void(json&)>& damage) {
     json damaged = good;
     damage(damaged);
-    const test::ScratchFile file("bytes.json", damaged.dump());
-    std::string message = test::refusal([&] { ByteTokenizer tokenizer(file.path()); });
-    EXPECT_NE(message.find(file.path().string()), std::string::npos) << message;
-    return message;
+    const auto file = write_bytes(folder / "bytes.json", damaged.dump());
+    EXPECT_TRUE(refused(ErrorCode::model, {file.string(), what}, [&] { ByteTokenizer tokenizer(file); }));
   };
-  const auto mentions = [](const std::string& message, const char* what) {
-    EXPECT_NE(message.find(what), std::string::npos) << message;
-  };
-  mentions(message_for([](json& j) { j = json::array(); }), "an object");
-  mentions(message_for([](json& j) { j.erase("added_tokens_decoder"); }), "added_tokens_decoder");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"].erase("0"); }), "<pad>");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"].erase("1"); }), "</s>");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["x"] = j["added_tokens_decoder"]["0"]; }), "token id");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["-1"] = j["added_tokens_decoder"]["0"]; }), "token id");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; }), "of its own");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"]["content"] = ""; }), "content");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"] = 3; }), "content");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"].erase("lstrip"); }), "lstrip");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"]["rstrip"] = 1; }), "rstrip");
-  mentions(message_for([](json& j) { j["added_tokens_decoder"]["0"]["single_word"] = true; }), "single_word");
+  mentions("an object", [](json& j) { j = json::array(); });
+  mentions("added_tokens_decoder", [](json& j) { j.erase("added_tokens_decoder"); });
+  mentions("<pad>", [](json& j) { j["added_tokens_decoder"].erase("0"); });
+  mentions("</s>", [](json& j) { j["added_tokens_decoder"].erase("1"); });
+  mentions("token id", [](json& j) { j["added_tokens_decoder"]["x"] = j["added_tokens_decoder"]["0"]; });
+  mentions("token id", [](json& j) { j["added_tokens_decoder"]["-1"] = j["added_tokens_decoder"]["0"]; });
+  mentions("of its own", [](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; });
+  mentions("content", [](json& j) { j["added_tokens_decoder"]["0"]["content"] = ""; });
+  mentions("content", [](json& j) { j["added_tokens_decoder"]["0"] = 3; });
+  mentions("lstrip", [](json& j) { j["added_tokens_decoder"]["0"].erase("lstrip"); });
+  mentions("rstrip", [](json& j) { j["added_tokens_decoder"]["0"]["rstrip"] = 1; });
+  mentions("single_word", [](json& j) { j["added_tokens_decoder"]["0"]["single_word"] = true; });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "tokenizer/glyph_text.h"
 
+#include <gtest/gtest.h>
+
 #include "tests/tokenizer/golden.h"
 
 namespace glm {

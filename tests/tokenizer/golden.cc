@@ -1,10 +1,5 @@
 #include "tests/tokenizer/golden.h"
 
-#include <unistd.h>
-
-#include <fstream>
-
-#include "base/error.h"
 #include "base/json.h"
 
 namespace glm::test {
@@ -21,27 +16,6 @@ nlohmann::json golden(const std::string& name) {
   file.at("meta").at("made_by");
   file.at("meta").at("versions").at("tokenizers");
   return file;
-}
-
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::model) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "expected a refusal";
-  return {};
-}
-
-ScratchFile::ScratchFile(const std::string& name, const std::string& contents)
-    : path_(fs::temp_directory_path() / ("glm-" + std::to_string(getpid()) + "-" + name)) {
-  std::ofstream(path_, std::ios::binary) << contents;
-}
-
-ScratchFile::~ScratchFile() {
-  std::error_code ignored;
-  fs::remove(path_, ignored);
 }
 
 }  // namespace glm::test

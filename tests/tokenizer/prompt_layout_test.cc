@@ -1,6 +1,8 @@
 #include "tokenizer/prompt_layout.h"
 
 #include "base/json.h"
+#include "tests/base/refusal.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/tokenizer/golden.h"
 
 namespace glm {
@@ -47,10 +49,7 @@ TEST_P(PromptLayoutOf, EndsWithTheImageToken) {
 TEST_P(PromptLayoutOf, RefusesTokensTheTokenizerDoesNotKnow) {
   LayoutTokens tokens = tokens_;
   tokens.grid_end = "<no such>";
-  EXPECT_NE(test::refusal([&] {
-              layout_prompt(tokenizer_, tokens, "x", {8, 8}, true);
-            }).find("<no such>"),
-            std::string::npos);
+  EXPECT_TRUE(refused(ErrorCode::model, {"<no such>"}, [&] { layout_prompt(tokenizer_, tokens, "x", {8, 8}, true); }));
 }
 
 TEST(PreviewGrid, IsUpstreams) {
@@ -64,10 +63,11 @@ TEST(PreviewGrid, IsUpstreams) {
 }
 
 TEST(LayoutTokens, MayBeObjects) {
-  const test::ScratchFile file("layout.json",
-                               R"({"grid_bos_token": {"content": "<s>"}, "grid_eos_token": "<e>",
+  const TemporaryFolder folder;
+  const auto file = write_bytes(folder / "layout.json",
+                                R"({"grid_bos_token": {"content": "<s>"}, "grid_eos_token": "<e>",
                                                   "bos_token": "<b>", "eos_token": "<n>", "image_token": "<i>"})");
-  const LayoutTokens tokens = read_layout_tokens(file.path());
+  const LayoutTokens tokens = read_layout_tokens(file);
   EXPECT_EQ(tokens.grid_begin, "<s>");
   EXPECT_EQ(tokens.grid_end, "<e>");
   EXPECT_EQ(tokens.image_begin, "<b>");
@@ -76,16 +76,16 @@ TEST(LayoutTokens, MayBeObjects) {
 }
 
 TEST(LayoutTokens, MissingOnesAreNamed) {
+  const TemporaryFolder folder;
+  const auto file = folder / "layout.json";
   for (const char* text :
        {R"({"grid_bos_token": "a", "bos_token": "b"})", R"({"grid_bos_token": "a", "grid_eos_token": 3})",
         R"({"grid_bos_token": "a", "grid_eos_token": ""})"}) {
-    const test::ScratchFile file("layout.json", text);
-    const std::string message = test::refusal([&] { read_layout_tokens(file.path()); });
-    EXPECT_NE(message.find("grid_eos_token"), std::string::npos) << message;
-    EXPECT_NE(message.find(file.path().string()), std::string::npos) << message;
+    write_bytes(file, text);
+    EXPECT_TRUE(refused(ErrorCode::model, {"grid_eos_token", file.string()}, [&] { read_layout_tokens(file); }));
   }
-  const test::ScratchFile file("layout.json", "[]");
-  test::refusal([&] { read_layout_tokens(file.path()); });
+  write_bytes(file, "[]");
+  EXPECT_TRUE(refused(ErrorCode::model, {file.string()}, [&] { read_layout_tokens(file); }));
 }
 
 }  // namespace

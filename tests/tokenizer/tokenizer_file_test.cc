@@ -1,6 +1,8 @@
 #include "tokenizer/tokenizer_file.h"
 
 #include "base/json.h"
+#include "tests/base/refusal.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/tokenizer/golden.h"
 #include "tokenizer/text_tokenizer.h"
 
@@ -35,8 +37,8 @@ json added_token(const std::string& content, int64_t id) {
 }
 
 TextTokenizer tokenizer_of(const json& contents) {
-  const test::ScratchFile file("tokenizer.json", contents.dump());
-  return TextTokenizer(file.path());
+  const TemporaryFolder folder;
+  return TextTokenizer(write_bytes(folder / "tokenizer.json", contents.dump()));
 }
 
 TEST(TokenizerFile, SmallOneWorks) {
@@ -118,10 +120,9 @@ TEST_P(DamagedTokenizer, IsRefusedWithTheReason) {
   json contents = small_tokenizer();
   contents["added_tokens"] = json::array({added_token("<x>", 260)});
   GetParam().apply(contents);
-  const test::ScratchFile file("tokenizer.json", contents.dump());
-  const std::string message = test::refusal([&] { TextTokenizer tokenizer(file.path()); });
-  EXPECT_NE(message.find(file.path().string()), std::string::npos) << message;
-  EXPECT_NE(message.find(GetParam().says), std::string::npos) << message;
+  const TemporaryFolder folder;
+  const auto file = write_bytes(folder / "tokenizer.json", contents.dump());
+  EXPECT_TRUE(refused(ErrorCode::model, {file.string(), GetParam().says}, [&] { TextTokenizer tokenizer(file); }));
 }
 
 json& pre(json& j, size_t step) {
@@ -185,14 +186,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Damage{"lstrip", [](json& j) { j["added_tokens"][0].erase("lstrip"); }}));
 
 TEST(TokenizerFile, MissingOrBrokenJsonIsRefused) {
-  EXPECT_NE(
-      test::refusal([] { read_tokenizer_file("/nonexistent/tokenizer.json"); }).find("/nonexistent/tokenizer.json"),
-      std::string::npos);
+  const std::string nowhere = "/nonexistent/tokenizer.json";
+  EXPECT_TRUE(refused(ErrorCode::model, {nowhere}, [&] { read_tokenizer_file(nowhere); }));
+  const TemporaryFolder folder;
   const std::string whole = small_tokenizer().dump();
-  const test::ScratchFile cut("tokenizer.json", whole.substr(0, whole.size() - 5));
-  test::refusal([&] { read_tokenizer_file(cut.path()); });
-  const test::ScratchFile twice("twice.json", R"({"model": 1, "model": 2})");
-  EXPECT_NE(test::refusal([&] { read_tokenizer_file(twice.path()); }).find("twice"), std::string::npos);
+  const auto cut = write_bytes(folder / "tokenizer.json", whole.substr(0, whole.size() - 5));
+  EXPECT_TRUE(refused(ErrorCode::model, {cut.string()}, [&] { read_tokenizer_file(cut); }));
+  const auto repeated = write_bytes(folder / "repeated.json", R"({"model": 1, "model": 2})");
+  EXPECT_TRUE(refused(ErrorCode::model, {repeated.string(), "twice"}, [&] { read_tokenizer_file(repeated); }));
 }
 
 TEST(TokenizerFile, AlphabetIsGpt2s) {

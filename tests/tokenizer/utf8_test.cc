@@ -1,5 +1,7 @@
 #include "tokenizer/utf8.h"
 
+#include <gtest/gtest.h>
+
 #include "tests/tokenizer/golden.h"
 
 namespace glm {
