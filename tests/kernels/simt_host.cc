@@ -94,7 +94,6 @@ std::string text(const Where& where) {
 // A block that has begun.
 struct Resident {
   Running running{};
-  volatile char touch = 0;
   Barrier barrier;
   std::vector<Barrier> team_barriers;
   std::vector<Warp> warps;
@@ -389,10 +388,6 @@ void copy_async_wait(int left) {
     std::memcpy(copy->to, copy->from, copy->bytes);
   }
   fiber.copies.erase(fiber.copies.begin(), copy);
-}
-
-void check_aligned(const void* address, int bytes, const Where& where) {
-  if (reinterpret_cast<uintptr_t>(address) % bytes != 0) fail("a misaligned address", where);
 }
 
 }  // namespace host

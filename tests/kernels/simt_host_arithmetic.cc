@@ -8,6 +8,10 @@
 namespace glm::simt {
 namespace host {
 
+void check_aligned(const void* address, int bytes, const Where& where) {
+  if (reinterpret_cast<uintptr_t>(address) % bytes != 0) fail("a misaligned address", where);
+}
+
 uint16_t round_to_bf16(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   if (std::isnan(value)) return 0x7FFF;
