@@ -72,7 +72,10 @@ Image read_picture(const std::filesystem::path& file) {
   const uintmax_t size = std::filesystem::file_size(file, error);  // an error for what is no regular file
   std::ifstream in;
   if (!error) in.open(file, std::ios::binary);  // a pipe would be waited for
-  if (error || !in) throw Error(ErrorCode::io, file.string() + ": expected a picture to read, found no readable file");
+  if (error || !in) {
+    throw Error(ErrorCode::io,
+                file.string() + ": expected a picture to read, found no readable file; check its name and rights");
+  }
   try {
     check_file_size(size);
     std::vector<uint8_t> bytes(static_cast<size_t>(size));
