@@ -61,7 +61,7 @@ class Domain(unittest.TestCase):
         self.assertFalse(any((item.target if isinstance(item, domain.Edit) else item) in scenes for item, _ in drawn))
 
 
-class Tokenizer_(unittest.TestCase):
+class TextTokenizer(unittest.TestCase):
     def test_merges_are_closed_and_quoted_words_stay_letters(self):
         made = text_tokenizer.train()
         vocabulary, merges = made["model"]["vocab"], {tuple(merge) for merge in made["model"]["merges"]}

@@ -125,7 +125,7 @@ def report(percent, first, seeds):
     """The score as Markdown; first: the same numbers of the model before."""
     draws = {1: "one draw", 2: "two draws"}.get(len(seeds), f"{len(seeds)} draws")
     lines = [f"200 held prompts, {draws} of each, by the built program at the settings above; in percent:", ""]
-    lines += ["| | wanted | the first nano | this one |", "|---|---|---|---|"]
+    lines += ["| | wanted | the first nano, one draw | this one |", "|---|---|---|---|"]
     for name, wanted in TARGETS.items():
         before = f"{first[name]:.0f}" if name in first else ""
         lines.append(f"| {name} | {wanted} | {before} | {percent[name]:.0f} |")

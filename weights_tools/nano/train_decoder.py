@@ -14,6 +14,7 @@ BATCH = 384  # samples of 256x256 without a reference
 RATE = 2e-3
 WEIGHTS = [9, 1.8, 1.8, 1.4, 2.4, 0.5, 0.5, 0.4]  # of the pool's groups: scenes of each size, then edits
 DROPPED = 0.15  # of the samples without a word: no prior, for guidance
+WORDS = 1 / 3  # of a batch: samples with a word
 OTHER_WORD = 0.35  # of the samples with a word: tokens of another word, so that letters are read from the glyphs
 NOISY = 0.2  # of all samples: a few wrong tokens, as the prior may draw them
 
@@ -110,8 +111,8 @@ def train(context):
         return max(3, context.scaled(BATCH) * 65536 // (group.width * group.height) // (2 if group.is_edit else 1))
 
     def step(group, length):
-        """Two thirds of a batch have no word, a third has one."""
-        chosen, share = group.with_length[length], 2 / 3 if length == 1 else 1 / 3
+        """A part of a batch: the samples without a word, or those with a word of one length."""
+        chosen, share = group.with_length[length], 1 - WORDS if length == 1 else WORDS
         index = chosen[torch.randint(len(chosen), (int(share * batch_of(group)),), device=context.device)]
         loss = loss_of(decoder, glyph_encoder, group, index, length, latent_scale, dtype)
         (share * loss).backward()
