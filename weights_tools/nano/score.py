@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 
 import torch
 
@@ -129,8 +130,12 @@ def report(percent, first, seeds):
     for name, wanted in TARGETS.items():
         before = f"{first[name]:.0f}" if name in first else ""
         lines.append(f"| {name} | {wanted} | {before} | {percent[name]:.0f} |")
-    kinds = {name: value for name, value in percent.items() if ", " in name and name.split(", ")[0] in TARGETS}
-    lines += ["", "By kind of prompt: " + "; ".join(f"{name} {kinds[name]:.0f}" for name in sorted(kinds)) + "."]
+    kinds = [name for name in percent if name.startswith(("subject, ", "words, ", "picture to picture, "))]
+    wrapped = lambda text: textwrap.wrap(text, 128)
+    lines += [
+        "",
+        *wrapped("By kind of prompt: " + "; ".join(f"{name} {percent[name]:.0f}" for name in sorted(kinds)) + "."),
+    ]
     by_kind = {}
     for kind, width, height, text, _ in domain.held_prompts():
         size = "" if (width, height) == (256, 256) else f" ({width}x{height})"
@@ -143,7 +148,7 @@ def report(percent, first, seeds):
     ]
     lines[-1] += " something in it was judged wrong."
     for kind, texts in by_kind.items():
-        lines += ["", f"**{kind}**: " + "; ".join(texts)]
+        lines += ["", *wrapped(f"**{kind}**: " + "; ".join(texts))]
     return "\n".join(lines) + "\n"
 
 
