@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/api.h"
+
 namespace glm {
 
 struct Image {
@@ -14,6 +16,6 @@ struct Image {
 };
 
 // Writes a PNG, whole or not at all. Throws Error(io).
-void write_png(const std::filesystem::path& file, const Image& image);
+GLM_API void write_png(const std::filesystem::path& file, const Image& image);
 
 }  // namespace glm

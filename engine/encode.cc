@@ -1,0 +1,116 @@
+#include "engine/encode.h"
+
+#include <libexif/exif-data.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace glm {
+namespace {
+
+constexpr std::string_view kAscii("ASCII\0\0\0", 8);  // how a UserComment names its letters
+constexpr size_t kMostBytes = size_t{256} << 20;
+
+template <typename T, void (*free)(T*)>
+struct Free {
+  void operator()(T* object) const { free(object); }
+};
+using Exif = std::unique_ptr<ExifData, Free<ExifData, exif_data_unref>>;
+
+template <typename T>
+T* allocated(T* object) {
+  if (object == nullptr) throw std::bad_alloc();
+  return object;
+}
+
+// "Exif\0\0" and a UserComment alone.
+std::vector<uint8_t> exif_of(const std::string& about) {
+  if (about.empty()) return {};
+  if (about.size() > kMostExifText) {
+    throw Error(ErrorCode::usage, "expected at most " + std::to_string(kMostExifText) +
+                                      " bytes of metadata for JPEG and WebP, found " + std::to_string(about.size()) +
+                                      "; write a PNG, or no metadata");
+  }
+  const Exif exif(allocated(exif_data_new()));
+  exif_data_set_byte_order(exif.get(), EXIF_BYTE_ORDER_INTEL);
+  ExifEntry* entry = allocated(exif_entry_new());
+  exif_content_add_entry(exif->ifd[EXIF_IFD_EXIF], entry);
+  exif_entry_unref(entry);  // the content has it
+  entry->tag = EXIF_TAG_USER_COMMENT;
+  entry->format = EXIF_FORMAT_UNDEFINED;
+  entry->size = static_cast<unsigned>(kAscii.size() + about.size());
+  entry->components = entry->size;
+  entry->data = allocated(static_cast<unsigned char*>(std::malloc(entry->size)));  // freed with the entry
+  std::memcpy(entry->data, kAscii.data(), kAscii.size());
+  std::memcpy(entry->data + kAscii.size(), about.data(), about.size());
+  unsigned char* bytes = nullptr;
+  unsigned size = 0;
+  exif_data_save_data(exif.get(), &bytes, &size);
+  const std::unique_ptr<unsigned char, Free<void, std::free>> owned(allocated(bytes));
+  return {bytes, bytes + size};
+}
+
+std::string comment_of(ExifData* exif) {
+  if (exif == nullptr) return {};
+  const ExifEntry* entry = exif_content_get_entry(exif->ifd[EXIF_IFD_EXIF], EXIF_TAG_USER_COMMENT);
+  if (entry == nullptr || entry->data == nullptr) return {};
+  const std::string_view text(reinterpret_cast<const char*>(entry->data), entry->size);
+  return std::string(text.starts_with(kAscii) ? text.substr(kAscii.size()) : std::string_view());
+}
+
+// bytes: a JPEG, or "Exif\0\0" with what follows it.
+std::string about_in_exif(std::span<const uint8_t> bytes) {
+  if (bytes.empty()) return {};
+  return comment_of(Exif(exif_data_new_from_data(bytes.data(), static_cast<unsigned>(bytes.size()))).get());
+}
+
+void check(const Image& image, int quality) {
+  const auto side_fits = [](int64_t side) { return side >= 1 && side <= 16383; };  // WebP's limit
+  if (!side_fits(image.width) || !side_fits(image.height) ||
+      image.rgb.size() != static_cast<size_t>(3 * image.width * image.height)) {
+    throw Error(ErrorCode::usage, "expected a picture of 1 to 16383 pixels a side with 3 bytes for each, found " +
+                                      std::to_string(image.width) + "x" + std::to_string(image.height) + " with " +
+                                      std::to_string(image.rgb.size()) + " bytes");
+  }
+  if (quality < 1 || quality > 100) {
+    throw Error(ErrorCode::usage, "quality: expected 1 to 100, found " + std::to_string(quality));
+  }
+}
+
+template <typename Call>
+auto with_memory(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::memory, "expected memory for a picture's file, found too little; end other programs");
+  }
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality, const PictureText& text) {
+  return with_memory([&] {
+    check(image, quality);
+    if (format == PictureFormat::jpeg) return encode_jpeg(image, quality, exif_of(text.about));
+    if (format == PictureFormat::webp) return encode_webp(image, quality, exif_of(text.about));
+    return encode_png(image, text);
+  });
+}
+
+std::string read_about(std::span<const uint8_t> bytes) {
+  return with_memory([&]() -> std::string {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (bytes.size() > kMostBytes) return {};
+    if (text.starts_with("\x89PNG\r\n\x1a\n")) return about_in_png(bytes);
+    if (text.starts_with("\xff\xd8")) return about_in_exif(bytes);
+    if (text.starts_with("RIFF")) return about_in_exif(exif_in_webp(bytes));
+    return {};
+  });
+}
+
+}  // namespace glm
