@@ -4,10 +4,12 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
+#include <sys/resource.h>
 
 #include <charconv>
 
 #include "base/error.h"
+#include "base/free_memory.h"
 
 namespace glm {
 namespace {
@@ -30,7 +32,7 @@ const std::string& load_problem() {
              (reason != nullptr ? reason : "no reason given") + "); " + kInstall;
     }
     if (!at::detail::getCUDAHooks().hasCUDART()) {
-      return "this process has computed on the CPU before CUDA was loaded; open the GPU first";
+      return "this process has used LibTorch by itself before a Pipeline was made; make the first Pipeline before";
     }
     return {};
   }();
@@ -89,8 +91,11 @@ at::Device open_device(const std::string& name, std::string* note) {
   if (name != "auto" && name != "cpu" && index < 0) {
     throw Error(ErrorCode::usage, "device: expected auto, cpu, cuda or cuda:N, found \"" + name.substr(0, 60) + "\"");
   }
-  if (name == "cpu") return at::kCPU;
   const std::vector<CudaDevice> all = cuda_devices();
+  if (name == "cpu") {
+    if (!all.empty()) load_problem();  // now, or never: what is computed on the CPU first settles it for the process
+    return at::kCPU;
+  }
   if (name == "auto") {
     if (all.empty()) return at::kCPU;
     const std::string problem = problem_of(all[0]);
@@ -115,6 +120,20 @@ at::Device open_device(const std::string& name, std::string* note) {
 
 void synchronize(at::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+int64_t free_memory_of(at::Device device) {
+  if (device.is_cpu()) return free_memory();
+  return static_cast<int64_t>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
+}
+
+int64_t peak_memory_of(at::Device device) {
+  if (device.is_cpu()) {
+    rusage usage{};
+    return ::getrusage(RUSAGE_SELF, &usage) == 0 ? int64_t{usage.ru_maxrss} * 1024 : 0;
+  }
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).reserved_bytes[kAll].peak;
 }
 
 void release_cached_memory(at::Device device) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/api.h"
+
 namespace glm {
 
 struct DeviceInfo {
@@ -20,6 +22,6 @@ struct DeviceInfo {
 
 // The CPU, then each GPU. Loads LibTorch's CUDA library when there is a GPU, to see whether it can be used. Throws
 // nothing.
-std::vector<DeviceInfo> devices();
+GLM_API std::vector<DeviceInfo> devices();
 
 }  // namespace glm

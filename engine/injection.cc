@@ -24,6 +24,22 @@ Injection::Injection(const std::filesystem::path& file) {
   }
 }
 
+void Injection::check_used(size_t references) const {
+  std::string names;
+  std::vector<std::string> known = {"ar.in.input_ids",     "ar.generated",          "prior.ids",
+                                    "glyph.prompt_embeds", "glyph.negative_embeds", "latents.init",
+                                    "latents.final_scaled"};
+  if (references > 0) known.push_back("prior.source0.ids");
+  for (size_t i = 0; i < references; ++i) known.push_back("vae.cond" + std::to_string(i) + ".mean");
+  for (const std::string& name : known) {
+    if (has(name)) return;
+    names += name + ", ";
+  }
+  if (last_step() >= 0) return;
+  throw Error(ErrorCode::usage, "can't inject " + file_->path().string() + ": expected one of the tensors " + names +
+                                    "step{k}.latents, found none of them");
+}
+
 void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {
   throw Error(ErrorCode::usage, "can't inject " + file_->path().string() + ": tensor \"" + name + "\": expected " +
                                     expected + ", found " + found);

@@ -23,6 +23,10 @@ class Injection {
     pictures_ = pictures;
   }
 
+  // Error(usage) for a file without a single tensor that a run from so many references uses: a mistake, of a name for
+  // one.
+  void check_used(size_t references) const;
+
   bool has(const std::string& name) const { return file_ && file_->tensors().contains(name); }
 
   // Ids in [0, limit), of `shape` (-1: any size >= 1). Error(usage) naming file, tensor, expected and found.

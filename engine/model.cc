@@ -2,12 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "engine/cancel.h"
+#include "engine/cost.h"
+#include "engine/device.h"
 #include "engine/kernel_check.h"
 #include "engine/token_decoder.h"
 #include "engine/upload.h"
@@ -20,16 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kRandom = "random:";
 constexpr const char* kLanguage = "vision_language_encoder";
-
-at::ScalarType compute_dtype(const std::string& asked, const std::string& checkpoint) {
-  const std::string name = asked == "auto" ? checkpoint : asked;
-  if (name == "bfloat16") return at::kBFloat16;
-  // A float16 checkpoint computes in float32: upstream's VAE overflows in float16.
-  if (name == "float32" || (asked == "auto" && name == "float16")) return at::kFloat;
-  throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
-}
 
 cuda::Format format_of(const std::string& precision) {
   if (precision == "bf16") return cuda::Format::bf16;
@@ -85,32 +80,83 @@ PriorKernels choose_kernels(const ModelConfig& c, at::ScalarType dtype, at::Devi
   return {.packing = format, .decode = decode};
 }
 
+// Before the kernel's killer finds out.
+void check_memory(const ModelConfig& c, at::ScalarType dtype, at::Device device, const ModelOptions& options) {
+  const auto element = static_cast<double>(c10::elementSize(dtype));
+  const int64_t need = weight_bytes(c, element, device.is_cpu() ? element : bytes_of_format(options.prior_precision));
+  const int64_t found = free_memory_of(device);
+  if (need <= found) return;
+  const auto gigabytes = [](int64_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
+    return std::string(text);
+  };
+  const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
+                             : device.is_cpu()   ? "end other programs, or take a machine with more"
+                                                 : "take --precision prior=int4, another GPU or --device cpu";
+  throw Error(ErrorCode::memory, "expected " + gigabytes(need) + " of memory for the weights, found " +
+                                     gigabytes(found) + " free on " +
+                                     (device.is_cpu() ? "this machine" : device.str()) + "; " + advice);
+}
+
 }  // namespace
+
+CheckpointName::CheckpointName(const fs::path& checkpoint) {
+  const std::string prefix = "random:";
+  const std::string text = checkpoint.string();
+  random = text.starts_with(prefix);
+  folder = random ? fs::path(text.substr(prefix.size())) : checkpoint;
+}
+
+at::ScalarType compute_dtype(const std::string& asked, const std::string& checkpoint) {
+  const std::string name = asked == "auto" ? checkpoint : asked;
+  if (name == "bfloat16") return at::kBFloat16;
+  // A float16 checkpoint computes in float32: upstream's VAE overflows in float16.
+  if (name == "float32" || (asked == "auto" && name == "float16")) return at::kFloat;
+  throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
+}
+
+double bytes_of_format(const std::string& precision) {
+  switch (format_of(precision)) {
+    case cuda::Format::bf16:
+      return 2;
+    case cuda::Format::fp8:
+    case cuda::Format::int8:
+      return 1;
+    case cuda::Format::int4:
+      return 0.5;
+  }
+  return 2;
+}
 
 // Where a model comes from and goes to.
 struct Model::Loader {
   Loader(const fs::path& checkpoint, const std::string& dtype_name, at::Device to, const ModelOptions& options)
-      : random(checkpoint.string().starts_with(kRandom)),
-        folder(random ? fs::path(checkpoint.string().substr(kRandom.size())) : checkpoint),
-        config(folder),
+      : name(checkpoint),
+        config(name.folder),
         dtype(compute_dtype(dtype_name, config.dtype)),
         device(to),
+        cancel(options.cancel),
         kernels(choose_kernels(config, dtype, device, options, &warnings)),
-        uploader(device.is_cpu() || random ? nullptr : std::make_shared<Uploader>(device)) {}
+        uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
+    check_memory(config, dtype, device, options);
+  }
 
   // The weights of one of the checkpoint's folders, opened once for all components in it.
-  const Weights& weights(const std::string& name) {
-    const auto known = opened.find(name);
+  const Weights& weights(const std::string& part) {
+    if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+    const auto known = opened.find(part);
     if (known != opened.end()) return known->second;
-    return opened.emplace(name, random ? Weights::random(dtype, device) : Weights(folder / name, dtype, uploader))
+    return opened
+        .emplace(part, name.random ? Weights::random(dtype, device) : Weights(name.folder / part, dtype, uploader))
         .first->second;
   }
 
-  bool random;
-  fs::path folder;
+  CheckpointName name;
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
+  const CancelToken* cancel;
   std::vector<std::string> warnings;
   PriorKernels kernels;
   std::shared_ptr<Uploader> uploader;  // of files to a GPU
@@ -121,8 +167,8 @@ Model::Model(const fs::path& checkpoint, const std::string& dtype_name, at::Devi
     : Model(Loader(checkpoint, dtype_name, to, options)) {}
 
 Model::Model(Loader&& from)
-    : folder(from.folder),
-      random_weights(from.random),
+    : folder(from.name.folder),
+      random_weights(from.name.random),
       config(from.config),
       dtype(from.dtype),
       device(from.device),

@@ -18,16 +18,32 @@
 
 namespace glm {
 
-// How a GPU's part of the prior is computed.
+class CancelToken;
+
+// How a GPU's part of the prior is computed, and what may stop the loading.
 struct ModelOptions {
   std::string prior_precision = "bf16";  // of its weights on a GPU: bf16, fp8, int8 or int4
   std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
+  const CancelToken* cancel = nullptr;   // asked between the folders of the checkpoint
 };
 
+// What a checkpoint's name means: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json
+// files imply.
+struct CheckpointName {
+  explicit CheckpointName(const std::filesystem::path& checkpoint);
+  bool random;
+  std::filesystem::path folder;
+};
+
+// "auto", "float32" or "bfloat16", where the checkpoint is in `stored`. Throws Error(usage) for another.
+at::ScalarType compute_dtype(const std::string& asked, const std::string& stored);
+
+// Bytes of a weight of the prior: 2 of "bf16". Throws Error(usage) for another name.
+double bytes_of_format(const std::string& precision);
+
 struct Model {
-  // checkpoint: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json files imply.
-  // dtype: "auto", "float32" or "bfloat16"; all components compute in it, on `device`. Throws Error(model),
-  // Error(usage).
+  // checkpoint: as CheckpointName takes it; dtype: as compute_dtype does; all components compute in it, on `device`.
+  // Throws Error(model), Error(usage), and before a tensor is read Error(memory) when the weights can't fit.
   Model(const std::filesystem::path& checkpoint, const std::string& dtype, at::Device device = at::kCPU,
         const ModelOptions& options = {});
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 
+#include "base/api.h"
 #include "engine/image.h"
 
 namespace glm {
@@ -18,9 +19,9 @@ inline constexpr int64_t kMostPicturePixels = int64_t{1} << 25;
 // used is passed over), transparency over white. 8-bit RGB with none of these comes out exactly as in upstream's PIL.
 // Throws Error(usage) for what is no picture, broken, cut short or outside the limits above, Error(memory) for lack of
 // it.
-Image decode_picture(std::span<const uint8_t> bytes);
+GLM_API Image decode_picture(std::span<const uint8_t> bytes);
 
 // The same of a file. Throws Error(io) when it can't be read; every message names the file.
-Image read_picture(const std::filesystem::path& file);
+GLM_API Image read_picture(const std::filesystem::path& file);
 
 }  // namespace glm

@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,10 +14,11 @@
 #include "engine/finite.h"
 #include "engine/flow_schedule.h"
 #include "engine/injection.h"
-#include "engine/prior.h"
+#include "engine/prior_stage.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "engine/settings.h"
+#include "engine/stage_tensors.h"
 #include "engine/tap.h"
 #include "tokenizer/glyph_text.h"
 
@@ -37,65 +38,77 @@ bool worth_threads(const PriorConfig& c) {
 // One generate call: each stage is a function from the tensors before it, or from what was injected.
 class PictureRun {
  public:
-  PictureRun(const Model& model, ReferenceStore& store, const Request& request, const Callbacks& callbacks)
-      : m_(model),
-        store_(store),
-        request_(request),
-        callbacks_(callbacks),
-        settings_(settle(request, model.config.picture)) {
+  PictureRun(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks)
+      : m_(model), kept_(kept), request_(request), callbacks_(callbacks), settings_(settle(request, model.config)) {
     result_.rendered_width = settings_.rendered_width();
     result_.rendered_height = settings_.rendered_height();
     if (!request.inject.empty()) {
       injected_ = Injection(request.inject);
-      check_injected();
+      injected_.check_used(request.references.size());
     }
-    if (!request.dump.empty()) dump_ = Dump(request.dump, request.dump_full ? Tap::Level::full : Tap::Level::stages);
-    tap_ = dump_.tap();
+    const Tap::Level level = request.full_taps ? Tap::Level::full : Tap::Level::stages;
+    dump_ = Dump(request.dump, level);
+    tap_ = with_callback(dump_.tap(), callbacks.tap, level);
   }
 
-  // Stage after stage, in each picture after picture: a picture's arithmetic doesn't depend on who shares its run.
-  Result run() {
-    std::vector<at::Tensor> scaled;  // of each picture [1, C, h, w]
+  // Tokens of all pictures, then picture after picture: one's arithmetic doesn't depend on who shares its run.
+  Result all() {
     if (injected_.has("latents.final_scaled")) {
-      for_each([&] { scaled.push_back(*injected_.values("latents.final_scaled", latent_shape(), m_.dtype)); });
+      for_each([&] { decode(*injected_.values("latents.final_scaled", latent_shape(), m_.dtype)); });
     } else {
-      if (!request_.references.empty()) timed(Stage::references, [&] { read_references(); });
-      std::vector<at::Tensor> ids;
-      const int threads = at::get_num_threads();
-      if (!worth_threads(m_.config.prior)) at::set_num_threads(1);
-      timed(Stage::prior, [&] {
-        const std::vector<at::Tensor> generated = generated_tokens();
-        for_each([&] { ids.push_back(prior_ids(generated)); });
-      });
-      at::set_num_threads(threads);
-      std::vector<std::vector<DitBranch>> both;
-      timed(Stage::glyphs, [&] { both = branches(ids); });
-      timed(Stage::denoise, [&] {
-        const DitCanvas canvas = m_.dit.canvas(settings_.rendered_height(), settings_.rendered_width());
-        for_each([&] { scaled.push_back(m_.vae.scale(denoise(both[picture_], canvas))); });
-      });
+      read_references();
+      const std::vector<std::vector<DitBranch>> both = branches(prior_ids());
+      for_each([&] { decode(denoise(both[picture_])); });
     }
-    timed(Stage::decode, [&] { for_each([&] { decode(scaled[picture_]); }); });
-    write_dump();
-    return std::move(result_);
+    return finished();
+  }
+
+  std::vector<Tokens> tokens() {
+    read_references();
+    const Grid grid = settings_.grid();
+    std::vector<Tokens> all;
+    for (const at::Tensor& ids : prior_ids()) {
+      all.push_back(tokens_of(ids, grid));
+    }
+    finished();
+    return all;
+  }
+
+  std::vector<Latents> latents(const std::vector<Tokens>& tokens) {
+    expect_count("tokens", tokens.size());
+    read_references();
+    std::vector<at::Tensor> ids;
+    for (const Tokens& own : tokens) {
+      ids.push_back(ids_of(own, settings_.grid(), m_.config.generation.codebook));
+      tap_.stage("prior.ids", ids.back());
+    }
+    const std::vector<std::vector<DitBranch>> both = branches(ids);
+    std::vector<Latents> all;
+    for_each([&] {
+      const at::Tensor scaled = denoise(both[picture_]);
+      tap_.stage("latents.final_scaled", scaled);
+      all.push_back(latents_of(scaled));
+    });
+    finished();
+    return all;
+  }
+
+  Result pixels(const std::vector<Latents>& latents) {
+    expect_count("latents", latents.size());
+    for_each([&] { decode(scaled_of(latents[picture_], latent_shape()).to(m_.dtype)); });
+    return finished();
   }
 
  private:
-  // A file without a single tensor that is used is a mistake, of a name for one.
-  void check_injected() const {
-    std::string names;
-    std::vector<std::string> known = {"ar.in.input_ids",     "ar.generated",          "prior.ids",
-                                      "glyph.prompt_embeds", "glyph.negative_embeds", "latents.init",
-                                      "latents.final_scaled"};
-    if (!request_.references.empty()) known.push_back("prior.source0.ids");
-    for (size_t i = 0; i < request_.references.size(); ++i) known.push_back("vae.cond" + std::to_string(i) + ".mean");
-    for (const std::string& name : known) {
-      if (injected_.has(name)) return;
-      names += name + ", ";
-    }
-    if (injected_.last_step() >= 0) return;
-    throw Error(ErrorCode::usage, "can't inject " + request_.inject.string() + ": expected one of the tensors " +
-                                      names + "step{k}.latents, found none of them");
+  Result finished() {
+    dump_.write(about_run(m_, request_, settings_, result_));
+    return std::move(result_);
+  }
+
+  void expect_count(const std::string& what, size_t found) const {
+    if (found == request_.seeds.size()) return;
+    refuse(what, "those of " + std::to_string(request_.seeds.size()) + " pictures, one for each seed",
+           std::to_string(found));
   }
 
   std::vector<int64_t> latent_shape() const {
@@ -121,46 +134,58 @@ class PictureRun {
   void done(Stage stage, int64_t count, int64_t total, bool each = true) {
     units_ = each ? static_cast<int64_t>(picture_) * total + count : count;
     if (callbacks_.progress) callbacks_.progress(stage, units_, each ? pictures() * total : total);
-    if (callbacks_.cancelled && callbacks_.cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+    if (callbacks_.cancel != nullptr && callbacks_.cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
   }
 
+  // Several calls of one stage are added up.
   template <typename Call>
   void timed(Stage stage, Call call) {
     units_ = 0;
     const auto begin = Clock::now();
     call();
     synchronize(m_.device);
-    result_.times.push_back({stage, std::chrono::duration<double>(Clock::now() - begin).count(), units_});
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    for (Result::StageTime& known : result_.times) {
+      if (known.stage != stage) continue;
+      known.seconds += seconds;
+      known.units = units_;
+      return;
+    }
+    result_.times.push_back({stage, seconds, units_});
   }
 
   void read_references() {
-    references_ = glm::read_references(
-        m_, request_.references, store_, injected_,
-        [&](int64_t n, int64_t total) { done(Stage::references, n, total, /*each=*/false); }, tap_);
+    if (request_.references.empty()) return;
+    timed(Stage::references, [&] {
+      references_ = glm::read_references(
+          m_, request_.references, kept_.references, injected_,
+          [&](int64_t n, int64_t total) { done(Stage::references, n, total, /*each=*/false); }, tap_);
+    });
   }
 
-  // With references the picture's grid is the only one.
-  Grid preview() const { return references_.empty() ? preview_grid(settings_.grid()) : Grid{0, 0}; }
-
-  std::vector<Grid> sources() const {
-    std::vector<Grid> grids;
-    for (const auto& reference : references_) grids.push_back(reference->grid);
-    return grids;
+  // Of each picture i64 [1, N], one for each decoder patch.
+  std::vector<at::Tensor> prior_ids() {
+    const PriorStage stage(m_, request_, settings_, injected_, references_);
+    std::vector<at::Tensor> ids;
+    const int threads = at::get_num_threads();
+    if (!worth_threads(m_.config.prior)) at::set_num_threads(1);
+    timed(Stage::prior, [&] {
+      const std::vector<at::Tensor> generated = generated_tokens(stage);
+      for_each([&] { ids.push_back(patch_ids(stage, generated)); });
+    });
+    at::set_num_threads(threads);
+    return ids;
   }
 
-  // generated: of each picture, unless what comes after them is injected.
-  at::Tensor prior_ids(const std::vector<at::Tensor>& generated) {  // -> i64 [1, N], one for each decoder patch
-    const Grid grid = settings_.grid();
-    const int64_t codebook = m_.config.generation.codebook;
-    at::Tensor ids;
-    if (auto injected = injected_.ids("prior.ids", {1, 4 * grid.cells()}, codebook)) {
-      ids = *injected;
-    } else {
+  // generated: of each picture, unless what comes after them is injected. -> i64 [1, N]
+  at::Tensor patch_ids(const PriorStage& stage, const std::vector<at::Tensor>& generated) {
+    at::Tensor ids = stage.injected_ids();
+    if (!ids.defined()) {
       tap_.stage("ar.generated", generated[picture_]);
-      const at::Tensor large = large_grid(generated[picture_], preview(), grid, codebook);
+      const at::Tensor large = stage.large_grid(generated[picture_]);
       tap_.stage("prior.d32_ids.0", large);
       warn_of_collapse(large);
-      ids = upsample_ids(large, grid);
+      ids = upsample_ids(large, settings_.grid());
     }
     tap_.stage("prior.ids", ids);
     return ids;
@@ -176,74 +201,32 @@ class PictureRun {
   }
 
   // Of each picture i64 [1, n]: injected, or written together.
-  std::vector<at::Tensor> generated_tokens() {
+  std::vector<at::Tensor> generated_tokens(const PriorStage& stage) {
     std::vector<at::Tensor> generated;
     if (injected_.has("prior.ids")) return generated;
     if (injected_.has("ar.generated")) {
-      for_each([&] { generated.push_back(injected_tokens()); });
+      for_each([&] { generated.push_back(stage.injected_tokens()); });
       return generated;
     }
     std::vector<PriorRequest> requests;
-    for_each([&] { requests.push_back(prior_request()); });
+    for_each([&] { requests.push_back(stage.request(seed(), tap_)); });
     return generate_tokens(
         m_.prior, m_.config, requests, [&](int64_t n, int64_t total) { done(Stage::prior, n, total, /*each=*/false); },
         tap_ / "ar");
   }
 
-  at::Tensor injected_tokens() const {  // -> i64 [1, n]
-    at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
-    const int64_t first = preview().cells();
-    const int64_t cells = first + settings_.grid().cells();
-    const int64_t codebook = m_.config.generation.codebook;
-    if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
-      throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
-                                        " image tokens with ids below " + std::to_string(codebook) +
-                                        ", found fewer or others; inject a dump of the same size");
-    }
-    return injected;
-  }
-
-  at::Tensor prompt_ids(Grid grid) const {  // -> i64 [1, L]
-    if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) return *injected;
-    PromptLayout layout =
-        layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, grid, request_.parse_special, sources());
-    if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
-    at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
-    if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
-      throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
-                                        ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +
-                                        "), found " + std::to_string(ids.max().item<int64_t>()));
-    }
-    return ids;
-  }
-
-  PriorRequest prior_request() const {
-    const Grid grid = settings_.grid();
-    const at::Tensor ids = prompt_ids(grid);
-    tap_.stage("ar.in.input_ids", ids);
-    std::vector<Grid> grids = sources();
-    grids.push_back(grid);
-    if (references_.empty()) grids.push_back(preview());
-    std::vector<int64_t> flat;
-    for (const Grid& g : grids) flat.insert(flat.end(), {1, g.height, g.width});
-    tap_.stage("ar.in.image_grid_thw", at::tensor(flat, at::kLong).view({-1, 3}));
-    const GenerationConfig& g = m_.config.generation;
-    return {.ids = place_tokens(ids, references_, m_),
-            .preview = preview(),
-            .target = grid,
-            .sources = sources(),
-            .sampling = {.temperature = g.temperature, .top_p = g.top_p, .top_k = g.top_k, .greedy = request_.greedy},
-            .allow_early_stop = request_.allow_early_stop,
-            .rng = request_.rng,
-            .seed = seed()};
-  }
-
   // Of each picture the branch with the prompt, and for guidance the one without. Quoted text is encoded once for all.
   std::vector<std::vector<DitBranch>> branches(const std::vector<at::Tensor>& ids) {
+    std::vector<std::vector<DitBranch>> all;
+    timed(Stage::glyphs, [&] { all = encode_branches(ids); });
+    return all;
+  }
+
+  std::vector<std::vector<DitBranch>> encode_branches(const std::vector<at::Tensor>& ids) {
     const int64_t texts = settings_.guidance > 1 ? 2 : 1;
     done(Stage::glyphs, 0, texts, /*each=*/false);
-    const at::Tensor prompt = glyph_embeds("glyph.prompt_embeds", request_.prompt, 0);
-    const at::Tensor empty = texts == 2 ? glyph_embeds("glyph.negative_embeds", "", 1) : at::Tensor();
+    const at::Tensor prompt = glyph_embeds("glyph.prompt_embeds", texts_of(request_), 0);
+    const at::Tensor empty = texts == 2 ? glyph_embeds("glyph.negative_embeds", {}, 1) : at::Tensor();
     std::vector<std::vector<DitBranch>> all;
     for (const at::Tensor& own : ids) {
       all.push_back({m_.dit.branch(prompt, own, /*drop=*/false, tap_ / "step0.cond")});
@@ -254,19 +237,28 @@ class PictureRun {
     return all;
   }
 
-  at::Tensor glyph_embeds(const std::string& name, const std::string& prompt, int call) {  // -> [1, T, E]
+  at::Tensor glyph_embeds(const std::string& name, const std::vector<std::string>& texts, int call) {  // -> [1, T, E]
     at::Tensor embeds;
     if (auto injected = injected_.values(name, {1, -1, m_.config.glyph.dim}, m_.dtype)) {
       embeds = *injected;
     } else {
-      const GlyphIds ids = glyph_ids(m_.byte_tokenizer, prompt, request_.parse_special);
+      const GlyphIds ids = glyph_ids(m_.byte_tokenizer, texts, request_.parse_special);
       embeds = m_.glyph_encoder.forward(ids.texts, tap_ / ("glyph.call" + std::to_string(call)));
     }
     tap_.stage(name, embeds);
     return embeds;
   }
 
-  at::Tensor denoise(const std::vector<DitBranch>& branches, const DitCanvas& canvas) {  // -> [1, C, h, w]
+  at::Tensor denoise(const std::vector<DitBranch>& branches) {  // -> [1, C, h, w]
+    at::Tensor latents;
+    timed(Stage::denoise, [&] {
+      if (!canvas_) canvas_.emplace(m_.dit.canvas(settings_.rendered_height(), settings_.rendered_width()));
+      latents = m_.vae.scale(steps(branches));
+    });
+    return latents;
+  }
+
+  at::Tensor steps(const std::vector<DitBranch>& branches) {  // -> fp32 [1, C, h, w]
     const int64_t patches = 4 * settings_.grid().cells();
     const FlowSchedule schedule(m_.config.schedule, patches, settings_.steps);
     tap_.stage("sched.mu", at::tensor({schedule.mu}, at::kDouble));
@@ -282,16 +274,25 @@ class PictureRun {
       if (k == 0) inside = {tap / "cond", tap / "uncond"};  // of the first step alone
       inside.resize(branches.size());
       const double timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0;
-      const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches, canvas, timestep, inside);
+      const at::Tensor out = m_.dit.forward(latents.to(m_.dtype), branches, *canvas_, timestep, inside);
       const at::Tensor v = guide(out, tap);
       tap.stage("noise_pred", v);
       latents = schedule.step(latents, v, k);
       tap.stage("latents", latents);
       watch.see(latents);
+      show_preview(k + 1, latents, v, schedule.sigmas[static_cast<size_t>(k) + 1]);
       done(Stage::denoise, k + 1, settings_.steps);
     }
     watch.check("decoder's latents");
     return latents;
+  }
+
+  // The latents are the picture's and sigma parts of noise, and v is noise minus picture.
+  void show_preview(int64_t step, const at::Tensor& latents, const at::Tensor& v, float sigma) {
+    if (!callbacks_.preview || step % callbacks_.preview_every != 0 || step == settings_.steps) return;
+    if (!kept_.preview) kept_.preview.emplace(m_.vae_encoder, m_.vae, m_.config.vae);
+    callbacks_.preview(
+        {.seed = seed(), .step = step, .image = kept_.preview->image(m_.vae.scale(latents - sigma * v))});
   }
 
   // Latents to start with, and the step to start at.
@@ -322,6 +323,17 @@ class PictureRun {
   }
 
   void decode(const at::Tensor& scaled) {  // [1, C, h, w]
+    Picture picture;
+    timed(Stage::decode, [&] { picture = {seed(), decoded(scaled)}; });
+    if (callbacks_.picture) {
+      callbacks_.picture(std::move(picture));
+    } else {
+      result_.pictures.push_back(std::move(picture));
+    }
+    done(Stage::decode, 1, 1);
+  }
+
+  Image decoded(const at::Tensor& scaled) {  // [1, C, h, w]
     done(Stage::decode, 0, 1);
     tap_.stage("latents.final_scaled", scaled);
     const at::Tensor pixels = m_.vae.decode(scaled);
@@ -333,30 +345,12 @@ class PictureRun {
         pixels_to_bytes(pixels).slice(1, 0, settings_.height).slice(2, 0, settings_.width).cpu().contiguous();
     tap_.stage("image", bytes);
     const auto* data = bytes.const_data_ptr<uint8_t>();
-    result_.pictures.push_back({seed(), {settings_.width, settings_.height, {data, data + bytes.numel()}}});
-    done(Stage::decode, 1, 1);
-  }
-
-  void write_dump() const {
-    nlohmann::json meta = {{"prompt", request_.prompt},
-                           {"width", settings_.width},
-                           {"height", settings_.height},
-                           {"steps", settings_.steps},
-                           {"guidance", settings_.guidance},
-                           {"seeds", request_.seeds},
-                           {"greedy", request_.greedy},
-                           {"rng", request_.rng == Rng::cuda ? "cuda" : "cpu"},
-                           {"parse_special", request_.parse_special},
-                           {"references", request_.references.size()},
-                           {"model", std::filesystem::absolute(m_.folder).filename().string()},
-                           {"dtype", dtype_name(m_.dtype)},
-                           {"version", GLM_VERSION}};
-    for (const Result::StageTime& t : result_.times) meta["seconds"][stage_name(t.stage)] = t.seconds;
-    dump_.write(meta.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    units_ = static_cast<int64_t>(picture_) + 1;
+    return {settings_.width, settings_.height, {data, data + bytes.numel()}};
   }
 
   const Model& m_;
-  ReferenceStore& store_;
+  Kept& kept_;
   const Request& request_;
   const Callbacks& callbacks_;
   Settings settings_;
@@ -364,6 +358,7 @@ class PictureRun {
   Dump dump_;
   Tap tap_;
   std::vector<std::shared_ptr<const Reference>> references_;
+  std::optional<DitCanvas> canvas_;  // the same for all pictures
   Result result_;
   size_t picture_ = 0;  // whose turn it is
   int64_t units_ = 0;
@@ -371,8 +366,19 @@ class PictureRun {
 
 }  // namespace
 
-Result run_picture(const Model& model, ReferenceStore& store, const Request& request, const Callbacks& callbacks) {
-  return PictureRun(model, store, request, callbacks).run();
+Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks) {
+  return PictureRun(model, kept, request, callbacks).all();
+}
+std::vector<Tokens> run_tokens(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks) {
+  return PictureRun(model, kept, request, callbacks).tokens();
+}
+std::vector<Latents> run_latents(const Model& model, Kept& kept, const Request& request,
+                                 const std::vector<Tokens>& tokens, const Callbacks& callbacks) {
+  return PictureRun(model, kept, request, callbacks).latents(tokens);
+}
+Result run_pixels(const Model& model, Kept& kept, const Request& request, const std::vector<Latents>& latents,
+                  const Callbacks& callbacks) {
+  return PictureRun(model, kept, request, callbacks).pixels(latents);
 }
 
 }  // namespace glm

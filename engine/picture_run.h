@@ -1,12 +1,29 @@
 // One request through the stages: references, prior, glyphs, denoising, decoding. Upstream: GlmImagePipeline.__call__
 #pragma once
 
+#include <optional>
+#include <vector>
+
+#include "engine/latent_preview.h"
 #include "engine/model.h"
 #include "engine/pipeline.h"
 #include "engine/references.h"
 
 namespace glm {
 
-Result run_picture(const Model& model, ReferenceStore& store, const Request& request, const Callbacks& callbacks);
+// What one call leaves for the next.
+struct Kept {
+  ReferenceStore references;
+  std::optional<LatentPreview> preview;  // made when the first one is wanted
+};
+
+Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
+
+// Its parts.
+std::vector<Tokens> run_tokens(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
+std::vector<Latents> run_latents(const Model& model, Kept& kept, const Request& request,
+                                 const std::vector<Tokens>& tokens, const Callbacks& callbacks);
+Result run_pixels(const Model& model, Kept& kept, const Request& request, const std::vector<Latents>& latents,
+                  const Callbacks& callbacks);
 
 }  // namespace glm

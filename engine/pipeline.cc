@@ -2,104 +2,23 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/core/InferenceMode.h>
 
-#include <algorithm>
-#include <new>
+#include <optional>
 
 #include "base/cpu_count.h"
 #include "base/error.h"
+#include "base/free_memory.h"
+#include "engine/boundary.h"
+#include "engine/call_queue.h"
+#include "engine/cost.h"
 #include "engine/device.h"
 #include "engine/model.h"
 #include "engine/picture_run.h"
-#include "engine/references.h"
+#include "engine/settings.h"
 
 namespace glm {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-// What ATen warns of is upstream's business, and the library prints nothing.
-class Silence : public c10::WarningHandler {
- public:
-  void process(const c10::Warning& /*warning*/) override {}
-};
-
-// The part of `text` from `begin` to the end of `end`, in brackets, or nothing.
-std::string excerpt(const std::string& text, const std::string& begin, const std::string& end) {
-  const size_t first = text.find(begin);
-  const size_t last = first == std::string::npos ? first : text.find(end, first);
-  return last == std::string::npos ? "" : " (" + text.substr(first, last + end.size() - first) + ")";
-}
-
-// Memory of the computer. what: ATen's message, "… you tried to allocate 268435456 bytes. …"
-Error out_of_memory(const std::string& what) {
-  return {ErrorCode::memory, "out of memory" + excerpt(what, "tried to allocate ", " bytes") +
-                                 "; try a smaller size, or --dtype bfloat16"};
-}
-
-// what: "… Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.20 GiB is free. …", or what a
-// library that allocates by itself says: "CUDA error: out of memory\n…".
-Error out_of_gpu_memory(const std::string& what) {
-  std::string more = excerpt(what, "Tried to allocate ", " is free");
-  if (more.empty()) more = " (" + what.substr(0, std::min<size_t>(what.find('\n'), 200)) + ")";
-  return {ErrorCode::memory, "out of memory of the GPU" + more +
-                                 "; try a smaller size, fewer pictures at once, --dtype bfloat16 or --device cpu"};
-}
-
-bool is_out_of_memory(const std::string& what) {
-  return what.find("can't allocate memory") != std::string::npos;
-}
-
-// The CUDA libraries' own allocations fail with words of their own.
-bool is_out_of_gpu_memory(const c10::Error& e, const std::string& what) {
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr) return true;
-  for (const char* words : {"CUDA error: out of memory", "CUDA out of memory", "cudaErrorMemoryAllocation",
-                            "CUDA_ERROR_OUT_OF_MEMORY", "_STATUS_ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED"}) {
-    if (what.find(words) != std::string::npos) return true;
-  }
-  return false;
-}
-
-// What ATen's error means to the caller. By now all tensors of the call are gone.
-Error translated(const c10::Error& e, at::Device device) {
-  const std::string what = e.what_without_backtrace();
-  if (is_out_of_memory(what)) return out_of_memory(what);
-  if (is_out_of_gpu_memory(e, what)) {
-    release_cached_memory(device);  // so that the next call finds it in one piece
-    return out_of_gpu_memory(what);
-  }
-  if (dynamic_cast<const c10::AcceleratorError*>(&e) != nullptr) {
-    return {ErrorCode::device, "the GPU failed: " + what.substr(0, what.find('\n')) +
-                                   "; start the program again, and see nvidia-smi if it happens again"};
-  }
-  return {ErrorCode::internal, what};
-}
-
-// Runs a public call: inference mode and the current GPU, which are per thread, and nothing but glm::Error comes out.
-template <typename Call>
-auto guarded(at::Device device, Call call) {
-  try {
-    const c10::InferenceMode inference;
-    c10::OptionalDeviceGuard current;
-    if (!device.is_cpu()) current.reset_device(device);
-    Silence silence;
-    const c10::WarningUtils::WarningHandlerGuard guard(&silence);
-    return call();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw out_of_memory("");
-  } catch (const c10::Error& e) {
-    throw translated(e, device);
-  } catch (const std::exception& e) {
-    throw Error(ErrorCode::internal, e.what());
-  }
-}
-
-}  // namespace
 
 const char* stage_name(Stage stage) {
   switch (stage) {
@@ -117,44 +36,133 @@ const char* stage_name(Stage stage) {
   return "";
 }
 
+struct Pipeline::Engine {
+  Engine(const fs::path& checkpoint, const LoadOptions& options)
+      : threads(options.threads > 0 ? options.threads : cpu_count()) {
+    if (options.threads < 0 || options.threads > 1024) {
+      throw Error(ErrorCode::usage, "threads: expected 0 to 1024, found " + std::to_string(options.threads));
+    }
+    queue.run([&] { load(checkpoint, options); }, options.cancel);
+  }
+  // The model's memory goes on the thread that got it.
+  ~Engine() {
+    try {
+      queue.run([&] {
+        kept.reset();
+        model.reset();
+      });
+    } catch (...) {  // memory for nothing more; the members' own destructors do it
+    }
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void load(const fs::path& checkpoint, const LoadOptions& options) {
+    std::string note;
+    const at::Device to = guarded(at::kCPU, [&] { return open_device(options.device, &note); });
+    if (!note.empty()) warnings.push_back(note);
+    model = guarded(to, [&] {
+      at::set_num_threads(threads);
+      return std::make_unique<const Model>(
+          checkpoint, options.dtype, to,
+          ModelOptions{
+              .prior_precision = options.prior_precision, .kernels = options.kernels, .cancel = options.cancel});
+    });
+    guarded(to, [&] {
+      const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;
+      kept = std::make_unique<Kept>(Kept{ReferenceStore(limit), {}});
+      device = to.is_cpu() ? "cpu" : to.str();
+      dtype = model->dtype == at::kFloat ? "float32" : "bfloat16";
+      warnings.insert(warnings.end(), model->warnings.begin(), model->warnings.end());
+      const std::vector<std::string>& more = model->text_tokenizer.warnings();
+      warnings.insert(warnings.end(), more.begin(), more.end());
+    });
+  }
+
+  // Runs a public call on the pipeline's thread and returns what it returns.
+  template <typename Call>
+  auto run(const CancelToken* cancel, Call call) {
+    std::optional<decltype(call())> result;
+    queue.run(
+        [&] {
+          try {
+            result = guarded(model->device, [&] {
+              at::set_num_threads(threads);
+              return call();
+            });
+          } catch (const Error& e) {
+            if (e.code() == ErrorCode::memory) kept->references.clear();  // for the next call
+            throw;
+          }
+        },
+        cancel);
+    return std::move(*result);
+  }
+
+  // A GPU says itself when it has too little; of the computer's memory the kernel would end the process.
+  void check_memory(const Request& request) const {
+    if (!model->device.is_cpu()) return;
+    const Settings s = settle(request, model->config);
+    const int64_t need = working_bytes(model->config, s.canvas(), static_cast<int64_t>(c10::elementSize(model->dtype)));
+    if (need > free_memory()) {
+      throw out_of_memory("tried to allocate " + std::to_string(need) + " bytes of " + std::to_string(free_memory()) +
+                          " bytes");
+    }
+  }
+
+  int threads;
+  std::string device, dtype;
+  std::vector<std::string> warnings;
+  std::unique_ptr<const Model> model;
+  std::unique_ptr<Kept> kept;
+  CallQueue queue;  // ends first
+};
+
 Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
-    : threads_(options.threads > 0 ? options.threads : cpu_count()) {
-  std::string note;
-  const at::Device device = guarded(at::kCPU, [&] { return open_device(options.device, &note); });
-  if (!note.empty()) warnings_.push_back(note);
-  model_ = guarded(device, [&] {
-    at::set_num_threads(threads_);
-    return std::make_unique<const Model>(
-        checkpoint, options.dtype, device,
-        ModelOptions{.prior_precision = options.prior_precision, .kernels = options.kernels});
-  });
-  references_ =
-      std::make_unique<ReferenceStore>(options.reference_bytes < 0 ? memory_of(device) / 10 : options.reference_bytes);
-  warnings_.insert(warnings_.end(), model_->warnings.begin(), model_->warnings.end());
-  const std::vector<std::string>& more = model_->text_tokenizer.warnings();
-  warnings_.insert(warnings_.end(), more.begin(), more.end());
-}
+    : engine_(guarded(at::kCPU, [&] { return std::make_unique<Engine>(checkpoint, options); })) {}
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
-const PictureDefaults& Pipeline::defaults() const {
-  return model_->config.picture;
-}
 const std::vector<std::string>& Pipeline::warnings() const {
-  return warnings_;
+  return engine_->warnings;
+}
+const std::string& Pipeline::device() const {
+  return engine_->device;
+}
+const std::string& Pipeline::dtype() const {
+  return engine_->dtype;
+}
+
+Details Pipeline::details(const Request& request) const {
+  const ModelConfig& config = engine_->model->config;
+  return guarded(at::kCPU, [&] { return details_of(settle(request, config), config); });
 }
 
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
-  try {
-    return guarded(model_->device, [&] {
-      at::set_num_threads(threads_);
-      return run_picture(*model_, *references_, request, callbacks);
-    });
-  } catch (const Error& e) {
-    if (e.code() == ErrorCode::memory) references_->clear();  // for the next call
-    throw;
-  }
+  Engine& e = *engine_;
+  return e.run(callbacks.cancel, [&] {
+    e.check_memory(request);
+    Result result = run_picture(*e.model, *e.kept, request, callbacks);
+    result.peak_bytes = peak_memory_of(e.model->device);
+    return result;
+  });
+}
+
+std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
+  Engine& e = *engine_;
+  return e.run(callbacks.cancel, [&] { return run_tokens(*e.model, *e.kept, request, callbacks); });
+}
+
+std::vector<Latents> Pipeline::latents(const Request& request, const std::vector<Tokens>& tokens,
+                                       const Callbacks& callbacks) const {
+  Engine& e = *engine_;
+  return e.run(callbacks.cancel, [&] { return run_latents(*e.model, *e.kept, request, tokens, callbacks); });
+}
+
+Result Pipeline::pixels(const Request& request, const std::vector<Latents>& latents, const Callbacks& callbacks) const {
+  Engine& e = *engine_;
+  return e.run(callbacks.cancel, [&] { return run_pixels(*e.model, *e.kept, request, latents, callbacks); });
 }
 
 }  // namespace glm

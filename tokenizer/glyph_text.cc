@@ -30,8 +30,8 @@ std::vector<std::string> find_glyph_texts(std::string_view prompt) {
   return found;
 }
 
-GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special, size_t max_length) {
-  std::vector<std::string> texts = find_glyph_texts(prompt);
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::vector<std::string> texts, bool parse_special,
+                   size_t max_length) {
   if (texts.empty()) texts.emplace_back();
   GlyphIds ids;
   for (const std::string& text : texts) {
@@ -40,6 +40,10 @@ GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool
     if (texts.size() % 2 == 0) ids.texts.back().insert(ids.texts.back().begin(), tokenizer.pad_id());
   }
   return ids;
+}
+
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special, size_t max_length) {
+  return glyph_ids(tokenizer, find_glyph_texts(prompt), parse_special, max_length);
 }
 
 }  // namespace glm

@@ -18,9 +18,11 @@ struct GlyphIds {
   std::vector<std::vector<int64_t>> texts;  // one row of ids per glyph text; never empty
 };
 
-// A prompt without glyph texts has one empty text. With an even number of texts each row starts with one pad
-// id more, which counts as text (it isn't masked) and comes on top of max_length. Upstream:
+// The ids of a prompt's glyph texts; without any there is one empty text. With an even number of texts each row starts
+// with one pad id more, which counts as text (it isn't masked) and comes on top of max_length. Upstream:
 // GlmImagePipeline._get_glyph_embeds.
+GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::vector<std::string> texts, bool parse_special,
+                   size_t max_length = 2048);
 GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special,
                    size_t max_length = 2048);
 

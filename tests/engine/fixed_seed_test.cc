@@ -17,10 +17,10 @@ TEST_P(FixedSeed, TokensAndPictureAreHeld) {
   const TemporaryFolder folder;
   Request request = golden.request();
   const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  EXPECT_EQ(*request.width, pipeline.defaults().width);
-  EXPECT_EQ(*request.height, pipeline.defaults().height);
-  EXPECT_EQ(*request.steps, pipeline.defaults().steps);
-  EXPECT_EQ(*request.guidance, pipeline.defaults().guidance);
+  EXPECT_EQ(*request.width, pipeline.details({}).width);
+  EXPECT_EQ(*request.height, pipeline.details({}).height);
+  EXPECT_EQ(*request.steps, pipeline.details({}).steps);
+  EXPECT_EQ(*request.guidance, pipeline.details({}).guidance);
   request.dump = folder / "dump.safetensors";
   pipeline.generate(request, {});
 

@@ -92,7 +92,7 @@ TEST(ReferencesDump, ComesBackByInjection) {
   Request request = from({draw_reference({150, 130, 1}), draw_reference({128, 200, 2})});
   request.seeds = {3, 4};
   request.dump = folder / "dump.safetensors";
-  request.dump_full = true;
+  request.full_taps = true;
   const Result first = pipeline.generate(request, {});
   const SafetensorsFile dump(request.dump);
   EXPECT_EQ(dump.tensors().at("ar.in.image_grid_thw").shape, (std::vector<int64_t>{3, 3}));

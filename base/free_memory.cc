@@ -1,0 +1,50 @@
+#include "base/free_memory.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <string>
+
+namespace glm {
+namespace {
+
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+// The number after `key` in a file of "key number" lines, or -1.
+int64_t number_in(const std::string& file, const std::string& key) {
+  std::ifstream in(file);
+  std::string name;
+  for (int64_t value = 0; in >> name >> value; in.ignore(kNoLimit, '\n')) {
+    if (name == key) return value;
+  }
+  return -1;
+}
+
+// What the control group at `folder` may still take; file pages that it hasn't used lately are as good as free.
+int64_t left_in(const std::string& folder) {
+  int64_t limit = 0;
+  int64_t used = 0;
+  if (!(std::ifstream(folder + "/memory.max") >> limit)) return kNoLimit;  // "max", or no such group
+  if (!(std::ifstream(folder + "/memory.current") >> used)) return kNoLimit;
+  const int64_t cached = std::max<int64_t>(number_in(folder + "/memory.stat", "inactive_file"), 0) +
+                         std::max<int64_t>(number_in(folder + "/memory.stat", "active_file"), 0);
+  return std::max<int64_t>(limit - used + std::min(cached, used), 0);
+}
+
+}  // namespace
+
+int64_t free_memory() {
+  const int64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
+  int64_t least = kilobytes < 0 ? kNoLimit : kilobytes * 1024;
+  least = std::min(least, left_in("/sys/fs/cgroup"));
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("0::")) continue;  // the unified hierarchy
+    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/'))) {
+      least = std::min(least, left_in("/sys/fs/cgroup" + path));
+    }
+  }
+  return least;
+}
+
+}  // namespace glm

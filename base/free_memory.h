@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstdint>
+
+namespace glm {
+
+// Bytes that this process can still take before the kernel has to end something: what the machine has free or can give
+// up, or less where a control group's memory.max allows less.
+int64_t free_memory();
+
+}  // namespace glm

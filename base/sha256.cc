@@ -1,0 +1,52 @@
+#include "base/sha256.h"
+
+#include <sha2.h>
+
+#include <fstream>
+#include <vector>
+
+#include "base/error.h"
+
+namespace glm {
+
+struct Sha256::State {
+  SHA2_CTX context;
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  SHA256Init(&state_->context);
+}
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::span<const uint8_t> bytes) {
+  SHA256Update(&state_->context, bytes.data(), bytes.size());
+}
+
+void Sha256::add(const std::string& text) {
+  add({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+std::string Sha256::hex() {
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  SHA256Final(digest, &state_->context);
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : digest) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+std::string sha256_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  Sha256 hash;
+  std::vector<char> part(1 << 20);
+  while (in.read(part.data(), static_cast<std::streamsize>(part.size())), in.gcount() > 0) {
+    hash.add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
+  }
+  if (!in.eof()) throw Error(ErrorCode::io, file.string() + ": expected a file to read, found none that can be read");
+  return hash.hex();
+}
+
+}  // namespace glm

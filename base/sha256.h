@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace glm {
+
+// SHA-256 of what it is given, part by part.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+
+  void add(std::span<const uint8_t> bytes);
+  void add(const std::string& text);
+  std::string hex();  // 64 digits; once, at the end
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Of a file's bytes, as sha256sum prints it. Throws Error(io) when it can't be read.
+std::string sha256_of(const std::filesystem::path& file);
+
+}  // namespace glm

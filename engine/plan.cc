@@ -1,0 +1,158 @@
+#include "engine/plan.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "base/cpu_count.h"
+#include "base/sha256.h"
+#include "engine/boundary.h"
+#include "engine/call_queue.h"
+#include "engine/config.h"
+#include "engine/cost.h"
+#include "engine/device.h"
+#include "engine/model.h"
+#include "engine/settings.h"
+#include "tokenizer/glyph_text.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t kPromptLength = 64;     // a usual prompt's
+constexpr double kLaunchSeconds = 12e-6;  // of one operation of LibTorch on a CPU or a GPU
+constexpr int64_t kOperations = 20;       // of a layer
+constexpr double kConvolution = 0.5;      // of a product's speed
+
+// Seconds of one call, the shortest of some.
+template <typename Call>
+double seconds_of(at::Device device, Call call) {
+  double least = 1e9;
+  for (int i = 0; i < 4; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    call();
+    synchronize(device);
+    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return least;
+}
+
+// What this machine does in a second with numbers of this type.
+struct Speed {
+  double work;    // multiplications and additions of a product of matrices
+  double vector;  // weights of a product with a vector
+
+  Speed(at::Device device, at::ScalarType dtype) {
+    constexpr int64_t kSide = 2048;
+    const auto options = at::TensorOptions(dtype).device(device);
+    const at::Tensor weight = at::ones({kSide, kSide}, options);
+    const at::Tensor many = at::ones({256, kSide}, options);
+    const at::Tensor one = at::ones({1, kSide}, options);
+    work = 2.0 * 256 * kSide * kSide / seconds_of(device, [&] { at::linear(many, weight); });
+    vector = 1.0 * kSide * kSide / seconds_of(device, [&] { at::linear(one, weight); });
+  }
+};
+
+double seconds_of(const ModelConfig& c, const Settings& s, const Request& request, const Speed& speed) {
+  const Work w = work_of(c, s.canvas(), kPromptLength, request.references.empty());
+  const double launches = kOperations * kLaunchSeconds;
+  const double token = w.read / speed.vector + static_cast<double>(c.prior.layers) * launches;
+  const double step = w.step / speed.work + static_cast<double>(c.dit.layers) * launches;
+  const double each = w.prompt / speed.work + static_cast<double>(w.tokens) * token +
+                      static_cast<double>(s.steps) * step + w.pixels / (kConvolution * speed.work);
+  return each * static_cast<double>(request.seeds.size());
+}
+
+Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
+  const CheckpointName name(checkpoint);
+  const ModelConfig config(name.folder);
+  const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
+  const at::Device device = open_device(options.device);
+  at::set_num_threads(options.threads > 0 ? options.threads : cpu_count());
+  const Settings s = settle(request, config);
+  const bool preview = request.references.empty();
+  const Grid small = preview ? preview_grid(s.grid()) : Grid{0, 0};
+  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
+  return {.device = device.is_cpu() ? "cpu" : device.str(),
+          .dtype = dtype == at::kFloat ? "float32" : "bfloat16",
+          .details = details_of(s, config),
+          .grid_width = s.grid().width,
+          .grid_height = s.grid().height,
+          .preview_width = small.width,
+          .preview_height = small.height,
+          .tokens = work_of(config, s.canvas(), kPromptLength, preview).tokens,
+          .weight_bytes =
+              weight_bytes(config, static_cast<double>(element),
+                           device.is_cpu() ? static_cast<double>(element) : bytes_of_format(options.prior_precision)),
+          .working_bytes = working_bytes(config, s.canvas(), element),
+          .free_bytes = free_memory_of(device),
+          .seconds = seconds_of(config, s, request, Speed(device, dtype))};
+}
+
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string kind = entry.path().extension();
+    if (entry.is_regular_file() && (kind == ".json" || kind == ".safetensors")) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// A file's size, its first megabyte and 64 samples of the rest.
+void add_file(Sha256* hash, const fs::path& file) {
+  constexpr uint64_t kBegin = 1 << 20;
+  constexpr uint64_t kSample = 4096;
+  const uint64_t size = fs::file_size(file);
+  hash->add(std::to_string(size) + "\n");
+  std::ifstream in(file, std::ios::binary);
+  std::vector<char> part(kBegin);
+  const auto add = [&](uint64_t at, uint64_t length) {
+    in.seekg(static_cast<std::streamoff>(at));
+    in.read(part.data(), static_cast<std::streamsize>(length));
+    hash->add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
+  };
+  add(0, std::min(size, kBegin));
+  if (size <= kBegin) return;
+  const uint64_t rest = size - kBegin;
+  for (uint64_t i = 0; i < 64; ++i) {
+    const uint64_t at = kBegin + rest / 64 * i;
+    add(at, std::min(kSample, size - at));
+  }
+}
+
+}  // namespace
+
+Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
+  std::optional<Plan> result;
+  CallQueue queue;  // its thread's settings end with it
+  queue.run([&] { result = guarded(at::kCPU, [&] { return plan_here(checkpoint, options, request); }); });
+  return *result;
+}
+
+std::vector<std::string> quoted_texts(const std::string& prompt) {
+  return find_glyph_texts(prompt);
+}
+
+std::string checkpoint_hash(const fs::path& checkpoint) {
+  const CheckpointName name(checkpoint);
+  try {
+    Sha256 hash;
+    if (name.random) hash.add("random\n");
+    for (const fs::path& file : files_of(name.folder)) {
+      if (name.random && file.extension() != ".json") continue;
+      hash.add(fs::relative(file, name.folder).string() + "\n");
+      add_file(&hash, file);
+    }
+    return hash.hex();
+  } catch (const fs::filesystem_error& e) {
+    throw Error(ErrorCode::model, name.folder.string() + ": can't be read (" + e.code().message() + ")");
+  }
+}
+
+}  // namespace glm
