@@ -30,10 +30,6 @@ Row row_of(const DeviceInfo& d) {
 
 }  // namespace
 
-CLI::App* add_devices(CLI::App& app) {
-  return app.add_subcommand("devices", "List what this machine has to compute on");
-}
-
 void run_devices() {
   const std::vector<DeviceInfo> all = devices();
   std::vector<Row> rows = {Row{"DEVICE", "NAME", "MEMORY", "COMPUTES WITH"}};

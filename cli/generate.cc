@@ -1,48 +1,36 @@
 #include "cli/generate.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
+#include <unistd.h>
+
 #include <filesystem>
-#include <functional>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <limits>
 #include <random>
-#include <sstream>
-#include <tuple>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
+#include "base/sha256.h"
+#include "cli/interrupt.h"
+#include "cli/metadata.h"
+#include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/values.h"
+#include "cli/report.h"
+#include "cli/show.h"
+#include "cli/sources.h"
 #include "engine/picture_file.h"
 #include "engine/pipeline.h"
+#include "engine/plan.h"
 
 namespace glm::cli {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 namespace {
 
-volatile std::sig_atomic_t g_interrupted = 0;
-
-// The first Ctrl-C asks the engine to stop at the next token or step, the second ends the program at once.
-void interrupt(int /*signal*/) {
-  g_interrupted = 1;
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
-
-void catch_interrupts() {
-  for (const int signal : {SIGINT, SIGTERM}) {
-    // Ignored by who started us (nohup, a script's background job) stays ignored.
-    if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
-  }
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of ours who leaves must not cost the picture
-}
+constexpr double kLong = 120;  // seconds that nobody expects
 
 // A folder that comes with the program: beside the installed program, else in the source tree it was built from.
 fs::path own_model(const std::string& name) {
@@ -63,11 +51,47 @@ fs::path model_of(const std::string& text) {
   return text == "random:public" ? fs::path("random:" + own_model("public").string()) : fs::path(text);
 }
 
-std::string read_prompt(const std::string& argument) {
-  if (argument != "-") return argument;
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+// "nano" of ".../nano/"
+std::string name_of(const fs::path& model) {
+  const fs::path path = fs::absolute(model).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+std::string read_all(std::istream& in, const std::string& name) {
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) throw Error(ErrorCode::io, name + ": expected a prompt to read, found an error");
   if (text.ends_with('\n')) text.pop_back();  // the line's end, not the prompt's
   return text;
+}
+
+std::string read_prompt_file(const std::string& file) {
+  if (file == "-") return read_all(std::cin, "standard input");
+  std::error_code ignored;
+  std::ifstream in(file, std::ios::binary);
+  if (!in || fs::is_directory(file, ignored)) {
+    throw Error(ErrorCode::io, "--prompt-file: expected a file to read, found none: " + file);
+  }
+  return read_all(in, file);
+}
+
+std::string find_prompt(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
+  if (!arguments.empty() && !o.prompt_file.empty()) {
+    throw Error(ErrorCode::usage, "--prompt-file: expected no prompt beside it, found \"" + arguments[0] + "\"");
+  }
+  if (!o.prompt_file.empty()) return read_prompt_file(o.prompt_file);
+  if (!arguments.empty()) return arguments[0] == "-" ? read_prompt_file("-") : arguments[0];
+  if (from.is_object() && from.contains("prompt")) return metadata_text(from, "prompt");
+  throw Error(ErrorCode::usage,
+              "expected a prompt, found none; for example: glm-image generate \"a red apple\"\nSee glm-image generate "
+              "--help");
+}
+
+std::string prompt_of(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
+  std::string prompt = find_prompt(o, arguments, from);
+  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw Error(ErrorCode::usage, "expected a prompt, found an empty one; say what to draw");
+  }
+  return prompt;
 }
 
 // 32 bits, so that what is printed is all of the seed that torch's CPU stream uses.
@@ -75,108 +99,8 @@ uint64_t random_seed() {
   return std::random_device{}();
 }
 
-std::string stage_times(const Result& result) {
-  std::ostringstream text;
-  text.precision(2);
-  text << std::fixed;
-  for (const Result::StageTime& time : result.times) {
-    text << (text.tellp() > 0 ? ", " : "") << stage_name(time.stage) << " " << time.seconds << " s";
-  }
-  return text.str();
-}
-
-// An option whose text `use` reads; it throws Error(usage) for what it can't use. Given twice, the last counts, so that
-// a script's or an alias's options can be overruled.
-void add_value(CLI::App& command, const std::string& names, const std::string& type, const std::string& help,
-               const std::function<void(const std::string&)>& use) {
-  command.add_option_function<std::string>(names, use, help)->type_name(type)->take_last();
-}
-
-void add_picture_options(CLI::App& c, GenerateOptions& o) {
-  c.add_option_function<std::vector<std::string>>(
-       "-i,--image",
-       [&o](const std::vector<std::string>& files) {
-         for (const std::string& file : files) o.references.push_back(path_name("--image", file));
-       },
-       "A picture to start from: PNG, JPEG, WebP, BMP or GIF; up to 8, with -i before each")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  add_value(c, "--size", "WIDTHxHEIGHT",
-            "128 to 2048 pixels a side; auto, the default: the model's, with -i the first picture's aspect at its area",
-            [&o](const std::string& text) { std::tie(o.width, o.height) = width_height("--size", text); });
-  add_value(c, "--steps", "N", "Denoising steps, 1 to 1000 (default: the model's)",
-            [&o](const std::string& text) { o.steps = whole_number("--steps", text, 1, 1000); });
-  add_value(c, "--cfg-scale", "X",
-            "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
-            [&o](const std::string& text) { o.guidance = number("--cfg-scale", text, 0, 1000); });
-  add_value(c, "-s,--seed", "N", "The same seed gives the same picture; -1, the default, draws one and prints it",
-            [&o](const std::string& text) {
-              o.seed = whole_number("--seed", text, -1, std::numeric_limits<int64_t>::max());
-            });
-  add_value(c, "-b,--batch-count", "N",
-            "Pictures with the seeds N, N+1, ... each the same as alone; 1 to 1024 (default: 1)",
-            [&o](const std::string& text) { o.count = whole_number("--batch-count", text, 1, 1024); });
-  add_value(c, "--seeds", "N,N,...", "A picture for each of these seeds, instead of --seed and --batch-count",
-            [&o](const std::string& text) { o.seeds = seed_list("--seeds", text); });
-  add_value(c, "--rng", "STREAM",
-            "Random numbers of torch on a GPU of 132 multiprocessors (cuda, default) or on a CPU (cpu), on any device",
-            [&o](const std::string& text) {
-              o.rng = one_of("--rng", text, {"cuda", "cpu"});
-            });
-  c.add_flag("--greedy", o.greedy, "Take the likeliest image token instead of drawing one");
-  c.add_flag("--parse-special", o.parse_special, "Read text such as <sop> as special tokens, as upstream does");
-  c.add_flag("--allow-early-stop", o.allow_early_stop,
-             "Let the model end its grid of tokens early; a short grid is an error");
-}
-
-void add_run_options(CLI::App& c, GenerateOptions& o) {
-  add_value(c, "-m,--model", "FOLDER",
-            "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws noise "
-            "with random weights of its shapes, random:public of the public model's",
-            [&o](const std::string& text) { o.model = path_name("--model", text); });
-  add_value(c, "--device", "DEVICE",
-            "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU when it can be used, else the CPU",
-            [&o](const std::string& text) { o.device = text; });
-  add_value(c, "--dtype", "TYPE", "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
-            [&o](const std::string& text) {
-              o.dtype = one_of("--dtype", text, {"auto", "float32", "bfloat16"});
-            });
-  add_value(
-      c, "--precision", "prior=FORMAT",
-      "Weights of the prior on a GPU: prior=bf16 (default), prior=fp8, prior=int8 or prior=int4",
-      [&o](const std::string& text) {
-        const std::string part = "prior=";
-        o.prior_precision =
-            one_of("--precision", text, {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}).substr(part.size());
-      });
-  add_value(c, "--kernels", "WHEN",
-            "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
-            [&o](const std::string& text) {
-              o.kernels = one_of("--kernels", text, {"auto", "off", "force"});
-            });
-  add_value(c, "--threads", "N", "CPU threads; 0, the default, takes what the machine has",
-            [&o](const std::string& text) { o.threads = static_cast<int>(whole_number("--threads", text, 0, 1024)); });
-  add_value(c, "-o,--output", "FILE",
-            "PNG to write; %d stands for the picture's number, %s for its seed (default: glm-image-%s.png)",
-            [&o](const std::string& text) { o.output = path_name("--output", text); });
-  add_value(c, "--dump", "FILE", "Write the stage tensors to this safetensors file",
-            [&o](const std::string& text) { o.dump = path_name("--dump", text); });
-  add_value(c, "--dump-level", "LEVEL", "stages (default), or full: what stands inside the stages too",
-            [&o](const std::string& text) {
-              o.dump_level = one_of("--dump-level", text, {"stages", "full"});
-            });
-  add_value(c, "--inject", "FILE", "Use the stage tensors of this safetensors file instead of computing them",
-            [&o](const std::string& text) { o.inject = path_name("--inject", text); });
-  c.add_flag("-q,--quiet", o.quiet, "Print nothing but errors");
-}
-
 std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
-  if (!o.seeds.empty()) {
-    if (o.seed >= 0 || o.count > 1) {
-      throw Error(ErrorCode::usage, "--seeds: expected alone, found with --seed or --batch-count");
-    }
-    return o.seeds;
-  }
+  if (!o.seeds.empty()) return o.seeds;
   const uint64_t first = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed);
   const auto last = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   if (static_cast<uint64_t>(o.count - 1) > last - first) {
@@ -188,113 +112,182 @@ std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
   return seeds;
 }
 
-// The files to write, one for each seed: %d in the pattern is the picture's number from 1, %s its seed.
-std::vector<fs::path> files_of(const std::string& pattern, const std::vector<uint64_t>& seeds) {
-  std::vector<fs::path> files;
-  for (const uint64_t seed : seeds) {
-    std::string name = pattern.empty() ? "glm-image-%s.png" : pattern;
-    const std::vector<std::pair<std::string, std::string>> stands_for = {{"%d", std::to_string(files.size() + 1)},
-                                                                         {"%s", std::to_string(seed)}};
-    for (const auto& [mark, value] : stands_for) {
-      for (size_t at = name.find(mark); at != std::string::npos; at = name.find(mark, at + value.size())) {
-        name.replace(at, mark.size(), value);
+// Everything that `generate` does, in the order in which a mistake costs least.
+class Generation {
+ public:
+  Generation(const Values& given, const std::vector<std::string>& arguments)
+      : from_(given.contains("from") ? read_metadata(given.at("from").back()) : json()),
+        options_(options_of(given, from_)),
+        request_(request_of(options_, prompt_of(options_, arguments, from_))),
+        output_(options_, request_.seeds),
+        model_(model_of(options_.model)) {
+    if (!options_.dump.empty()) check_place(options_.dump, options_.overwrite);
+    read_references();
+    loud_ = !options_.quiet;
+  }
+
+  void run() {
+    const CancelToken& cancel = catch_interrupts();
+    if (loud_) print_texts(request_);
+    const Plan expected = plan(model_, load_options(cancel), request_);
+    if (options_.dry_run) {
+      print_plan(expected, request_, output_.files, options_.json);
+      return;
+    }
+    if (options_.verbose) print_plan(expected, request_, output_.files, /*json=*/false);
+    if (loud_ && expected.seconds > kLong) {
+      std::cerr << "this will take about " << duration_text(expected.seconds) << " on " << expected.device
+                << "; Ctrl-C stops it\n";
+    }
+    const Pipeline pipeline(model_, load_options(cancel));
+    prepare(pipeline);
+    draw(pipeline, cancel);
+  }
+
+ private:
+  static GenerateOptions options_of(const Values& given, const json& from) {
+    const Command& command = command_of("generate");
+    const Source flags{.before = "--", .after = "", .is_environment = false, .values = given};
+    const Source surroundings = environment(command);
+    std::vector<Source> sources;
+    if (const fs::path file = user_config_file(); !file.empty()) sources.push_back(config_file(command, file));
+    for (const Source* source : {&flags, &surroundings}) {
+      const auto config = source->values.find("config");
+      if (config == source->values.end()) continue;
+      sources.push_back(config_file(command, config->second.back()));
+      break;
+    }
+    sources.push_back(surroundings);
+    if (from.is_object()) sources.push_back(source_of(given.at("from").back(), from));
+    sources.push_back(flags);
+    return merged(command, std::move(sources));
+  }
+
+  static Request request_of(const GenerateOptions& o, std::string prompt) {
+    Request r;
+    r.prompt = std::move(prompt);
+    r.texts = o.texts;
+    r.width = o.width;
+    r.height = o.height;
+    r.aspect = o.aspect;
+    r.steps = o.steps;
+    r.guidance = o.guidance;
+    r.seeds = seeds_of(o);
+    r.rng = o.rng == "cpu" ? Rng::cpu : Rng::cuda;
+    r.temperature = o.temperature;
+    r.top_p = o.top_p;
+    r.top_k = o.top_k;
+    r.greedy = o.greedy;
+    r.parse_special = o.parse_special;
+    r.allow_early_stop = o.allow_early_stop;
+    r.dump = o.dump;
+    r.full_taps = o.dump_level == "full";
+    r.inject = o.inject;
+    return r;
+  }
+
+  LoadOptions load_options(const CancelToken& cancel) const {
+    return {.dtype = options_.dtype,
+            .device = options_.device,
+            .prior_precision = options_.prior_precision,
+            .kernels = options_.kernels,
+            .threads = options_.threads,
+            .cancel = &cancel};
+  }
+
+  void read_references() {
+    for (const std::string& file : options_.references) {
+      request_.references.push_back(read_picture(file));
+      making_.reference_hashes.push_back(sha256_of(file));
+    }
+    const json hashes = from_.is_object() ? from_.value("references", json::array()) : json::array();
+    if (hashes.empty()) return;
+    if (!hashes.is_array() || hashes.size() != options_.references.size()) {
+      throw Error(ErrorCode::usage, "--from: expected the " + std::to_string(hashes.size()) +
+                                        " pictures that it was drawn from, each with -i, found " +
+                                        std::to_string(options_.references.size()));
+    }
+    if (hashes != json(making_.reference_hashes)) warn("the pictures after -i are others than those of --from");
+  }
+
+  void warn(const std::string& text) const {
+    if (!options_.quiet) print_warnings({text});
+  }
+
+  // What the pictures will say of themselves, and what is known of the model now.
+  void prepare(const Pipeline& pipeline) {
+    if (loud_) print_warnings(pipeline.warnings());
+    making_.request = request_;
+    making_.request.references.clear();
+    making_.details = pipeline.details(request_);
+    if (!options_.metadata && from_.is_null()) return;
+    making_.dtype = pipeline.dtype();
+    making_.precision = pipeline.device() == "cpu" ? "bf16" : options_.prior_precision;
+    making_.model = name_of(model_);
+    making_.model_hash = checkpoint_hash(model_);
+    const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;
+    if (hash != making_.model_hash) {
+      warn("the picture of --from was drawn by another model (" + metadata_text(from_, "model").substr(0, 60) +
+           "), so this one will differ; -m takes its folder");
+    }
+    const bool exif = output_.format != PictureFormat::png;
+    if (options_.metadata && exif && text_of(making_, request_.seeds[0]).about.size() > kMostExifText) {
+      throw Error(ErrorCode::usage, "expected a shorter prompt for the metadata of JPEG and WebP, found " +
+                                        std::to_string(request_.prompt.size()) +
+                                        " bytes; write a PNG, or add --no-metadata");
+    }
+  }
+
+  void draw(const Pipeline& pipeline, const CancelToken& cancel) {
+    ProgressBar bar(loud_);
+    Callbacks callbacks;
+    callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };
+    callbacks.cancel = &cancel;
+    callbacks.picture = [&](const Picture& picture) {
+      const PictureText text = options_.metadata ? text_of(making_, picture.seed) : PictureText();
+      output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text));
+      written_.push_back({output_.files[written_.size()], picture.seed});
+      if (options_.show) {
+        bar.clear();
+        show(picture.image);
       }
+    };
+    Result result;
+    try {
+      result = pipeline.generate(request_, callbacks);
+    } catch (const Error& e) {
+      bar.clear();
+      if (written_.empty() && e.code() != ErrorCode::cancelled) throw;
+      print_results(written_, making_.details, {}, options_.json);
+      if (e.code() != ErrorCode::cancelled) throw;
+      throw Error(ErrorCode::cancelled, "interrupted; " + (written_.empty() ? "no picture was written" : left_over()));
     }
-    if (std::find(files.begin(), files.end(), fs::path(name)) != files.end()) {
-      throw Error(ErrorCode::usage, "--output: expected a file of its own for each of " + std::to_string(seeds.size()) +
-                                        " pictures (%d or %s in the name), found " + name + " twice");
+    bar.clear();
+    if (loud_) {
+      print_warnings(result.warnings);
+      print_summary(written_, making_.details, result);
     }
-    files.emplace_back(name);
+    print_results(written_, making_.details, result, options_.json);
   }
-  return files;
-}
 
-std::vector<Image> read_references(const std::vector<std::string>& files) {
-  std::vector<Image> pictures;
-  pictures.reserve(files.size());
-  for (const std::string& file : files) pictures.push_back(read_picture(file));
-  return pictures;
-}
-
-Request request_of(const GenerateOptions& o) {
-  return {.prompt = read_prompt(o.prompt),
-          .references = read_references(o.references),
-          .width = o.width,
-          .height = o.height,
-          .steps = o.steps,
-          .guidance = o.guidance,
-          .seeds = seeds_of(o),
-          .rng = o.rng == "cpu" ? Rng::cpu : Rng::cuda,
-          .greedy = o.greedy,
-          .parse_special = o.parse_special,
-          .allow_early_stop = o.allow_early_stop,
-          .dump = o.dump,
-          .dump_full = o.dump_level == "full",
-          .inject = o.inject};
-}
-
-// The last lines, one for each picture, the last with the stages' times. A reader who left early (`| head -0`) is no
-// failure: the pictures stand in their files.
-void report(const std::vector<fs::path>& files, const Result& result) {
-  errno = 0;
-  for (size_t i = 0; i < files.size(); ++i) {
-    const Image& image = result.pictures[i].image;
-    std::cout << files[i].string() << "  seed " << result.pictures[i].seed;
-    if (image.width != result.rendered_width || image.height != result.rendered_height) {
-      std::cout << "  " << image.width << "x" << image.height << " of " << result.rendered_width << "x"
-                << result.rendered_height << ", grid " << result.rendered_width / 32 << "x"
-                << result.rendered_height / 32;
-    }
-    if (i + 1 == files.size()) std::cout << "  (" << stage_times(result) << ")";
-    std::cout << "\n";
+  std::string left_over() const {
+    return std::to_string(written_.size()) + " of " + std::to_string(output_.files.size()) + " pictures were written";
   }
-  std::cout << std::flush;
-  if (!std::cout && errno != EPIPE) {
-    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) +
-                                   "); the picture is in " + files.back().string());
-  }
-}
+
+  json from_;  // the metadata of --from
+  GenerateOptions options_;
+  Request request_;
+  Output output_;
+  fs::path model_;
+  bool loud_ = true;
+  Making making_;
+  std::vector<Written> written_;
+};
 
 }  // namespace
 
-CLI::App* add_generate(CLI::App& app, GenerateOptions& o) {
-  CLI::App* command = app.add_subcommand("generate", "Draw a picture from a prompt. Put text to be drawn in quotes.");
-  command->add_option("PROMPT", o.prompt, "What to draw; - reads it from standard input")->required()->type_name("");
-  add_picture_options(*command, o);
-  add_run_options(*command, o);
-  command->footer(
-      "\nExamples:\n"
-      "  glm-image generate \"a red apple on a table\" -o apple.png\n"
-      "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7\n"
-      "  glm-image generate \"the same cat in the snow\" -i cat.jpg -o snow.png");
-  return command;
-}
-
-void run_generate(const GenerateOptions& o) {
-  const Request request = request_of(o);
-  const std::vector<fs::path> files = files_of(o.output, request.seeds);
-  for (const fs::path& file : files) check_place(file);
-  if (!o.dump.empty()) check_place(o.dump);
-
-  catch_interrupts();
-  const Pipeline pipeline(model_of(o.model), {.dtype = o.dtype,
-                                              .device = o.device,
-                                              .prior_precision = o.prior_precision,
-                                              .kernels = o.kernels,
-                                              .threads = o.threads});
-  if (!o.quiet) {
-    for (const std::string& warning : pipeline.warnings()) std::cerr << "glm-image: warning: " << warning << "\n";
-  }
-  ProgressBar bar(!o.quiet);
-  const Result result = pipeline.generate(
-      request, {.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); },
-                .cancelled = [] { return g_interrupted != 0; }});
-  bar.clear();
-  if (!o.quiet) {
-    for (const std::string& warning : result.warnings) std::cerr << "glm-image: warning: " << warning << "\n";
-  }
-  for (size_t i = 0; i < files.size(); ++i) write_png(files[i], result.pictures[i].image);
-  if (!o.quiet) report(files, result);
+void run_generate(const Values& given, const std::vector<std::string>& arguments) {
+  Generation(given, arguments).run();
 }
 
 }  // namespace glm::cli

@@ -33,17 +33,8 @@ Row row_of(const KernelVerdict& v) {
 
 }  // namespace
 
-CLI::App* add_kernels(CLI::App& app, KernelsOptions& options) {
-  CLI::App* command = app.add_subcommand("kernels", "Check our CUDA kernels on this GPU and show the result");
-  command->add_option("--device", options.device, "cuda (the first GPU, default) or cuda:N")
-      ->type_name("DEVICE")
-      ->take_last();
-  command->add_flag("--check", options.check, "Check again, whatever an earlier check has shown");
-  return command;
-}
-
-void run_kernels(const KernelsOptions& options) {
-  const KernelReport report = kernel_report(options.device, options.check);
+void run_kernels(const std::string& device, bool check) {
+  const KernelReport report = kernel_report(device, check);
   std::vector<Row> rows = {Row{"KERNEL", "WEIGHTS", "SHAPE", "ERROR", "ALLOWED", "MS", "ATEN'S MS", "VERDICT"}};
   for (const KernelVerdict& v : report.verdicts) rows.push_back(row_of(v));
   std::cout << report.card << "; kernels " << report.build << "\n";

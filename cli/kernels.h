@@ -1,19 +1,11 @@
-// `glm-image kernels`: what checking our CUDA kernels on this machine's GPU has shown.
+// `glm-image kernels`: what checking our CUDA kernels against LibTorch's has shown on this GPU.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 namespace glm::cli {
 
-struct KernelsOptions {
-  std::string device = "cuda";
-  bool check = false;
-};
-
-CLI::App* add_kernels(CLI::App& app, KernelsOptions& options);
-
-// Throws glm::Error.
-void run_kernels(const KernelsOptions& options);
+// check: again, whatever an earlier check has shown. Throws glm::Error.
+void run_kernels(const std::string& device, bool check);
 
 }  // namespace glm::cli

@@ -6,11 +6,19 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
 #include "cli/kernels.h"
+#include "cli/metadata.h"
+#include "cli/options.h"
 
 namespace {
+
+using glm::cli::Command;
+using glm::cli::command_of;
+using glm::cli::Option;
+using glm::cli::Values;
 
 // Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads are 10 to 50 times slower
 // than one. libgomp reads this when it is loaded, before main, so it is set before any library starts.
@@ -48,21 +56,86 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
     const std::string found = first.empty() ? "none" : "\"" + first + "\"";
     return "expected a command such as generate, found " + found + "; to draw: glm-image generate \"a red apple\"";
   }
-  if (!first.empty() && command.get_name() != "generate") {
-    const std::string expected = command.get_options().size() > 1 ? "only options" : "nothing";  // --help is one
-    return "expected " + expected + " after " + command.get_name() + ", found \"" + first + "\"";
+  const Command& known = command_of(command.get_name());
+  if (!first.empty() && known.argument.empty()) {
+    const std::string expected = known.options.empty() ? "nothing" : "only options";
+    return "expected " + expected + " after " + known.name + ", found \"" + first + "\"";
   }
-  if (!first.empty()) {
+  if (!first.empty() && known.name == "generate") {
     return "expected one prompt, found also \"" + first + "\"; put the whole prompt in quotes";
   }
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    return "expected a prompt, found none; for example: glm-image generate \"a red apple\"";
-  }
+  if (!first.empty()) return "expected one " + known.argument + ", found also \"" + first + "\"";
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
+    return "expected a " + known.argument + ", found none";
   std::string what = error.what();
+  if (const size_t at = what.find(" was given a disallowed flag override"); at != std::string::npos) {
+    return "--" + what.substr(0, at) + ": expected no value, found one";
+  }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     return what.substr(0, what.find(':')) + ": expected a value, found none";
   }
   return what;
+}
+
+// What the command line gave.
+struct Given {
+  Values values;
+  std::vector<std::string> arguments;
+};
+
+void add_option(CLI::App* app, const Option& option, Given* given) {
+  const std::string names = (option.letter != 0 ? std::string("-") + option.letter + "," : "") + "--" + option.name;
+  if (option.is_switch()) {
+    const auto set = [given, name = option.name](int64_t) { given->values[name] = {"true"}; };
+    app->add_flag_function(names, set, option.help)->group(option.group)->disable_flag_override();
+    return;
+  }
+  CLI::Option* added = nullptr;
+  if (option.repeats) {
+    const auto keep = [given, name = option.name](const std::vector<std::string>& all) { given->values[name] = all; };
+    added = app->add_option_function<std::vector<std::string>>(names, keep, option.help)->allow_extra_args(false);
+  } else {
+    const auto keep = [given, name = option.name](const std::string& text) { given->values[name] = {text}; };
+    added = app->add_option_function<std::string>(names, keep, option.help)->take_last();
+  }
+  added->type_name(option.value)->group(option.group);
+}
+
+void add_command(CLI::App* app, const Command& command, Given* given) {
+  CLI::App* sub = app->add_subcommand(command.name, command.help);
+  for (const Option& option : command.options) add_option(sub, option, given);
+  if (command.name == "generate") {
+    // Optional: a file or another picture may have the prompt.
+    const auto keep = [given](const std::string& prompt) { given->arguments = {prompt}; };
+    sub->add_option_function<std::string>("PROMPT", keep, "What to draw; - reads it from standard input")
+        ->type_name("");
+    sub->footer(
+        "\nEach option has a name in the environment (--cfg-scale: GLM_IMAGE_CFG_SCALE) and in configuration files\n"
+        "(cfg-scale = 2.5; --config, ~/.config/glm-image/config.toml).\n"
+        "\nExamples:\n"
+        "  glm-image generate \"a red apple on a table\" -o apple.png\n"
+        "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7\n"
+        "  glm-image generate \"the same cat in the snow\" -i cat.jpg -o snow.png");
+  } else if (!command.argument.empty()) {
+    sub->add_option(command.argument, given->arguments)->type_name("")->required()->expected(1);
+  }
+}
+
+void run_command(const std::string& name, const Given& given) {
+  const auto has = [&](const char* option) { return given.values.contains(option); };
+  if (name == "generate") {
+    glm::cli::run_generate(given.values, given.arguments);
+  } else if (name == "info") {
+    glm::cli::run_info(given.arguments[0], has("json"));
+  } else if (name == "devices") {
+    glm::cli::run_devices();
+  } else if (name == "kernels") {
+    glm::cli::run_kernels(has("device") ? given.values.at("device").back() : "cuda", has("check"));
+  } else if (name == "completion") {
+    std::cout << glm::cli::completion(given.arguments[0]);
+  } else {
+    std::cout << glm::cli::manual();
+  }
 }
 
 int run(int argc, char** argv) {
@@ -73,11 +146,8 @@ int run(int argc, char** argv) {
       "\nExample:\n"
       "  glm-image generate \"a red apple on a table\" -o apple.png\n\n"
       "glm-image generate --help lists what it takes.");
-  glm::cli::GenerateOptions options;
-  glm::cli::add_generate(app, options);
-  const CLI::App* devices = glm::cli::add_devices(app);
-  glm::cli::KernelsOptions kernels_options;
-  const CLI::App* kernels = glm::cli::add_kernels(app, kernels_options);
+  Given given;
+  for (const Command& command : glm::cli::commands()) add_command(&app, command, &given);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -88,13 +158,7 @@ int run(int argc, char** argv) {
     throw glm::Error(glm::ErrorCode::usage, usage_message(command, e) + "\nSee glm-image " +
                                                 (parsed.empty() ? "" : command.get_name() + " ") + "--help");
   }
-  if (devices->parsed()) {
-    glm::cli::run_devices();
-  } else if (kernels->parsed()) {
-    glm::cli::run_kernels(kernels_options);
-  } else {
-    glm::cli::run_generate(options);
-  }
+  run_command(app.get_subcommands().front()->get_name(), given);
   return 0;
 }
 
@@ -104,8 +168,8 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const glm::Error& e) {
-    const bool interrupted = e.code() == glm::ErrorCode::cancelled;
-    std::cerr << "glm-image: " << (interrupted ? "interrupted; no picture was written" : e.what()) << "\n";
+    const bool before_drawing = std::string(e.what()) == "cancelled";
+    std::cerr << "glm-image: " << (before_drawing ? "interrupted; no picture was written" : e.what()) << "\n";
     return exit_status(e.code());
   } catch (const std::exception& e) {
     std::cerr << "glm-image: " << e.what() << "\n";

@@ -1,18 +1,13 @@
 #include "cli/values.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <map>
 #include <string_view>
 
 #include "base/error.h"
 
 namespace glm::cli {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -63,17 +58,22 @@ std::string path_name(const std::string& option, const std::string& text) {
   return text;
 }
 
-std::pair<std::optional<int64_t>, std::optional<int64_t>> width_height(const std::string& option,
-                                                                       const std::string& text) {
+PictureSize picture_size(const std::string& option, const std::string& text) {
   if (text == "auto") return {};
-  const size_t by = text.find_first_of("xX");
+  const std::map<std::string, std::string> names = {{"square", "1:1"}, {"landscape", "4:3"}, {"portrait", "3:4"}};
+  const auto named = names.find(text);
+  const std::string_view all = named == names.end() ? text : named->second;
+  const size_t by = all.find_first_of("xX:");
   int64_t width = 0;
   int64_t height = 0;
-  const std::string_view all = text;
   if (by == std::string::npos || !read_all(all.substr(0, by), width) || !read_all(all.substr(by + 1), height)) {
-    fail(option, "WIDTHxHEIGHT such as 1024x768, or auto", text);
+    fail(option, "WIDTHxHEIGHT such as 1024x768, an aspect such as 16:9, square, landscape, portrait or auto", text);
   }
-  return {width, height};
+  if (all[by] != ':') return {.width = width, .height = height, .aspect = {}};
+  if (width < 1 || height < 1 || width > 16 * static_cast<double>(height) || height > 16 * static_cast<double>(width)) {
+    fail(option, "an aspect from 1:16 to 16:1", text);
+  }
+  return {.width = {}, .height = {}, .aspect = static_cast<double>(width) / static_cast<double>(height)};
 }
 
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text) {
@@ -90,22 +90,9 @@ std::vector<uint64_t> seed_list(const std::string& option, const std::string& te
   return seeds;
 }
 
-void check_place(const fs::path& file) {
-  std::error_code ignored;
-  if (fs::is_directory(file, ignored)) {
-    throw Error(ErrorCode::io, file.string() + ": expected a file to write, found a folder");
-  }
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io,
-                file.string() + ": can't be written, there is no folder " + folder.string() + "; make it first");
-  }
-  // A device or a pipe is written itself; a file is replaced, which needs its folder.
-  const fs::path written = fs::exists(file, ignored) && !fs::is_regular_file(file, ignored) ? file : folder;
-  if (::access(written.c_str(), W_OK) != 0) {
-    throw Error(ErrorCode::io,
-                file.string() + ": can't be written (" + std::strerror(errno) + "); choose another place");
-  }
+std::string printable(std::string text) {
+  for (char& c : text) c = static_cast<unsigned char>(c) < ' ' || c == 127 ? ' ' : c;
+  return text;
 }
 
 }  // namespace glm::cli

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace glm::cli {
@@ -16,14 +14,18 @@ double number(const std::string& option, const std::string& text, double low, do
 std::string one_of(const std::string& option, const std::string& text, const std::vector<std::string>& choices);
 std::string path_name(const std::string& option, const std::string& text);  // anything but nothing
 
-// "WIDTHxHEIGHT" -> both, "auto" -> neither. Which sizes can be drawn is the engine's business.
-std::pair<std::optional<int64_t>, std::optional<int64_t>> width_height(const std::string& option,
-                                                                       const std::string& text);
+// Width and height of "WIDTHxHEIGHT", the width a height of "16:9", "square", "landscape" or "portrait", nothing of
+// "auto". Which sizes can be drawn is the engine's business.
+struct PictureSize {
+  std::optional<int64_t> width, height;
+  std::optional<double> aspect;
+};
+PictureSize picture_size(const std::string& option, const std::string& text);
 
 // "1,2,3" -> seeds from 0, at least one and at most 1024.
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text);
 
-// Error(io) when `file` can't be written as far as can be told without touching it: better before the work than after.
-void check_place(const std::filesystem::path& file);
+// A stranger's text for the terminal: control characters become spaces.
+std::string printable(std::string text);
 
 }  // namespace glm::cli

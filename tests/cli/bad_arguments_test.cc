@@ -42,12 +42,12 @@ TEST(BadArguments, Words) {
       {{"on", "a", "mat"}, "expected one prompt, found also \"on\"; put the whole prompt in quotes"},
       {{"--steps"}, "--steps: expected a value, found none"},
       {{"-o"}, "--output: expected a value, found none"},
-      {{"--greedy=maybe"}, "maybe"},
+      {{"--greedy=maybe"}, "--greedy: expected no value, found one"},
   });
 }
 
 TEST(BadArguments, Sizes) {
-  const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, or auto, found \"";
+  const std::string form = "--size: expected WIDTHxHEIGHT such as 1024x768, an aspect such as 16:9, square, ";
   const std::string limits = "size: expected 128 to 2048 pixels a side, found ";
   expect_usage({
       {{"--size", "0x0"}, limits + "0x0"},
@@ -58,15 +58,15 @@ TEST(BadArguments, Sizes) {
       {{"--size", "2080x256"}, limits + "2080x256"},
       {{"--size", "256x2080"}, limits + "256x2080"},
       {{"--size", "-256x256"}, limits + "-256x256"},
-      {{"--size", "256"}, form + "256\""},
-      {{"--size", "256x"}, form + "256x\""},
-      {{"--size", "x256"}, form + "x256\""},
-      {{"--size", "256x256x2"}, form + "256x256x2\""},
+      {{"--size", "256"}, form + "landscape, portrait or auto, found \"256\""},
+      {{"--size", "256x"}, form + "landscape, portrait or auto, found \"256x\""},
+      {{"--size", "x256"}, form + "landscape, portrait or auto, found \"x256\""},
+      {{"--size", "256x256x2"}, form + "landscape, portrait or auto, found \"256x256x2\""},
       {{"--size", "256*256"}, form},
       {{"--size", "256 x 256"}, form},
       {{"--size", "25.6x256"}, form},
       {{"--size", "99999999999999999999x256"}, form},
-      {{"--size", ""}, form + "\""},
+      {{"--size", ""}, form + "landscape, portrait or auto, found \"\""},
       {{"--size", std::string(5000, '9')}, form},
   });
 }
@@ -106,8 +106,8 @@ TEST(BadArguments, SeveralPictures) {
       {{"--seeds", "1,2,"}, list + "\"1,2,\""},
       {{"--seeds", "1,-2"}, list + "\"1,-2\""},
       {{"--seeds", "1, 2"}, list + "\"1, 2\""},
-      {{"--seeds", "1,2", "-s", "3"}, "--seeds: expected alone, found with --seed or --batch-count"},
-      {{"--seeds", "1,2", "-b", "2"}, "--seeds: expected alone"},
+      {{"--seeds", "1,2", "-s", "3"}, "expected alone, found with --seed"},
+      {{"--seeds", "1,2", "-b", "2"}, "expected alone, found with --"},
       {{"--seeds", "1,2", "-o", "one.png"}, "expected a file of its own for each of 2 pictures (%d or %s in the name)"},
       {{"--seeds", "1,1", "-o", "%s.png"}, "found 1.png twice"},
       {{"--rng", "dice"}, "--rng: expected cuda or cpu, found \"dice\""},
@@ -167,14 +167,14 @@ TEST(BadArguments, APromptBeyondTheModelsPositions) {
 
 TEST(OddPrompts, AreDrawn) {
   const std::string nul("a\0b", 3);
-  for (const std::string& prompt : {std::string(), std::string("a \xff\xc3 cat"), nul, std::string("\n\n"),
+  for (const std::string& prompt : {std::string("a \xff\xc3 cat"), nul, std::string("\n\na\033[31m"),
                                     std::string("a \"quoted\" 'text' \u201cof\u201d \"no end"), std::string("{}")}) {
     const TemporaryFolder folder;
     const Outcome outcome = run_program({"generate", "-", "-m", small_checkpoint().string(), "--size", "128x128",
                                          "--steps", "1", "--threads", "1", "-o", (folder / "a.png").string()},
                                         {.input = prompt, .folder = {}, .output = {}});
     EXPECT_EQ(outcome.status, 0) << prompt << ": " << outcome.err;
-    EXPECT_EQ(outcome.err, "");
+    for (const char c : outcome.err) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= ' ') << outcome.err;
     EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.png"});
   }
 }
@@ -188,12 +188,18 @@ TEST(OddPrompts, MayStartWithADashAfterTwo) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
 
-TEST(OddPrompts, AnEmptyArgumentIsAPrompt) {
+TEST(BadArguments, AnEmptyPrompt) {
   const TemporaryFolder folder;
-  Arguments arguments = small_picture(folder / "a.png");
-  arguments[1] = "";
-  const Outcome outcome = run_program(arguments);
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  for (const std::string prompt : {"", " ", "\n\t"}) {
+    Arguments arguments = small_picture(folder / "a.png");
+    arguments[1] = prompt;
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find("expected a prompt, found an empty one"), std::string::npos) << outcome.err;
+    arguments[1] = "-";
+    EXPECT_EQ(run_program(arguments, {.input = prompt, .folder = {}, .output = {}}).status, 2);
+  }
+  EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
 }  // namespace

@@ -124,8 +124,12 @@ TEST_F(BadFiles, PlacesThatCanNotBeWritten) {
 TEST_F(BadFiles, PlacesThatRefuseOnlyWhenWritten) {
   expect_failure(draw({"-o", "/proc/version"}), 1, {"/proc/version: can't be written"});
   expect_failure(draw({"-o", "/dev/full"}), 1, {"/dev/full: can't be written (No space left on device)"});
-  expect_failure(draw({"--dump", "/dev/full"}), 1, {"/dev/full: can't be written (No space left on device)"});
   expect_nothing_drawn();
+  const Outcome dump = draw({"-q", "--dump", "/dev/full"});
+  EXPECT_EQ(dump.status, 1);
+  EXPECT_NE(dump.err.find("/dev/full: can't be written (No space left on device)"), std::string::npos) << dump.err;
+  EXPECT_EQ(dump.out, (places_ / "a.png").string() + "\n") << "the finished picture is kept";
+  EXPECT_EQ(names_in(places_.path()), std::vector<std::string>{"a.png"});
 }
 
 TEST_F(BadFiles, TooLittleMemory) {

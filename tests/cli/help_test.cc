@@ -1,6 +1,9 @@
 // What a stranger sees first.
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+
 #include "tests/cli/program.h"
 
 namespace glm {
@@ -17,15 +20,37 @@ TEST(Help, OfTheProgramNamesItsCommandsAndShowsAnExample) {
   EXPECT_EQ(outcome.out.find(GLM_BINARY_DIR), std::string::npos) << outcome.out;
 }
 
-TEST(Help, OfGenerateNamesEveryOption) {
-  const Outcome outcome = run_program({"generate", "--help"});
-  EXPECT_EQ(outcome.status, 0);
-  EXPECT_EQ(outcome.err, "");
-  for (const char* option : {"Usage: glm-image generate ", "PROMPT", "-m,--model FOLDER", "--size WIDTHxHEIGHT",
-                             "--steps N", "--cfg-scale X", "-s,--seed N", "--greedy", "--device DEVICE", "--dtype TYPE",
-                             "--threads N", "-o,--output FILE", "--dump FILE", "--dump-level LEVEL", "--inject FILE",
-                             "--parse-special", "--allow-early-stop", "-q,--quiet"}) {
-    EXPECT_NE(outcome.out.find(option), std::string::npos) << option << "\n" << outcome.out;
+// "--steps" and the like, each once.
+std::set<std::string> options_in(const std::string& text) {
+  static const std::regex option("--[a-z][a-z-]+[a-z]");
+  return {std::sregex_token_iterator(text.begin(), text.end(), option), std::sregex_token_iterator()};
+}
+
+// One table makes all of them.
+TEST(Help, ManPageAndCompletionsNameTheSameOptions) {
+  const Outcome help = run_program({"generate", "--help"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_EQ(help.err, "");
+  std::set<std::string> options = options_in(help.out);
+  for (const char* option :
+       {"--size",   "--width",   "--height",      "--prompt-file", "--batch-count", "--seeds",   "--temperature",
+        "--top-k",  "--top-p",   "--rng",         "--device",      "--text",        "--output",  "--overwrite",
+        "--format", "--quality", "--no-metadata", "--from",        "--json",        "--dry-run", "--show",
+        "--quiet",  "--verbose", "--config",      "--model",       "--image",       "--dump",    "--inject"}) {
+    EXPECT_TRUE(options.contains(option)) << option << "\n" << help.out;
+  }
+  EXPECT_FALSE(options.contains("--negative-prompt"));
+  EXPECT_NE(help.out.find("-s,--seed N"), std::string::npos) << help.out;
+  EXPECT_NE(help.out.find("GLM_IMAGE_CFG_SCALE"), std::string::npos) << help.out;
+  options.erase("--help");
+  const std::string man = std::regex_replace(run_program({"man"}).out, std::regex("\\\\-"), "-");
+  const std::string fish = std::regex_replace(run_program({"completion", "fish"}).out, std::regex(" -l "), " --");
+  for (const std::string& option : options) {
+    EXPECT_TRUE(options_in(man).contains(option)) << option;
+    EXPECT_TRUE(options_in(fish).contains(option)) << option;
+    for (const char* shell : {"bash", "zsh"}) {
+      EXPECT_TRUE(options_in(run_program({"completion", shell}).out).contains(option)) << option << " in " << shell;
+    }
   }
 }
 

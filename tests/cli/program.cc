@@ -28,6 +28,18 @@ std::vector<char*> pointers(Arguments& all) {
   return result;
 }
 
+// No option may come from the tester's own surroundings.
+void clean_environment() {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (text.starts_with("GLM_IMAGE_")) names.push_back(text.substr(0, text.find('=')));
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+  for (const char* name : {"KITTY_WINDOW_ID", "TERM_PROGRAM", "NO_COLOR"}) ::unsetenv(name);
+  ::setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+}
+
 int ended_with(pid_t process) {
   int status = 0;
   if (::waitpid(process, &status, 0) != process) return -1;
@@ -70,6 +82,13 @@ Outcome run_program(const Arguments& arguments, const Surroundings& around) {
       ::dup2(closed, STDERR_FILENO);
     }
     if (!around.folder.empty() && ::chdir(around.folder.c_str()) != 0) ::_exit(126);
+    clean_environment();
+    for (const auto& [name, value] : around.environment) ::setenv(name.c_str(), value.c_str(), 1);
+    const rlimit size{static_cast<rlim_t>(around.file_size), static_cast<rlim_t>(around.file_size)};
+    if (around.file_size > 0) {
+      std::signal(SIGXFSZ, SIG_IGN);
+      if (::setrlimit(RLIMIT_FSIZE, &size) != 0) ::_exit(126);
+    }
     const rlimit limit{static_cast<rlim_t>(around.memory), static_cast<rlim_t>(around.memory)};
     if (around.memory > 0 && ::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(126);
     ::execv(argv[0], argv.data());
@@ -100,6 +119,7 @@ Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
   process_ = ::forkpty(&terminal_, nullptr, nullptr, &size);
   if (process_ < 0) throw std::runtime_error(std::string("no pseudo terminal: ") + std::strerror(errno));
   if (process_ == 0) {
+    clean_environment();
     ::setenv("TERM", kind.term.c_str(), 1);
     if (kind.ignores_interrupts) std::signal(SIGINT, SIG_IGN);
     ::execv(argv[0], argv.data());
@@ -163,10 +183,14 @@ fs::path nano() {
 }
 
 Arguments small_picture(const fs::path& file, const Arguments& more) {
-  Arguments all = {"generate", "a cat",      "-m",        small_checkpoint().string(),
-                   "--size",   "128x128",    "--steps",   "2",
-                   "--seed",   "7",          "--threads", "1",
-                   "-o",       file.string()};
+  Arguments all = {"generate",  "a cat",
+                   "-m",        small_checkpoint().string(),
+                   "--size",    "128x128",
+                   "--steps",   "2",
+                   "--seed",    "7",
+                   "--threads", "1",
+                   "-y",        "--no-metadata",
+                   "-o",        file.string()};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,13 @@ struct Outcome {
 };
 
 struct Surroundings {
-  std::string input;             // of standard input
-  std::filesystem::path folder;  // to run in
-  std::filesystem::path output;  // where standard output goes instead
-  bool nobody_reads = false;     // standard output and error are pipes without a reader
-  int64_t memory = 0;            // limit of the address space in bytes
+  std::string input;                                    // of standard input
+  std::filesystem::path folder;                         // to run in
+  std::filesystem::path output;                         // where standard output goes instead
+  bool nobody_reads = false;                            // standard output and error are pipes without a reader
+  int64_t memory = 0;                                   // limit of the address space in bytes
+  std::map<std::string, std::string> environment = {};  // names that are added; those of the tester's own are gone
+  int64_t file_size = 0;                                // limit of a file in bytes, as a full disk
   std::filesystem::path program = GLM_BINARY_DIR "/glm-image";
 };
 
@@ -67,7 +70,7 @@ std::vector<std::string> names_in(const std::filesystem::path& folder);  // sort
 std::filesystem::path small_checkpoint();
 std::filesystem::path nano();
 
-// {"generate", "a cat", …}: a small picture on the small checkpoint with seed 7, then `more`.
+// {"generate", "a cat", …}: a small picture on the small checkpoint with seed 7, replacing one, then `more`.
 Arguments small_picture(const std::filesystem::path& file, const Arguments& more = {});
 
 }  // namespace glm

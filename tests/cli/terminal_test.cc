@@ -56,7 +56,7 @@ TEST_F(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
   EXPECT_NE(seen.find("steps [########################] 40/40"), std::string::npos) << seen;
   const std::vector<std::string> shown = lines(seen);
   ASSERT_FALSE(shown.empty());
-  EXPECT_EQ(shown.back().find((folder / "a.png").string()), 0U) << "the bar is still there: " << shown.back();
+  EXPECT_EQ(shown.back().find("seed 7  256x256"), 0U) << "the bar is still there: " << shown.back();
 }
 
 TEST_F(Bar, IsNeverWiderThanTheTerminal) {
@@ -77,14 +77,15 @@ TEST_F(Bar, IsNotThereWhenUnwantedOrInTheWay) {
   const TemporaryFolder folder;
   Terminal quiet(small_picture(folder / "a.png", {"-q"}));
   EXPECT_EQ(quiet.finish(), 0);
-  EXPECT_EQ(quiet.seen(), "");
+  EXPECT_EQ(quiet.seen(), (folder / "a.png").string() + "\r\n");
   Terminal::Kind dumb;
   dumb.term = "dumb";
   Terminal editor(small_picture(folder / "a.png"), dumb);
   EXPECT_EQ(editor.finish(), 0);
   EXPECT_EQ(editor.seen().find('\033'), std::string::npos) << editor.seen();
   const Outcome piped = run_program(small_picture(folder / "a.png"));
-  EXPECT_EQ(piped.err, "");
+  EXPECT_EQ(piped.err.rfind("seed 7  128x128  (tokens ", 0), 0U) << piped.err;
+  EXPECT_EQ(std::count(piped.err.begin(), piped.err.end(), '\n'), 1) << piped.err;
 }
 
 struct Stop {

@@ -1,0 +1,222 @@
+#include "cli/completion.h"
+
+#include <sstream>
+
+#include "base/error.h"
+#include "cli/options.h"
+
+namespace glm::cli {
+namespace {
+
+std::string words(const std::vector<std::string>& all) {
+  std::string line;
+  for (const std::string& word : all) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+std::string command_names() {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.push_back(command.name);
+  return words(names);
+}
+
+bool is_shown(const Option& option) {
+  return !option.group.empty();
+}
+
+// "'" can't stand inside single quotes of any of these shells.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// What can stand after an option that takes a value, as a bash pattern: "-s|--seed".
+std::string pattern(const Option& option) {
+  return (option.letter != 0 ? std::string("-") + option.letter + "|" : "") + "--" + option.name;
+}
+
+std::string bash_values(const std::vector<std::string>& choices, bool file) {
+  if (!choices.empty()) return "COMPREPLY=($(compgen -W " + quoted(words(choices)) + " -- \"$word\"))";
+  return file ? "COMPREPLY=($(compgen -f -- \"$word\"))" : "COMPREPLY=()";
+}
+
+std::string bash() {
+  std::ostringstream out;
+  out << "# glm-image completion bash > ~/.local/share/bash-completion/completions/glm-image\n"
+         "_glm_image() {\n"
+         "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+         "  compopt -o filenames 2>/dev/null\n"
+         "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
+         "    COMPREPLY=($(compgen -W "
+      << quoted(command_names() + " --help --version")
+      << " -- \"$word\"))\n"
+         "    return\n"
+         "  fi\n"
+         "  case ${COMP_WORDS[1]} in\n";
+  for (const Command& command : commands()) {
+    out << "    " << command.name << ")\n      case $before in\n";
+    std::vector<std::string> names = {"--help"};
+    for (const Option& option : command.options) {
+      if (!is_shown(option)) continue;
+      names.push_back("--" + option.name);
+      if (option.is_switch()) continue;
+      out << "        " << pattern(option) << ") " << bash_values(option.choices, option.file) << "; return;;\n";
+    }
+    out << "      esac\n"
+           "      if [[ $word == -* ]]; then\n"
+           "        COMPREPLY=($(compgen -W "
+        << quoted(words(names)) << " -- \"$word\"))\n      else\n        "
+        << bash_values(command.argument_choices, command.argument_is_file) << "\n      fi;;\n";
+  }
+  out << "  esac\n"
+         "}\n"
+         "complete -F _glm_image glm-image\n";
+  return out.str();
+}
+
+// A part of an _arguments specification: ":" and brackets mean something in it.
+std::string zsh_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == ':' || c == '[' || c == ']' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string zsh_values(const std::string& what, const std::vector<std::string>& choices, bool file) {
+  std::string out = ":" + zsh_text(what) + ":";
+  if (!choices.empty()) {
+    std::vector<std::string> escaped;
+    for (const std::string& choice : choices) escaped.push_back(zsh_text(choice));
+    return out + "(" + words(escaped) + ")";
+  }
+  return out + (file ? "_files" : "( )");  // a lone space would be a message, which stops the others' completion
+}
+
+std::string zsh() {
+  std::ostringstream out;
+  out << "#compdef glm-image\n"
+         "# glm-image completion zsh > ~/.zfunc/_glm-image, with fpath+=(~/.zfunc) before compinit in ~/.zshrc\n"
+         "_glm_image() {\n"
+         "  if (( CURRENT == 2 )); then\n"
+         "    local -a commands=(\n";
+  for (const Command& command : commands()) out << "      " << quoted(command.name + ":" + command.help) << "\n";
+  out << "    )\n"
+         "    _describe command commands\n"
+         "    return\n"
+         "  fi\n"
+         "  local command=$words[2]\n"
+         "  shift words\n"
+         "  (( CURRENT-- ))\n"
+         "  case $command in\n";
+  for (const Command& command : commands()) {
+    out << "    " << command.name << ")\n      _arguments";
+    for (const Option& option : command.options) {
+      if (!is_shown(option)) continue;
+      const std::string rest = "[" + zsh_text(option.help) + "]" +
+                               (option.is_switch() ? "" : zsh_values(option.value, option.choices, option.file));
+      const std::string times = option.repeats ? "*" : "";
+      out << " \\\n        " << quoted(times + "--" + option.name + rest);
+      if (option.letter != 0) out << " \\\n        " << quoted(times + "-" + option.letter + rest);
+    }
+    if (!command.argument.empty()) {
+      out << " \\\n        "
+          << quoted("1" + zsh_values(command.argument, command.argument_choices, command.argument_is_file));
+    }
+    out << ";;\n";
+  }
+  out << "  esac\n"
+         "}\n"
+         "if [ \"$funcstack[1]\" = _glm-image ]; then _glm_image \"$@\"; else compdef _glm_image glm-image; fi\n";
+  return out.str();
+}
+
+std::string fish() {
+  std::ostringstream out;
+  out << "# glm-image completion fish > ~/.config/fish/completions/glm-image.fish\n"
+         "complete -c glm-image -f\n";
+  for (const Command& command : commands()) {
+    out << "complete -c glm-image -n __fish_use_subcommand -a " << command.name << " -d " << quoted(command.help)
+        << "\n";
+    const std::string here = "complete -c glm-image -n '__fish_seen_subcommand_from " + command.name + "'";
+    for (const Option& option : command.options) {
+      if (!is_shown(option)) continue;
+      out << here << " -l " << option.name;
+      if (option.letter != 0) out << " -s " << option.letter;
+      if (!option.is_switch()) out << (option.file ? " -r -F" : " -x");
+      if (!option.choices.empty()) out << " -a " << quoted(words(option.choices));
+      out << " -d " << quoted(option.help) << "\n";
+    }
+    if (!command.argument_choices.empty()) out << here << " -a " << quoted(words(command.argument_choices)) << "\n";
+    if (command.argument_is_file) out << here << " -F\n";
+  }
+  return out.str();
+}
+
+// Text as roff takes it: no line that begins with a control character, no "-" that becomes a hyphen.
+std::string roff(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) out += "\\&";
+      out += c;
+    }
+  }
+  return out;
+}
+
+void describe(std::ostringstream& out, const Option& option) {
+  out << ".TP\n";
+  if (option.letter != 0) out << "\\fB\\-" << option.letter << "\\fR, ";
+  out << "\\fB\\-\\-" << roff(option.name) << "\\fR";
+  if (!option.is_switch()) out << " \\fI" << roff(option.value) << "\\fR";
+  out << "\n" << roff(option.help) << ".\n";
+}
+
+}  // namespace
+
+std::string completion(const std::string& shell) {
+  if (shell == "bash") return bash();
+  if (shell == "zsh") return zsh();
+  if (shell == "fish") return fish();
+  throw Error(ErrorCode::usage, "completion: expected bash, zsh or fish, found \"" + shell.substr(0, 60) + "\"");
+}
+
+std::string manual() {
+  std::ostringstream out;
+  out << ".TH GLM\\-IMAGE 1 \"\" \"glm\\-image " << GLM_VERSION
+      << "\" \"User Commands\"\n.SH NAME\nglm\\-image \\- draws pictures with GLM\\-Image\n.SH SYNOPSIS\n";
+  for (const Command& command : commands()) {
+    out << ".B glm\\-image " << command.name << "\n" << (command.options.empty() ? "" : "[\\fIOPTION\\fR]... ");
+    out << (command.argument.empty() ? "\n" : "\\fI" + command.argument + "\\fR\n") << ".br\n";
+  }
+  for (const Command& command : commands()) {
+    out << ".SH " << command.name << "\n" << roff(command.help) << "\n";
+    std::string group;
+    for (const Option& option : command.options) {
+      if (!is_shown(option)) continue;
+      if (option.group != group && command.name == "generate") out << ".SS " << option.group << "\n";
+      group = option.group;
+      describe(out, option);
+    }
+  }
+  out << ".SH ENVIRONMENT\nEach option of generate has a name in the environment: \\fB"
+      << roff(environment_name(*find_option(commands().front(), "cfg-scale")))
+      << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches are 1 or 0.\n"
+         ".SH FILES\n\\fI$XDG_CONFIG_HOME/glm\\-image/config.toml\\fR, else \\fI~/.config/glm\\-image/config.toml\\fR, "
+         "has lines such as"
+         " \\fBsteps = 20\\fR, named like the options. What is stronger comes first: options, \\-\\-from, environment, "
+         "\\-\\-config, this file, the checkpoint's glm_image.json, its other files.\n"
+         ".SH EXIT STATUS\n0 done, 1 failure, 2 usage, 3 model missing or broken, 4 out of memory, 5 no such GPU or "
+         "one "
+         "that can't be used, 130 interrupted.\n";
+  return out.str();
+}
+
+}  // namespace glm::cli

@@ -1,0 +1,145 @@
+#include "cli/metadata.h"
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/values.h"
+
+namespace glm::cli {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr uintmax_t kMostBytes = uintmax_t{256} << 20;
+
+std::string number_text(double value) {
+  return json(value).dump();
+}
+
+// What isn't UTF-8 is replaced, as in the JSON.
+std::string valid_utf8(const std::string& text) {
+  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
+}
+
+// As the web interface of Stable Diffusion writes it, and many programs read it.
+std::string parameters_of(const Making& m, uint64_t seed) {
+  const Details& d = m.details;
+  return valid_utf8(m.request.prompt) + "\nSteps: " + std::to_string(d.steps) +
+         ", Sampler: Euler, CFG scale: " + number_text(d.guidance) + ", Seed: " + std::to_string(seed) +
+         ", Size: " + std::to_string(d.width) + "x" + std::to_string(d.height) +
+         ", Model hash: " + m.model_hash.substr(0, 10) + ", Model: " + m.model + ", Version: glm-image " + GLM_VERSION;
+}
+
+// An option's text for each entry of the metadata that is an option.
+constexpr std::pair<const char*, const char*> kOptionOf[] = {
+    {"seed", "seed"},
+    {"width", "width"},
+    {"height", "height"},
+    {"steps", "steps"},
+    {"guidance", "cfg-scale"},
+    {"temperature", "temperature"},
+    {"top_k", "top-k"},
+    {"top_p", "top-p"},
+    {"greedy", "greedy"},
+    {"rng", "rng"},
+    {"dtype", "dtype"},
+    {"texts", "text"},
+    {"parse_special", "parse-special"},
+    {"allow_early_stop", "allow-early-stop"},
+};
+
+std::string text_of(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+PictureText text_of(const Making& m, uint64_t seed) {
+  const Details& d = m.details;
+  const json about = {{"program", "glm-image"},
+                      {"version", GLM_VERSION},
+                      {"prompt", m.request.prompt},
+                      {"texts", m.request.texts},
+                      {"seed", seed},
+                      {"width", d.width},
+                      {"height", d.height},
+                      {"steps", d.steps},
+                      {"guidance", d.guidance},
+                      {"temperature", d.temperature},
+                      {"top_k", d.top_k},
+                      {"top_p", d.top_p},
+                      {"greedy", m.request.greedy},
+                      {"rng", m.request.rng == Rng::cuda ? "cuda" : "cpu"},
+                      {"dtype", m.dtype},
+                      {"precision", "prior=" + m.precision},
+                      {"parse_special", m.request.parse_special},
+                      {"allow_early_stop", m.request.allow_early_stop},
+                      {"model", m.model},
+                      {"model_hash", m.model_hash},
+                      {"references", m.reference_hashes}};
+  return {.about = about.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace),
+          .parameters = parameters_of(m, seed)};
+}
+
+json read_metadata(const fs::path& file) {
+  std::error_code failed;
+  const uintmax_t size = fs::file_size(file, failed);  // an error for what is no regular file
+  std::ifstream in;
+  if (!failed) in.open(file, std::ios::binary);
+  if (failed || !in) throw Error(ErrorCode::io, file.string() + ": expected a picture to read, found no readable file");
+  if (size > kMostBytes) throw Error(ErrorCode::usage, file.string() + ": expected a picture, found a larger file");
+  const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(in), {}};
+  const std::string about = read_about(bytes);
+  if (about.empty()) {
+    throw Error(ErrorCode::usage,
+                file.string() + ": expected a picture that glm-image made, with its metadata, found none in it");
+  }
+  try {
+    json metadata = parse_json(about, "its metadata");
+    if (metadata.is_object()) return metadata;
+  } catch (const Error& e) {
+    throw Error(ErrorCode::usage, file.string() + ": " + e.what());
+  }
+  throw Error(ErrorCode::usage, file.string() + ": expected an object as its metadata, found another JSON");
+}
+
+std::string metadata_text(const json& metadata, const std::string& key) {
+  const auto found = metadata.find(key);
+  return found != metadata.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Source source_of(const fs::path& file, const json& metadata) {
+  Source source{.before = file.string() + ": ", .after = "", .is_environment = false, .values = {}};
+  for (const auto& [key, option] : kOptionOf) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) continue;
+    if (!found->is_array()) {
+      source.values[option] = {text_of(*found)};
+      continue;
+    }
+    for (const json& item : *found) source.values[option].push_back(text_of(item));
+  }
+  const std::string precision = metadata_text(metadata, "precision");
+  if (!precision.empty() && precision != "prior=bf16") source.values["precision"] = {precision};  // needs a GPU
+  return source;
+}
+
+void run_info(const fs::path& file, bool as_json) {
+  const json metadata = read_metadata(file);
+  if (as_json) {
+    std::cout << metadata.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+    return;
+  }
+  for (const auto& [key, value] : metadata.items()) {
+    std::cout << printable(key + ": " + text_of(value)) << "\n";
+  }
+}
+
+}  // namespace glm::cli

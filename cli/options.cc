@@ -1,0 +1,239 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include "base/error.h"
+#include "cli/values.h"
+
+namespace glm::cli {
+namespace {
+
+using O = GenerateOptions;
+using Text = std::string;
+using Use = std::function<void(O&, const Text&, const Text&)>;
+
+template <typename Number>
+Use whole(Number O::*to, int64_t low, int64_t high) {
+  return [=](O& o, const Text& label, const Text& text) {
+    o.*to = static_cast<Number>(whole_number(label, text, low, high));
+  };
+}
+Use whole(std::optional<int64_t> O::*to, int64_t low, int64_t high) {
+  return [=](O& o, const Text& label, const Text& text) { o.*to = whole_number(label, text, low, high); };
+}
+Use real(std::optional<double> O::*to, double low, double high) {
+  return [=](O& o, const Text& label, const Text& text) { o.*to = number(label, text, low, high); };
+}
+Use choice(Text O::*to, const std::vector<Text>& choices) {
+  return [=](O& o, const Text& label, const Text& text) { o.*to = one_of(label, text, choices); };
+}
+Use path(Text O::*to) {
+  return [=](O& o, const Text& label, const Text& text) { o.*to = path_name(label, text); };
+}
+Use set(bool O::*to, bool when_true = true) {
+  return [=](O& o, const Text& label, const Text& text) {
+    o.*to = (one_of(label, text, {"true", "false"}) == "true") == when_true;
+  };
+}
+
+// A switch.
+Option flag(const Text& name, char letter, const Text& group, const Text& help, Use use = nullptr) {
+  return {.name = name, .letter = letter, .value = "", .group = group, .help = help, .use = std::move(use)};
+}
+Option value(const Text& name, char letter, const Text& value, const Text& group, const Text& help, Use use = nullptr) {
+  return {.name = name, .letter = letter, .value = value, .group = group, .help = help, .use = std::move(use)};
+}
+Option with_choices(Option o, std::vector<Text> choices) {
+  o.choices = std::move(choices);
+  return o;
+}
+Option of_files(Option o) {
+  o.file = true;
+  return o;
+}
+Option repeated(Option o) {
+  o.repeats = true;
+  return o;
+}
+Option overruling(Option o, std::vector<Text> names) {
+  o.overrules = std::move(names);
+  return o;
+}
+Option one_of_these(const Text& name, const Text& type, const Text& group, const Text& help, Text O::*to,
+                    const std::vector<Text>& choices) {
+  return with_choices(value(name, 0, type, group, help, choice(to, choices)), choices);
+}
+
+std::vector<Option> prompt_options() {
+  const Text g = "Prompt";
+  return {
+      of_files(value("prompt-file", 0, "FILE", g, "Read the prompt from this file; - is standard input",
+                     path(&O::prompt_file))),
+      repeated(value("text", 0, "TEXT", g, "A text to be drawn, instead of those in quotes; again for each",
+                     [](O& o, const Text&, const Text& text) { o.texts.push_back(text); })),
+      repeated(of_files(value(
+          "image", 'i', "FILE", g, "A picture to start from: PNG, JPEG, WebP, BMP or GIF; up to 8, with -i before each",
+          [](O& o, const Text& label, const Text& text) { o.references.push_back(path_name(label, text)); }))),
+      of_files(value("from", 0, "FILE", g,
+                     "Repeat this picture: prompt, seed and the rest from its metadata; other options overrule it")),
+      flag("parse-special", 0, g, "Read text such as <sop> as special tokens, as upstream does",
+           set(&O::parse_special)),
+      value("negative-prompt", 'n', "TEXT", "", "", [](O&, const Text& label, const Text&) {
+        throw Error(ErrorCode::usage,
+                    label +
+                        ": expected none: GLM-Image was trained without one (the branch that guidance compares with "
+                        "sees no text at all); say in the prompt what the picture should show instead");
+      })};
+}
+
+std::vector<Option> picture_options() {
+  const Text g = "Picture";
+  return {
+      overruling(
+          with_choices(value("size", 0, "SIZE", g,
+                             "WIDTHxHEIGHT, 128 to 2048 pixels a side; or at the model's area an aspect such as 16:9, "
+                             "square, landscape (4:3), portrait (3:4); auto, the default: the model's, with -i the "
+                             "first picture's aspect",
+                             [](O& o, const Text& label, const Text& text) {
+                               const PictureSize size = picture_size(label, text);
+                               std::tie(o.width, o.height, o.aspect) = std::tie(size.width, size.height, size.aspect);
+                             }),
+                       {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
+          {"width", "height"}),
+      value("width", 'W', "N", g, "Pixels, 128 to 2048", whole(&O::width, 128, 2048)),
+      value("height", 'H', "N", g, "Pixels, 128 to 2048", whole(&O::height, 128, 2048)),
+      value("steps", 0, "N", g, "Denoising steps, 1 to 1000 (default: the model's)", whole(&O::steps, 1, 1000)),
+      value("cfg-scale", 0, "X", g,
+            "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
+            real(&O::guidance, 0, 1000)),
+      overruling(
+          value("seed", 's', "N", g, "The same seed gives the same picture; -1, the default, draws one and prints it",
+                whole(&O::seed, -1, std::numeric_limits<int64_t>::max())),
+          {"seeds"}),
+      overruling(
+          value("batch-count", 'b', "N", g, "Pictures with the seeds N, N+1, ... each the same as alone; 1 to 1024",
+                whole(&O::count, 1, 1024)),
+          {"seeds"}),
+      overruling(
+          value("seeds", 0, "N,N,...", g, "A picture for each of these seeds, instead of --seed and --batch-count",
+                [](O& o, const Text& label, const Text& text) { o.seeds = seed_list(label, text); }),
+          {"seed", "batch-count"}),
+      one_of_these("rng", "STREAM", g,
+                   "Random numbers of torch on a GPU of 132 multiprocessors (cuda, default) or on a CPU (cpu), on any "
+                   "device",
+                   &O::rng, {"cuda", "cpu"}),
+      value("temperature", 0, "X", g, "Of the image tokens' drawing, above 0 (default: the model's)",
+            real(&O::temperature, 1e-6, 1e6)),
+      value("top-k", 0, "N", g, "Draw from the N likeliest image tokens; 0 is off (default: the model's)",
+            whole(&O::top_k, 0, 1 << 24)),
+      value("top-p", 0, "X", g,
+            "Draw from the likeliest that make up this probability; 1 is off (default: the model's)",
+            real(&O::top_p, 0, 1)),
+      flag("greedy", 0, g, "Take the likeliest image token instead of drawing one", set(&O::greedy)),
+      flag("allow-early-stop", 0, g, "Let the model end its grid of tokens early; a short grid is an error",
+           set(&O::allow_early_stop))};
+}
+
+std::vector<Option> run_options() {
+  const Text g = "Model and machine";
+  return {
+      of_files(value("model", 'm', "FOLDER", g,
+                     "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws "
+                     "noise with random weights of its shapes, random:public of the public model's",
+                     path(&O::model))),
+      with_choices(
+          value("device", 0, "DEVICE", g,
+                "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU that can be used, else the "
+                "CPU",
+                [](O& o, const Text&, const Text& text) { o.device = text; }),
+          {"auto", "cpu", "cuda"}),
+      one_of_these("dtype", "TYPE", g, "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
+                   &O::dtype, {"auto", "float32", "bfloat16"}),
+      with_choices(value("precision", 0, "prior=FORMAT", g,
+                         "Weights of the prior on a GPU: prior=bf16 (default), prior=fp8, prior=int8 or prior=int4",
+                         [](O& o, const Text& label, const Text& text) {
+                           o.prior_precision =
+                               one_of(label, text, {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}).substr(6);
+                         }),
+                   {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}),
+      one_of_these("kernels", "WHEN", g,
+                   "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
+                   &O::kernels, {"auto", "off", "force"}),
+      value("threads", 0, "N", g, "CPU threads; 0, the default, takes what the machine has",
+            whole(&O::threads, 0, 1024)),
+      of_files(value("config", 0, "FILE", g, "Options from this TOML file, as steps = 20"))};
+}
+
+std::vector<Option> output_options() {
+  const Text g = "Output";
+  return {
+      of_files(value("output", 'o', "FILE", g,
+                     "Picture to write; %d stands for its number, %s for its seed, - is standard output (default: "
+                     "glm-image-%s.png)",
+                     path(&O::output))),
+      flag("overwrite", 'y', g, "Replace files that are there already", set(&O::overwrite)),
+      one_of_these("format", "FORMAT", g, "png, jpg or webp (default: as the file's name ends, else png)", &O::format,
+                   {"png", "jpg", "webp"}),
+      value("quality", 0, "N", g, "Of jpg and webp, 1 to 100 (default: 90)", whole(&O::quality, 1, 100)),
+      flag("no-metadata", 0, g, "Write nothing into the file of how the picture was made", set(&O::metadata, false)),
+      flag("json", 0, g, "Print one JSON object instead of the files' names", set(&O::json)),
+      flag("dry-run", 0, g, "Only say what would be done: sizes, grids, memory, time", set(&O::dry_run)),
+      flag("show", 0, g, "Show the picture in the terminal, when it can (Kitty, iTerm2, sixel)", set(&O::show)),
+      flag("quiet", 'q', g, "Print nothing but errors and the files' names", set(&O::quiet)),
+      flag("verbose", 'v', g, "Say more of what is done", set(&O::verbose)),
+      of_files(value("dump", 0, "FILE", "Stages", "Write the stage tensors to this safetensors file", path(&O::dump))),
+      one_of_these("dump-level", "LEVEL", "Stages", "stages (default), or full: what stands inside the stages too",
+                   &O::dump_level, {"stages", "full"}),
+      of_files(value("inject", 0, "FILE", "Stages",
+                     "Use the stage tensors of this safetensors file instead of computing them", path(&O::inject)))};
+}
+
+std::vector<Option> generate_options() {
+  std::vector<Option> all = prompt_options();
+  for (const auto& part : {picture_options(), run_options(), output_options()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = {
+      {"generate", "PROMPT", "Draw a picture from a prompt. Put text to be drawn in quotes.", generate_options()},
+      {"info",
+       "FILE",
+       "Show how a picture was made",
+       {flag("json", 0, "Options", "Print the metadata as JSON")},
+       {},
+       true},
+      {"devices", "", "List what this machine has to compute on", {}},
+      {"kernels",
+       "",
+       "Check our CUDA kernels on this GPU and show the result",
+       {with_choices(value("device", 0, "DEVICE", "Options", "cuda (the first GPU, default) or cuda:N"), {"cuda"}),
+        flag("check", 0, "Options", "Check again, whatever an earlier check has shown")}},
+      {"completion", "SHELL", "Print the completions of a shell", {}, {"bash", "zsh", "fish"}},
+      {"man", "", "Print the manual page (glm-image man | man -l -)", {}}};
+  return all;
+}
+
+const Command& command_of(const std::string& name) {
+  return *std::find_if(commands().begin(), commands().end(), [&](const Command& c) { return c.name == name; });
+}
+
+const Option* find_option(const Command& command, const std::string& name) {
+  const auto found =
+      std::find_if(command.options.begin(), command.options.end(), [&](const Option& o) { return o.name == name; });
+  return found == command.options.end() ? nullptr : &*found;
+}
+
+std::string environment_name(const Option& option) {
+  std::string name = "GLM_IMAGE_";
+  for (const char c : option.name) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+
+}  // namespace glm::cli

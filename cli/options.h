@@ -1,0 +1,92 @@
+// The one table of the program's commands and options. The command line, the environment's names, the keys of a
+// configuration file, the help, the man page and the completions all come from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glm::cli {
+
+// What `generate` was asked for.
+struct GenerateOptions {
+  std::optional<std::string> prompt;
+  std::string prompt_file;
+  std::vector<std::string> texts;
+  std::vector<std::string> references;
+  std::optional<int64_t> width;
+  std::optional<int64_t> height;
+  std::optional<double> aspect;
+  std::optional<int64_t> steps;
+  std::optional<double> guidance;
+  int64_t seed = -1;
+  int64_t count = 1;
+  std::vector<uint64_t> seeds;  // instead of seed and count
+  std::string rng = "cuda";
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<int64_t> top_k;
+  bool greedy = false;
+  bool parse_special = false;
+  bool allow_early_stop = false;
+  std::string model;  // "": the one that comes with the program
+  std::string device = "auto";
+  std::string dtype = "auto";
+  std::string prior_precision = "bf16";
+  std::string kernels = "auto";
+  int threads = 0;
+  std::string output;  // "": glm-image-SEED.png
+  bool overwrite = false;
+  std::string format;  // "": as the output's name says
+  int quality = 90;
+  bool metadata = true;
+  bool json = false;
+  bool dry_run = false;
+  bool show = false;
+  std::string dump;
+  std::string dump_level = "stages";
+  std::string inject;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+struct Option {
+  std::string name;   // "cfg-scale": --cfg-scale, GLM_IMAGE_CFG_SCALE, cfg-scale in a configuration file
+  char letter;        // 's' for -s, or 0
+  std::string value;  // what stands for it in the help: "N"; "" for a switch
+  std::string group;  // "": not shown
+  std::string help;
+  // generate's options: reads `text`, throws Error(usage) that begins with `label`. A switch is "true" or "false".
+  std::function<void(GenerateOptions&, const std::string& label, const std::string& text)> use = nullptr;
+  std::vector<std::string> choices = {};    // values that completion offers
+  bool file = false;                        // completion offers files
+  bool repeats = false;                     // may be given several times; else the last counts
+  std::vector<std::string> overrules = {};  // options that a stronger source's one of this name makes void
+
+  bool is_switch() const { return value.empty(); }
+  bool configurable() const { return use != nullptr; }  // by environment and file too
+};
+
+struct Command {
+  std::string name;
+  std::string argument;  // "PROMPT", or "" for none
+  std::string help;
+  std::vector<Option> options;
+  std::vector<std::string> argument_choices = {};
+  bool argument_is_file = false;
+};
+
+const std::vector<Command>& commands();
+const Command& command_of(const std::string& name);
+const Option* find_option(const Command& command, const std::string& name);
+
+// "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
+std::string environment_name(const Option& option);
+
+// Texts of options by their name, from one source; what `label` says stands before the option's name in messages.
+using Values = std::map<std::string, std::vector<std::string>>;
+
+}  // namespace glm::cli

@@ -1,0 +1,172 @@
+#include "cli/report.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "cli/values.h"
+
+namespace glm::cli {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+std::string size_text(int64_t width, int64_t height) {
+  return std::to_string(width) + "x" + std::to_string(height);
+}
+
+std::string gigabytes(int64_t bytes) {
+  std::ostringstream text;
+  text.precision(bytes < 10'000'000'000 ? 2 : 0);
+  text << std::fixed << static_cast<double>(bytes) / 1e9 << " GB";
+  return text.str();
+}
+
+std::string text_of(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Standard output, checked.
+void print(const std::string& text) {
+  errno = 0;
+  std::cout << text << std::flush;
+  if (!std::cout && errno != EPIPE) {
+    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) +
+                                   "); the pictures are in their files");
+  }
+}
+
+bool mentions_writing(const std::string& prompt) {
+  for (const char* word : {" says ", " saying ", " reads ", " reading ", " titled ", " labeled ", " labelled ",
+                           " written ", " the text ", " the words ", " lettering "}) {
+    if (prompt.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void print_warnings(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) std::cerr << "glm-image: warning: " << warning << "\n";
+}
+
+void print_texts(const Request& request) {
+  const std::vector<std::string> texts = request.texts.empty() ? quoted_texts(request.prompt) : request.texts;
+  std::string line;
+  for (const std::string& text : texts) line += (line.empty() ? "\"" : ", \"") + printable(text) + "\"";
+  if (!line.empty()) std::cerr << "text to be drawn: " << line << "\n";
+  if (texts.empty() && mentions_writing(request.prompt)) {
+    std::cerr
+        << "no text in quotes, so none is drawn on purpose. Did the shell take the quotes? Write 'a sign that says "
+           "\"OPEN\"' with both kinds, or add --text OPEN\n";
+  }
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = std::llround(seconds);
+  if (whole < 1) return "under a second";
+  if (whole < 120) return std::to_string(whole) + " s";
+  if (whole < 7200) return std::to_string(whole / 60) + " min";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
+}
+
+void print_plan(const Plan& p, const Request& request, const std::vector<fs::path>& files, bool as_json) {
+  const Details& d = p.details;
+  const int64_t memory = p.weight_bytes + p.working_bytes;
+  std::vector<std::string> names;
+  for (const fs::path& file : files) names.push_back(file.string());
+  if (as_json) {
+    print(text_of({{"dry_run", true},
+                   {"files", names},
+                   {"seeds", request.seeds},
+                   {"device", p.device},
+                   {"dtype", p.dtype},
+                   {"width", d.width},
+                   {"height", d.height},
+                   {"rendered_width", d.rendered_width},
+                   {"rendered_height", d.rendered_height},
+                   {"grid", {p.grid_width, p.grid_height}},
+                   {"preview_grid", {p.preview_width, p.preview_height}},
+                   {"tokens", p.tokens},
+                   {"steps", d.steps},
+                   {"guidance", d.guidance},
+                   {"temperature", d.temperature},
+                   {"top_k", d.top_k},
+                   {"top_p", d.top_p},
+                   {"weight_bytes", p.weight_bytes},
+                   {"working_bytes", p.working_bytes},
+                   {"free_bytes", p.free_bytes},
+                   {"seconds", p.seconds}}) +
+          "\n");
+    return;
+  }
+  std::cerr << "pictures: " << files.size() << ", " << size_text(d.width, d.height);
+  if (d.width != d.rendered_width || d.height != d.rendered_height) {
+    std::cerr << " of " << size_text(d.rendered_width, d.rendered_height);
+  }
+  for (const fs::path& file : files) std::cerr << (file == files.front() ? ", to " : ", ") << file.string();
+  std::cerr << "\ngrid: " << size_text(p.grid_width, p.grid_height);
+  if (p.preview_width > 0) std::cerr << " after a small one of " << size_text(p.preview_width, p.preview_height);
+  std::cerr << ", " << p.tokens << " tokens\nsteps: " << d.steps << ", guidance " << d.guidance << "\ndrawing tokens: ";
+  if (request.greedy) {
+    std::cerr << "the likeliest";
+  } else {
+    std::cerr << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
+  }
+  std::cerr << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes(p.weight_bytes)
+            << " for the weights and " << gigabytes(p.working_bytes) << " beside them, " << gigabytes(p.free_bytes)
+            << " free" << (memory > p.free_bytes ? ": too little" : "") << "\ntime: about " << duration_text(p.seconds)
+            << " without loading\n";
+}
+
+void print_summary(const std::vector<Written>& written, const Details& d, const Result& result) {
+  std::ostringstream line;
+  line << (written.size() == 1 ? "seed " : "seeds ");
+  for (const Written& picture : written) line << (&picture == &written.front() ? "" : ", ") << picture.seed;
+  line << "  " << size_text(d.width, d.height);
+  if (d.width != d.rendered_width || d.height != d.rendered_height) {
+    line << " of " << size_text(d.rendered_width, d.rendered_height) << ", grid "
+         << size_text(d.rendered_width / 32, d.rendered_height / 32);
+  }
+  line.precision(2);
+  line << std::fixed;
+  for (const Result::StageTime& time : result.times) {
+    line << (&time == &result.times.front() ? "  (" : ", ") << stage_name(time.stage) << " " << time.seconds << " s";
+  }
+  std::cerr << line.str() << (result.times.empty() ? "" : ")") << "\n";
+}
+
+void print_results(const std::vector<Written>& written, const Details& d, const Result& result, bool as_json) {
+  if (!as_json) {
+    std::string lines;
+    for (const Written& picture : written) {
+      if (picture.file != "-") lines += picture.file.string() + "\n";
+    }
+    print(lines);
+    return;
+  }
+  json pictures = json::array();
+  for (const Written& picture : written) {
+    pictures.push_back(
+        {{"file", picture.file.string()}, {"seed", picture.seed}, {"width", d.width}, {"height", d.height}});
+  }
+  json seconds = json::object();
+  json object = {{"pictures", pictures}, {"peak_bytes", result.peak_bytes}, {"warnings", result.warnings}};
+  for (const Result::StageTime& time : result.times) {
+    seconds[stage_name(time.stage)] = time.seconds;
+    const double rate = time.seconds > 0 ? static_cast<double>(time.units) / time.seconds : 0;
+    if (time.stage == Stage::prior) object["tokens_per_second"] = rate;
+    if (time.stage == Stage::denoise) object["steps_per_second"] = rate;
+  }
+  object["seconds"] = seconds;
+  print(text_of(object) + "\n");
+}
+
+}  // namespace glm::cli

@@ -1,0 +1,140 @@
+#include "cli/show.h"
+
+#include <poll.h>
+#include <sixel.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/encode.h"
+
+namespace glm::cli {
+namespace {
+
+enum class Protocol { none, kitty, iterm, sixel };
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The terminal's answer to "what can you do?", which ends with c; nothing within a fifth of a second is no answer.
+std::string attributes() {
+  const int terminal = STDERR_FILENO;
+  termios before{};
+  if (::tcgetattr(terminal, &before) != 0) return {};
+  termios raw = before;
+  raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+  raw.c_cc[VMIN] = 0;
+  raw.c_cc[VTIME] = 0;
+  if (::tcsetattr(terminal, TCSANOW, &raw) != 0) return {};
+  std::string answer;
+  const std::string_view question = "\033[c";
+  if (::write(terminal, question.data(), question.size()) == static_cast<ssize_t>(question.size())) {
+    pollfd ready{.fd = terminal, .events = POLLIN, .revents = 0};
+    char bytes[64];
+    while (!answer.ends_with('c') && answer.size() < 256 && ::poll(&ready, 1, 200) == 1) {
+      const ssize_t n = ::read(terminal, bytes, sizeof bytes);
+      if (n <= 0) break;
+      answer.append(bytes, static_cast<size_t>(n));
+    }
+  }
+  ::tcsetattr(terminal, TCSANOW, &before);
+  return answer;
+}
+
+// "\033[?62;4;22c": 4 is sixel.
+bool has_sixel(const std::string& answer) {
+  return answer.starts_with("\033[?") &&
+         (answer.find(";4;") != std::string::npos || answer.find(";4c") != std::string::npos);
+}
+
+Protocol protocol() {
+  if (::isatty(STDERR_FILENO) != 1) return Protocol::none;
+  const std::string program = variable("TERM_PROGRAM");
+  if (!variable("KITTY_WINDOW_ID").empty() || variable("TERM") == "xterm-kitty" || program == "ghostty") {
+    return Protocol::kitty;
+  }
+  if (program == "iTerm.app" || program == "WezTerm" || program == "mintty") return Protocol::iterm;
+  return has_sixel(attributes()) ? Protocol::sixel : Protocol::none;
+}
+
+std::string base64(const std::vector<uint8_t>& bytes) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](size_t k) { return i + k < bytes.size() ? uint32_t{bytes[i + k]} : 0U; };
+    const uint32_t bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kLetters[bits >> (18 - 6 * k) & 63] : '=';
+  }
+  return text;
+}
+
+// In parts of 4096 letters; m says whether more follow.
+void show_kitty(const Image& image) {
+  const std::string text = base64(encode_picture(image, PictureFormat::png, 100, {}));
+  constexpr size_t kPart = 4096;
+  for (size_t at = 0; at < text.size(); at += kPart) {
+    std::cerr << "\033_G" << (at == 0 ? "a=T,f=100," : "") << "m=" << (at + kPart < text.size() ? 1 : 0) << ";"
+              << text.substr(at, kPart) << "\033\\";
+  }
+}
+
+void show_iterm(const Image& image) {
+  const std::vector<uint8_t> bytes = encode_picture(image, PictureFormat::png, 100, {});
+  std::cerr << "\033]1337;File=inline=1;size=" << bytes.size() << ":" << base64(bytes) << "\a";
+}
+
+int write_sixel(char* data, int size, void* /*context*/) {
+  std::cerr.write(data, size);
+  return size;
+}
+
+template <typename T, void (*unref)(T*)>
+struct Unref {
+  void operator()(T* object) const { unref(object); }
+};
+
+void show_sixel(const Image& image) {
+  sixel_output_t* output = nullptr;
+  sixel_dither_t* dither = nullptr;
+  if (SIXEL_FAILED(sixel_output_new(&output, write_sixel, nullptr, nullptr))) return;
+  const std::unique_ptr<sixel_output_t, Unref<sixel_output_t, sixel_output_unref>> owned(output);
+  if (SIXEL_FAILED(sixel_dither_new(&dither, 256, nullptr))) return;
+  const std::unique_ptr<sixel_dither_t, Unref<sixel_dither_t, sixel_dither_unref>> owned_dither(dither);
+  std::vector<uint8_t> pixels = image.rgb;
+  const auto width = static_cast<int>(image.width);
+  const auto height = static_cast<int>(image.height);
+  if (SIXEL_FAILED(sixel_dither_initialize(dither, pixels.data(), width, height, SIXEL_PIXELFORMAT_RGB888,
+                                           SIXEL_LARGE_AUTO, SIXEL_REP_AUTO, SIXEL_QUALITY_AUTO))) {
+    return;
+  }
+  sixel_encode(pixels.data(), width, height, 3, dither, output);
+}
+
+}  // namespace
+
+void show(const Image& image) {
+  switch (protocol()) {
+    case Protocol::none:
+      return;
+    case Protocol::kitty:
+      show_kitty(image);
+      break;
+    case Protocol::iterm:
+      show_iterm(image);
+      break;
+    case Protocol::sixel:
+      show_sixel(image);
+      break;
+  }
+  std::cerr << "\n" << std::flush;
+}
+
+}  // namespace glm::cli

@@ -1,0 +1,146 @@
+#include "cli/sources.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace glm::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr uintmax_t kMostConfigBytes = 1 << 20;
+
+[[noreturn]] void fail(const std::string& what, const std::string& expected, const std::string& found) {
+  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
+}
+
+std::string text_of(const std::string& what, const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+  if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
+  std::ostringstream number;
+  if (const auto* real = node.as_floating_point()) number << real->get();
+  if (number.str().empty()) fail(what, "a number, a text or true or false", "something else");
+  return number.str();
+}
+
+// An array is several of an option that repeats, else the parts of a list such as seeds = [1, 2].
+std::vector<std::string> texts_of(const std::string& what, const Option& option, const toml::node& node) {
+  const auto* array = node.as_array();
+  if (array == nullptr) return {text_of(what, node)};
+  std::vector<std::string> all;
+  for (const toml::node& item : *array) all.push_back(text_of(what, item));
+  if (option.repeats) return all;
+  std::string list;
+  for (const std::string& item : all) list += (list.empty() ? "" : ",") + item;
+  return {list};
+}
+
+std::string read_config(const fs::path& file) {
+  std::error_code failed;
+  const uintmax_t size = fs::file_size(file, failed);
+  std::ifstream in;
+  if (!failed) in.open(file, std::ios::binary);
+  if (failed || !in) fail(file.string(), "a configuration file to read", "none");
+  if (size > kMostConfigBytes) fail(file.string(), "at most 1 MiB of configuration", std::to_string(size) + " bytes");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// An option and one that it overrules can't stand side by side.
+void check_contradictions(const Command& command, const Source& source) {
+  for (const Option& option : command.options) {
+    if (!source.values.contains(option.name)) continue;
+    for (const std::string& other : option.overrules) {
+      if (!source.values.contains(other)) continue;
+      const std::string both = source.label(*find_option(command, other));
+      throw Error(ErrorCode::usage, source.label(option) + ": expected alone, found with " + both);
+    }
+  }
+}
+
+}  // namespace
+
+std::string Source::label(const Option& option) const {
+  return before + (is_environment ? environment_name(option) : option.name) + after;
+}
+
+Source environment(const Command& command) {
+  Source source{.before = "", .after = "", .is_environment = true, .values = {}};
+  for (const Option& option : command.options) {
+    const char* text = std::getenv(environment_name(option).c_str());
+    if (text == nullptr || *text == '\0') continue;
+    std::string value = text;
+    if (option.is_switch() && (value == "1" || value == "0")) value = value == "1" ? "true" : "false";
+    source.values[option.name] = {value};
+  }
+  return source;
+}
+
+Source config_file(const Command& command, const fs::path& file) {
+  Source source{.before = file.string() + ": ", .after = "", .is_environment = false, .values = {}};
+  try {
+    const toml::table table = toml::parse(read_config(file));
+    for (const auto& [key, node] : table) {
+      const std::string name(key.str());
+      const Option* option = find_option(command, name);
+      if (option == nullptr || !option->configurable()) {
+        fail(file.string() + ":" + std::to_string(node.source().begin.line),
+             "the name of an option of glm-image generate, such as steps", "\"" + name.substr(0, 60) + "\"");
+      }
+      source.values[name] = texts_of(source.label(*option), *option, node);
+    }
+  } catch (const toml::parse_error& e) {
+    fail(file.string() + ":" + std::to_string(e.source().begin.line), "TOML, such as steps = 20",
+         std::string(e.description()));
+  }
+  return source;
+}
+
+fs::path user_config_file() {
+  const char* folder = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  fs::path file;
+  if (folder != nullptr && *folder == '/') {  // the specification: a relative one is to be ignored
+    file = folder;
+  } else if (home != nullptr && *home != '\0') {
+    file = fs::path(home) / ".config";
+  } else {
+    return {};
+  }
+  file /= "glm-image/config.toml";
+  std::error_code ignored;
+  return fs::exists(file, ignored) ? file : fs::path();
+}
+
+GenerateOptions merged(const Command& command, std::vector<Source> sources) {
+  for (const Source& source : sources) check_contradictions(command, source);
+  // What a stronger source says makes weaker ones' words on the same thing void.
+  for (size_t strong = 0; strong < sources.size(); ++strong) {
+    for (const auto& entry : sources[strong].values) {
+      std::vector<std::string> gone = find_option(command, entry.first)->overrules;
+      gone.push_back(entry.first);
+      for (size_t weak = 0; weak < strong; ++weak) {
+        for (const std::string& name : gone) sources[weak].values.erase(name);
+      }
+    }
+  }
+  GenerateOptions options;
+  for (const Option& option : command.options) {  // the table's order: a side comes after the size
+    for (const Source& source : sources) {
+      const auto found = source.values.find(option.name);
+      if (found == source.values.end() || option.use == nullptr) continue;
+      for (const std::string& text : found->second) option.use(options, source.label(option), text);
+    }
+  }
+  return options;
+}
+
+}  // namespace glm::cli

@@ -1,0 +1,259 @@
+// Files, what they say of themselves, and what the program prints.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/encode.h"
+#include "engine/picture_file.h"
+#include "tests/cli/program.h"
+
+namespace glm {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class Output : public testing::Test {
+ protected:
+  Outcome run(const Arguments& arguments) {
+    return run_program(arguments, {.input = {}, .folder = folder_.path(), .output = {}});
+  }
+  Outcome draw(const std::string& file, const Arguments& more) {
+    Arguments all = {"generate",  "a sign that says \"Ünïcode\"",
+                     "-m",        small_checkpoint().string(),
+                     "--size",    "160x128",
+                     "--steps",   "1",
+                     "-s",        "7",
+                     "--threads", "1",
+                     "-o",        file};
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  }
+  json info(const std::string& file) {
+    const Outcome outcome = run({"info", file, "--json"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.status == 0 ? json::parse(outcome.out) : json();
+  }
+  std::string bytes(const std::string& name) { return read_file(folder_ / name); }
+
+  TemporaryFolder folder_;
+};
+
+using Metadata = Output;
+
+TEST_F(Output, FormatsAreKnownByTheNameOrAsked) {
+  const std::vector<std::tuple<std::string, Arguments, std::string>> rows = {
+      {"a.png", {}, "\x89PNG"}, {"a.JPG", {}, "\xff\xd8\xff"}, {"a.jpeg", {"--quality", "20"}, "\xff\xd8\xff"},
+      {"a.webp", {}, "RIFF"},   {"noname", {}, "\x89PNG"},     {"noname2", {"--format", "webp"}, "RIFF"},
+  };
+  for (const auto& [name, more, begin] : rows) {
+    const Outcome outcome = draw(name, more);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, name + "\n");
+    EXPECT_EQ(bytes(name).rfind(begin, 0), 0U) << name;
+    const Image image = read_picture(folder_ / name);
+    EXPECT_EQ(image.width, 160);
+    EXPECT_EQ(image.height, 128);
+  }
+  EXPECT_LT(bytes("a.jpeg").size(), bytes("a.JPG").size());
+  EXPECT_EQ(draw("a.gif", {"--format", "png"}).status, 0) << "an unknown ending means nothing";
+  const Outcome both = draw("b.png", {"--format", "jpg"});
+  EXPECT_EQ(both.status, 2);
+  EXPECT_NE(both.err.find("--format: expected png, as b.png ends, found jpg"), std::string::npos) << both.err;
+  ASSERT_EQ(run({"generate", "a cat", "--steps", "1", "-s", "3", "--format", "jpg", "--threads", "1"}).status, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "glm-image-3.jpg"));
+}
+
+TEST_F(Output, NothingIsOverwrittenUnlessAsked) {
+  std::ofstream(folder_ / "a.png") << "precious";
+  Outcome outcome = draw("a.png", {});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_NE(outcome.err.find("a.png: is there already; -y replaces it"), std::string::npos) << outcome.err;
+  EXPECT_EQ(bytes("a.png"), "precious");
+  outcome = draw("b.png", {"--dump", "a.png"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(bytes("a.png"), "precious");
+  EXPECT_EQ(draw("a.png", {"-y"}).status, 0);
+  EXPECT_NE(bytes("a.png"), "precious");
+  EXPECT_EQ(names_in(folder_.path()), std::vector<std::string>{"a.png"});
+}
+
+TEST_F(Output, ToStandardOutput) {
+  ASSERT_EQ(draw("a.png", {}).status, 0);
+  const Outcome piped = draw("-", {});
+  EXPECT_EQ(piped.status, 0) << piped.err;
+  EXPECT_TRUE(piped.out == bytes("a.png")) << "the picture and nothing else";
+  EXPECT_EQ(draw("-", {"--json"}).status, 2);
+  EXPECT_EQ(draw("-", {"-b", "2"}).status, 2);
+  const Outcome nobody = run_program(small_picture("-"), {.nobody_reads = true});
+  EXPECT_EQ(nobody.status, 1) << "the picture is lost";
+  if (!Terminal::available()) GTEST_SKIP() << "this machine has no pseudo terminals";
+  Terminal terminal(small_picture("-"));
+  EXPECT_EQ(terminal.finish(), 2);
+  EXPECT_NE(terminal.seen().find("found a terminal"), std::string::npos) << terminal.seen();
+}
+
+TEST_F(Output, JsonSaysWhatWasDone) {
+  const Outcome outcome = draw("p%d.png", {"-b", "2", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json said = json::parse(outcome.out);
+  ASSERT_EQ(said["pictures"].size(), 2);
+  EXPECT_EQ(said["pictures"][0], json({{"file", "p1.png"}, {"seed", 7}, {"width", 160}, {"height", 128}}));
+  EXPECT_EQ(said["pictures"][1]["seed"], 8);
+  for (const char* stage : {"tokens", "glyphs", "steps", "pixels"}) EXPECT_GT(said["seconds"][stage], 0) << stage;
+  EXPECT_GT(said["tokens_per_second"], 0);
+  EXPECT_GT(said["steps_per_second"], 0);
+  EXPECT_GT(said["peak_bytes"], 10'000'000);
+}
+
+TEST_F(Output, ADryRunTouchesNothing) {
+  const Outcome outcome = draw("a.png", {"--dry-run"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out, "");
+  for (const char* text : {"pictures: 1, 160x128, to a.png", "grid: 5x4 after a small one of ", "steps: 1, guidance ",
+                           "memory: about ", "time: about "}) {
+    EXPECT_NE(outcome.err.find(text), std::string::npos) << text << "\n" << outcome.err;
+  }
+  EXPECT_TRUE(names_in(folder_.path()).empty());
+  EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cuda:77"}).status, 5);
+  EXPECT_EQ(draw("no/such/a.png", {"--dry-run"}).status, 1);
+}
+
+TEST_F(Metadata, IsInEachFormatTheSame) {
+  for (const std::string name : {"a.png", "a.jpg", "a.webp"}) {
+    ASSERT_EQ(draw(name, {"--top-k", "50", "--text", "A \"B\"\n", "--text", "C"}).status, 0);
+    const json found = info(name);
+    EXPECT_EQ(found["prompt"], "a sign that says \"Ünïcode\"");
+    EXPECT_EQ(found["texts"], json({"A \"B\"\n", "C"}));
+    EXPECT_EQ(found["seed"], 7);
+    EXPECT_EQ(found["width"], 160);
+    EXPECT_EQ(found["height"], 128);
+    EXPECT_EQ(found["steps"], 1);
+    EXPECT_EQ(found["top_k"], 50);
+    EXPECT_EQ(found["rng"], "cuda");
+    EXPECT_EQ(found["model"], "a");
+    EXPECT_EQ(found["model_hash"].get<std::string>().size(), 64U);
+    EXPECT_EQ(found, info("a.png")) << name;
+  }
+  const Outcome lines = run({"info", "a.jpg"});
+  EXPECT_NE(lines.out.find("prompt: a sign that says \"Ünïcode\"\n"), std::string::npos) << lines.out;
+}
+
+TEST_F(Metadata, OfOtherProgramsIsInThePngToo) {
+  ASSERT_EQ(draw("a.png", {}).status, 0);
+  const std::string png = bytes("a.png");
+  EXPECT_NE(png.find(std::string("iTXtparameters\0", 15)), std::string::npos);
+  for (const char* text :
+       {"\nSteps: 1, Sampler: Euler, CFG scale: ", ", Seed: 7, Size: 160x128, Model hash: ", ", Model: a, "}) {
+    EXPECT_NE(png.find(text), std::string::npos) << text;
+  }
+}
+
+TEST_F(Metadata, IsLeftOutWhenNotWanted) {
+  for (const std::string name : {"a.png", "a.jpg", "a.webp"}) {
+    ASSERT_EQ(draw(name, {"--no-metadata"}).status, 0);
+    EXPECT_EQ(bytes(name).find("code"), std::string::npos) << "the prompt is in " << name;
+    const Outcome outcome = run({"info", name});
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find("expected a picture that glm-image made"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(Metadata, FromItAPictureIsRepeated) {
+  for (const std::string name : {"a.png", "a.jpg", "a.webp"}) {
+    ASSERT_EQ(draw(name, {"--cfg-scale", "2.5", "--rng", "cpu", "--text", "A", "--text", "B", "--temperature", "1.25"})
+                  .status,
+              0);
+    const std::string again = "again-" + name;
+    const Outcome outcome =
+        run({"generate", "--from", name, "-m", small_checkpoint().string(), "--threads", "1", "-o", again});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_TRUE(bytes(again) == bytes(name)) << name;
+    EXPECT_EQ(outcome.err.find("warning"), std::string::npos) << outcome.err;
+  }
+  const Outcome other = run({"generate", "--from", "a.png", "-m", small_checkpoint().string(), "-s", "8", "--size",
+                             "128x128", "-o", "b.png"});
+  ASSERT_EQ(other.status, 0) << other.err;
+  EXPECT_EQ(info("b.png")["seed"], 8) << "other options overrule it";
+  EXPECT_EQ(info("b.png")["width"], 128);
+  EXPECT_EQ(info("b.png")["guidance"], 2.5);
+  const Outcome prompt =
+      run({"generate", "a dog", "--from", "a.png", "-m", small_checkpoint().string(), "-o", "c.png"});
+  ASSERT_EQ(prompt.status, 0) << prompt.err;
+  EXPECT_EQ(info("c.png")["prompt"], "a dog");
+  const Outcome model = run({"generate", "--from", "a.png", "--steps", "1", "-o", "d.png"});
+  ASSERT_EQ(model.status, 0) << model.err;
+  EXPECT_NE(model.err.find("was drawn by another model (a)"), std::string::npos) << model.err;
+}
+
+TEST_F(Metadata, OfPicturesFromReferencesKnowsThem) {
+  write_png(folder_ / "one.png", {.width = 64, .height = 64, .rgb = std::vector<uint8_t>(3 * 64 * 64, 100)});
+  write_png(folder_ / "two.png", {.width = 64, .height = 64, .rgb = std::vector<uint8_t>(3 * 64 * 64, 200)});
+  ASSERT_EQ(draw("a.png", {"-i", "one.png"}).status, 0);
+  EXPECT_EQ(info("a.png")["references"].size(), 1U);
+  const Arguments repeat = {"generate",  "--from", "a.png", "-m", small_checkpoint().string(),
+                            "--threads", "1",      "-y",    "-o", "b.png"};
+  const auto with = [&](const Arguments& more) {
+    Arguments all = repeat;
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  };
+  const Outcome none = with({});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_NE(none.err.find("--from: expected the 1 pictures that it was drawn from"), std::string::npos) << none.err;
+  EXPECT_EQ(with({"-i", "one.png"}).status, 0);
+  EXPECT_TRUE(bytes("a.png") == bytes("b.png"));
+  EXPECT_NE(with({"-i", "two.png"}).err.find("are others than those of --from"), std::string::npos);
+}
+
+// A stranger's file, read by `info` and --from.
+TEST_F(Metadata, OfStrangersIsRefusedOrHarmless) {
+  const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};
+  const auto file_of = [&](const std::string& about, PictureFormat format) {
+    const std::vector<uint8_t> bytes = encode_picture(image, format, 90, {.about = about, .parameters = {}});
+    std::ofstream(folder_ / "x", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  };
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"{", "its metadata: not valid JSON"},
+      {"[1]", "expected an object"},
+      {"{\"prompt\": \"a\", \"prompt\": \"b\"}", "given twice"},
+      {"{\"prompt\": \"a\", \"steps\": 1e99}", "steps: expected a whole number"},
+      {"{\"prompt\": \"a\", \"steps\": \"-1\"}", "steps: expected a whole number"},
+      {"{\"prompt\": \"a\", \"seed\": -7}", "seed: expected a whole number"},
+      {"{\"prompt\": \"a\", \"width\": 99999999999999999999}", "width: expected a whole number"},
+      {"{\"prompt\": \"a\", \"guidance\": null}", "cfg-scale: expected a number"},
+      {"{\"prompt\": \"a\", \"rng\": {\"x\": 1}}", "rng: expected cuda or cpu"},
+      {"{\"prompt\": \"a\", \"references\": [1, 2]}", "expected the 2 pictures"},
+      {"{\"prompt\": \"a\", \"greedy\": \"$(reboot)\"}", "greedy: expected true or false"},
+      {"{\"prompt\": 7}", "expected a prompt, found an empty one"},
+      {"{}", "expected a prompt, found none"},
+      {std::string(40, '['), "nests deeper"},
+  };
+  for (const PictureFormat format : {PictureFormat::png, PictureFormat::jpeg, PictureFormat::webp}) {
+    for (const auto& [about, said] : rows) {
+      file_of(about, format);
+      const Outcome outcome = run({"generate", "--from", "x", "-o", "y.png"});
+      EXPECT_EQ(outcome.status, 2) << about;
+      EXPECT_NE(outcome.err.find(said), std::string::npos) << about << "\n" << outcome.err;
+      EXPECT_EQ(outcome.out, "");
+    }
+    file_of("{\"prompt\": \"\\u001b[31mred\\u0007\"}", format);
+    EXPECT_EQ(run({"info", "x"}).out, "prompt:  [31mred \n") << "no control characters";
+    std::string whole = bytes("x");
+    for (size_t cut = 0; cut < whole.size(); cut += 7) {
+      std::ofstream(folder_ / "x", std::ios::binary) << whole.substr(0, cut);
+      const std::string about = read_about({reinterpret_cast<const uint8_t*>(whole.data()), cut});
+      EXPECT_TRUE(about.empty() || about == "{\"prompt\": \"\\u001b[31mred\\u0007\"}") << cut;
+    }
+  }
+  EXPECT_EQ(run({"info", "/nonexistent"}).status, 1);
+  EXPECT_EQ(run({"info", folder_.path().string()}).status, 1);
+  EXPECT_EQ(run({"info", "/dev/zero"}).status, 1);
+  EXPECT_EQ(run({"info"}).status, 2);
+}
+
+}  // namespace
+}  // namespace glm
