@@ -4,8 +4,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir "$tree"/{base,kernels,tokenizer,engine,cli}
-for file in base/error kernels/op tokenizer/text engine/{config,image,picture_file,weights,layers,prior_transformer,glyph_encoder,dit,vae,prior,model,picture_run,pipeline} cli/main; do
+mkdir "$tree"/{base,kernels,tokenizer,engine,api,cli}
+for file in base/error kernels/op tokenizer/text engine/{config,image,picture_file,weights,layers,prior_transformer,glyph_encoder,dit,vae,prior,model,picture_run,pipeline} api/glm_image cli/main; do
   : >"$tree/$file.h"
 done
 bash "$here/layering.sh" "$tree" || { echo "a right tree was refused"; exit 1; }
@@ -35,5 +35,8 @@ engine/pipeline.h <ATen/core/Tensor.h>
 engine/dit.h <torch/torch.h>
 engine/dit.h "cli/main.h"
 cli/main.h "engine/dit.h"
+cli/main.h "api/glm_image.h"
+api/glm_image.h "engine/dit.h"
+engine/pipeline.h "api/glm_image.h"
 cli/main.h "tokenizer/text.h"
 END

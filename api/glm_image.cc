@@ -1,0 +1,387 @@
+// The C interface over pipeline.h: values in and out, and every exception a status.
+#include "api/glm_image.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "engine/pipeline.h"
+
+struct glm_cancel {
+  glm::CancelToken token;
+};
+
+struct glm_engine {
+  std::unique_ptr<glm::Pipeline> pipeline;
+  std::mutex load;  // held while a checkpoint is loaded
+
+  mutable std::mutex mutex;  // of what is below
+  char error[2048] = "";     // no memory is needed to tell of its lack
+};
+
+namespace {
+
+using glm::Error;
+using glm::ErrorCode;
+
+void tell(glm_engine* engine, const char* text) noexcept {
+  const std::lock_guard lock(engine->mutex);
+  std::strncpy(engine->error, text, sizeof engine->error - 1);
+}
+
+glm_status status_of(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::usage:
+      return GLM_USAGE;
+    case ErrorCode::model:
+      return GLM_MODEL;
+    case ErrorCode::memory:
+      return GLM_MEMORY;
+    case ErrorCode::device:
+      return GLM_DEVICE;
+    case ErrorCode::io:
+      return GLM_IO;
+    case ErrorCode::cancelled:
+      return GLM_CANCELLED;
+    case ErrorCode::internal:
+      return GLM_INTERNAL;
+  }
+  return GLM_INTERNAL;
+}
+
+template <typename Call>
+glm_status guarded(glm_engine* engine, Call call) noexcept {
+  if (engine == nullptr) return GLM_USAGE;
+  try {
+    call();
+    return GLM_OK;
+  } catch (const Error& e) {
+    tell(engine, e.what());
+    return status_of(e.code());
+  } catch (const std::bad_alloc&) {
+    tell(engine, "out of memory");
+    return GLM_MEMORY;
+  } catch (const std::exception& e) {
+    tell(engine, e.what());
+    return GLM_INTERNAL;
+  } catch (...) {
+    tell(engine, "an exception of an unknown kind");
+    return GLM_INTERNAL;
+  }
+}
+
+[[noreturn]] void fail(const std::string& what, const std::string& expected, const std::string& found) {
+  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
+}
+
+// The caller's structure, with the defaults for what an older caller doesn't have.
+template <typename Struct>
+Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
+  Struct all;
+  init(&all);
+  if (given == nullptr) return all;
+  if (given->struct_size < sizeof(size_t) || given->struct_size > sizeof(Struct)) {
+    fail(name + ".struct_size", "at most " + std::to_string(sizeof(Struct)) + ", and " + name + "_init before use",
+         std::to_string(given->struct_size));
+  }
+  std::memcpy(&all, given, given->struct_size);
+  return all;
+}
+
+std::string text_of(const char* text, const std::string& name) {
+  if (text == nullptr) fail(name, "a text", "NULL");
+  return text;
+}
+
+template <typename T>
+void expect_array(const T* array, size_t count, const std::string& name) {
+  if (array == nullptr && count > 0) fail(name, "an array of " + std::to_string(count), "NULL");
+}
+
+std::optional<double> positive_or_default(double value) {
+  return value == -1 ? std::nullopt : std::optional(value);
+}
+
+template <typename T>
+std::optional<T> other_than(T value, T standard) {
+  return value == standard ? std::nullopt : std::optional(value);
+}
+
+glm::Image image_of(const glm_picture& p) {
+  constexpr int64_t kMostSide = 1 << 20;
+  if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > kMostSide || p.height > kMostSide) {
+    fail("references", "a picture with its pixels", "none");
+  }
+  return {p.width, p.height, {p.rgb, p.rgb + 3 * p.width * p.height}};
+}
+
+glm::Request request_of(const glm_request* given) {
+  if (given == nullptr) fail("request", "one", "NULL");
+  const glm_request r = taken(given, glm_request_init, "glm_request");
+  expect_array(r.texts, r.text_count, "texts");
+  expect_array(r.references, r.reference_count, "references");
+  expect_array(r.seeds, r.seed_count, "seeds");
+  if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) fail("rng", "0 or 1", std::to_string(r.rng));
+  constexpr size_t kMany = 1 << 16;  // the pipeline's own limits are lower
+  if (r.text_count > kMany || r.reference_count > kMany || r.seed_count > kMany) {
+    fail("texts, references and seeds", "fewer than 65536 of each", "more");
+  }
+  glm::Request request;
+  request.prompt = text_of(r.prompt, "prompt");
+  for (size_t i = 0; i < r.text_count; ++i) request.texts.push_back(text_of(r.texts[i], "texts"));
+  for (size_t i = 0; i < r.reference_count; ++i) request.references.push_back(image_of(r.references[i]));
+  request.width = other_than<int64_t>(r.width, 0);
+  request.height = other_than<int64_t>(r.height, 0);
+  request.steps = other_than<int64_t>(r.steps, 0);
+  request.guidance = positive_or_default(r.guidance);
+  request.temperature = positive_or_default(r.temperature);
+  request.top_p = positive_or_default(r.top_p);
+  request.top_k = other_than<int64_t>(r.top_k, -1);
+  if (r.seed_count > 0) request.seeds.assign(r.seeds, r.seeds + r.seed_count);
+  request.rng = r.rng == GLM_RNG_CPU ? glm::Rng::cpu : glm::Rng::cuda;
+  request.greedy = r.greedy != 0;
+  request.parse_special = r.parse_special != 0;
+  request.allow_early_stop = r.allow_early_stop != 0;
+  return request;
+}
+
+glm_picture view(const glm::Image& image) {
+  return {image.rgb.data(), image.width, image.height};
+}
+
+glm::Callbacks callbacks_of(const glm_callbacks* given, glm::Request* request) {
+  const glm_callbacks c = taken(given, glm_callbacks_init, "glm_callbacks");
+  if (c.preview_every < 1) fail("preview_every", "at least 1", std::to_string(c.preview_every));
+  request->full_taps = c.full_taps != 0;
+  glm::Callbacks callbacks;
+  if (c.cancel != nullptr) callbacks.cancel = &c.cancel->token;
+  callbacks.preview_every = c.preview_every;
+  if (c.progress != nullptr) {
+    callbacks.progress = [c](glm::Stage stage, int64_t done, int64_t total) {
+      c.progress(c.user, static_cast<glm_stage>(stage), done, total);
+    };
+  }
+  if (c.preview != nullptr) {
+    callbacks.preview = [c](const glm::Preview& p) {
+      const glm_picture picture = view(p.image);
+      c.preview(c.user, p.seed, p.step, &picture);
+    };
+  }
+  if (c.tap != nullptr) {
+    callbacks.tap = [c](const glm::StageTensor& t) {
+      c.tap(c.user, t.name.c_str(), t.dtype.c_str(), t.shape.data(), t.shape.size(), t.bytes.data(), t.bytes.size());
+    };
+  }
+  return callbacks;
+}
+
+glm::Pipeline& pipeline_of(glm_engine* engine) {
+  const std::lock_guard lock(engine->mutex);
+  if (engine->pipeline == nullptr) fail("engine", "one that has loaded a checkpoint", "an empty one");
+  return *engine->pipeline;
+}
+
+// A call's parts, checked: the request, the callbacks, what one picture comes to.
+struct Call {
+  glm::Pipeline& pipeline;
+  glm::Request request;
+  glm::Callbacks callbacks;
+  glm_sizes sizes{};
+
+  Call(glm_engine* engine, const glm_request* asked, const glm_callbacks* given)
+      : pipeline(pipeline_of(engine)), request(request_of(asked)), callbacks(callbacks_of(given, &request)) {
+    const glm::Details d = pipeline.details(request);
+    const auto product = [](int64_t a, int64_t b, int64_t c) { return static_cast<size_t>(a * b * c); };
+    sizes = {.struct_size = sizeof(glm_sizes),
+             .width = d.width,
+             .height = d.height,
+             .picture_bytes = product(3, d.width, d.height),
+             .grid_width = d.rendered_width / 32,
+             .grid_height = d.rendered_height / 32,
+             .tokens = product(1, d.rendered_width / 32, d.rendered_height / 32),
+             .latent_channels = d.latent_channels,
+             .latent_width = d.rendered_width / 8,
+             .latent_height = d.rendered_height / 8,
+             .latents = product(d.latent_channels, d.rendered_width / 8, d.rendered_height / 8)};
+  }
+
+  // Is there an element of the caller's buffer for each of all pictures?
+  void expect(const void* buffer, size_t count, size_t each, const std::string& name) const {
+    uint64_t need = 0;
+    if (!glm::checked_multiply(each, request.seeds.size(), &need) || buffer == nullptr || count < need) {
+      fail(name, "room for " + std::to_string(need), buffer == nullptr ? "NULL" : std::to_string(count));
+    }
+  }
+
+  // Pictures go straight to the caller's buffer, finished ones of a cancelled call too.
+  void write_pictures_to(uint8_t* rgb, const glm_callbacks* given) {
+    const glm_callbacks c = taken(given, glm_callbacks_init, "glm_callbacks");
+    callbacks.picture = [this, rgb, c, index = size_t{0}](const glm::Picture& p) mutable {
+      uint8_t* to = rgb + index * sizes.picture_bytes;
+      std::copy(p.image.rgb.begin(), p.image.rgb.end(), to);
+      const glm_picture picture{to, p.image.width, p.image.height};
+      if (c.picture != nullptr) c.picture(c.user, index, p.seed, &picture);
+      ++index;
+    };
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+const char* glm_image_version(void) {
+  return GLM_VERSION;
+}
+
+glm_cancel* glm_cancel_create(void) {
+  return new (std::nothrow) glm_cancel;
+}
+void glm_cancel_set(glm_cancel* cancel) {
+  if (cancel != nullptr) cancel->token.cancel();
+}
+void glm_cancel_destroy(glm_cancel* cancel) {
+  delete cancel;
+}
+
+void glm_load_options_init(glm_load_options* options) {
+  *options = {.struct_size = sizeof(glm_load_options),
+              .dtype = "auto",
+              .device = "auto",
+              .prior_precision = "bf16",
+              .kernels = "auto",
+              .threads = 0,
+              .reference_bytes = -1,
+              .cancel = nullptr};
+}
+
+void glm_request_init(glm_request* request) {
+  *request = {};
+  request->struct_size = sizeof(glm_request);
+  request->guidance = request->temperature = request->top_p = -1;
+  request->top_k = -1;
+}
+
+void glm_callbacks_init(glm_callbacks* callbacks) {
+  *callbacks = {};
+  callbacks->struct_size = sizeof(glm_callbacks);
+  callbacks->preview_every = 1;
+}
+
+void glm_sizes_init(glm_sizes* sizes) {
+  *sizes = {};
+  sizes->struct_size = sizeof(glm_sizes);
+}
+
+glm_engine* glm_engine_create(void) {
+  return new (std::nothrow) glm_engine;
+}
+void glm_engine_destroy(glm_engine* engine) {
+  delete engine;
+}
+
+glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm_load_options* options) {
+  return guarded(engine, [&] {
+    const glm_load_options o = taken(options, glm_load_options_init, "glm_load_options");
+    const std::lock_guard loading(engine->load);
+    if (engine->pipeline != nullptr) fail("engine", "one without a checkpoint", "one that has loaded one already");
+    auto loaded = std::make_unique<glm::Pipeline>(
+        text_of(checkpoint, "checkpoint"),
+        glm::LoadOptions{.dtype = text_of(o.dtype, "dtype"),
+                         .device = text_of(o.device, "device"),
+                         .prior_precision = text_of(o.prior_precision, "prior_precision"),
+                         .kernels = text_of(o.kernels, "kernels"),
+                         .threads = o.threads,
+                         .reference_bytes = o.reference_bytes,
+                         .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
+    const std::lock_guard lock(engine->mutex);
+    engine->pipeline = std::move(loaded);
+  });
+}
+
+size_t glm_engine_last_error(const glm_engine* engine, char* text, size_t size) {
+  if (engine == nullptr) return 0;
+  const std::lock_guard lock(engine->mutex);
+  const size_t length = std::strlen(engine->error);
+  if (text != nullptr && size > 0) {
+    const size_t copied = std::min(length, size - 1);
+    std::memcpy(text, engine->error, copied);
+    text[copied] = '\0';
+  }
+  return length;
+}
+
+glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_sizes* sizes) {
+  return guarded(engine, [&] {
+    if (sizes == nullptr || sizes->struct_size < sizeof(size_t) || sizes->struct_size > sizeof(glm_sizes)) {
+      fail("glm_sizes.struct_size", "glm_sizes_init before use", "another size");
+    }
+    const size_t size = sizes->struct_size;
+    const Call call(engine, request, nullptr);
+    std::memcpy(sizes, &call.sizes, size);
+    sizes->struct_size = size;
+  });
+}
+
+glm_status glm_engine_generate(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+                               uint8_t* rgb, size_t size) {
+  return guarded(engine, [&] {
+    Call call(engine, request, callbacks);
+    call.expect(rgb, size, call.sizes.picture_bytes, "rgb");
+    call.write_pictures_to(rgb, callbacks);
+    call.pipeline.generate(call.request, call.callbacks);
+  });
+}
+
+glm_status glm_engine_tokens(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+                             int64_t* tokens, size_t count) {
+  return guarded(engine, [&] {
+    const Call call(engine, request, callbacks);
+    call.expect(tokens, count, call.sizes.tokens, "tokens");
+    for (const glm::Tokens& own : call.pipeline.tokens(call.request, call.callbacks)) {
+      tokens = std::copy(own.ids.begin(), own.ids.end(), tokens);
+    }
+  });
+}
+
+glm_status glm_engine_latents(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+                              const int64_t* tokens, size_t token_count, float* latents, size_t count) {
+  return guarded(engine, [&] {
+    const Call call(engine, request, callbacks);
+    call.expect(tokens, token_count, call.sizes.tokens, "tokens");
+    call.expect(latents, count, call.sizes.latents, "latents");
+    std::vector<glm::Tokens> all;
+    for (size_t i = 0; i < call.request.seeds.size(); ++i) {
+      const int64_t* own = tokens + i * call.sizes.tokens;
+      all.push_back({call.sizes.grid_width, call.sizes.grid_height, {own, own + call.sizes.tokens}});
+    }
+    for (const glm::Latents& own : call.pipeline.latents(call.request, all, call.callbacks)) {
+      latents = std::copy(own.values.begin(), own.values.end(), latents);
+    }
+  });
+}
+
+glm_status glm_engine_pixels(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+                             const float* latents, size_t latent_count, uint8_t* rgb, size_t size) {
+  return guarded(engine, [&] {
+    Call call(engine, request, callbacks);
+    call.expect(latents, latent_count, call.sizes.latents, "latents");
+    call.expect(rgb, size, call.sizes.picture_bytes, "rgb");
+    std::vector<glm::Latents> all;
+    const glm_sizes& s = call.sizes;
+    for (size_t i = 0; i < call.request.seeds.size(); ++i) {
+      const float* own = latents + i * s.latents;
+      all.push_back({s.latent_channels, s.latent_height, s.latent_width, {own, own + s.latents}});
+    }
+    call.write_pictures_to(rgb, callbacks);
+    call.pipeline.pixels(call.request, all, call.callbacks);
+  });
+}
+
+}  // extern "C"
