@@ -289,7 +289,7 @@ TEST(BadPlace, FinishedPicturesAreKeptWhenALaterOneFails) {
   EXPECT_EQ(names_in(places.path()), std::vector<std::string>{"2.png"});
 }
 
-// 1024 layers of a width of 65536: some terabytes.
+// 1024 layers of a million features inside: most of a terabyte.
 TEST(TooLargeModel, IsToldBeforeItIsLoaded) {
   const TemporaryFolder folder;
   const TemporaryFolder places;
@@ -299,7 +299,7 @@ TEST(TooLargeModel, IsToldBeforeItIsLoaded) {
     fs::permissions(entry, fs::perms::owner_write, fs::perm_options::add);
   }
   change_json(model / "vision_language_encoder/config.json", "/text_config/num_hidden_layers", 1024);
-  change_json(model / "vision_language_encoder/config.json", "/text_config/intermediate_size", 1 << 24);
+  change_json(model / "vision_language_encoder/config.json", "/text_config/intermediate_size", 1 << 20);
   for (const std::string& name : {model.string(), "random:" + model.string()}) {
     const Outcome outcome = run_program(small_picture(places / "a.png", {"-q", "-m", name, "--device", "cpu"}));
     EXPECT_EQ(outcome.status, 4) << outcome.err;

@@ -121,6 +121,7 @@ Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
   if (process_ == 0) {
     clean_environment();
     ::setenv("TERM", kind.term.c_str(), 1);
+    for (const auto& [name, value] : kind.environment) ::setenv(name.c_str(), value.c_str(), 1);
     if (kind.ignores_interrupts) std::signal(SIGINT, SIG_IGN);
     ::execv(argv[0], argv.data());
     ::_exit(127);
@@ -152,6 +153,12 @@ bool Terminal::wait_for(const std::string& text) {
 
 void Terminal::send(int signal) const {
   ::kill(process_, signal);
+}
+
+void Terminal::type(const std::string& text) const {
+  if (::write(terminal_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    throw std::runtime_error(std::string("nothing can be typed: ") + std::strerror(errno));
+  }
 }
 
 int Terminal::finish() {

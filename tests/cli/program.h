@@ -41,7 +41,8 @@ class Terminal {
   struct Kind {
     unsigned short columns = 80;
     std::string term = "xterm";
-    bool ignores_interrupts = false;  // as nohup and a script's background jobs do
+    bool ignores_interrupts = false;                      // as nohup and a script's background jobs do
+    std::map<std::string, std::string> environment = {};  // names that are added
   };
   static bool available();  // does this machine have pseudo terminals? A bare chroot hasn't
   explicit Terminal(const Arguments& arguments) : Terminal(arguments, Kind()) {}
@@ -52,6 +53,7 @@ class Terminal {
 
   bool wait_for(const std::string& text);  // false: the program ended without it
   void send(int signal) const;
+  void type(const std::string& text) const;
   int finish();  // reads to the end; 128 + signal when a signal ended it
   const std::string& seen() const { return seen_; }
 

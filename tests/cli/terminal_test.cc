@@ -41,6 +41,7 @@ class OnTerminal : public testing::Test {
 
 using Bar = OnTerminal;
 using Interrupted = OnTerminal;
+using Shown = OnTerminal;
 
 TEST_F(Bar, ShowsStageCountRateAndWhatIsLeftThenGoes) {
   const TemporaryFolder folder;
@@ -99,6 +100,10 @@ void PrintTo(const Stop& stop, std::ostream* out) {
   *out << stop.stage;
 }
 
+std::string reference() {
+  return (std::filesystem::path(GLM_SOURCE_DIR) / "tests/pictures/goldens/files/bit.png").string();
+}
+
 class Interrupt : public OnTerminal, public testing::WithParamInterface<Stop> {};
 
 TEST_P(Interrupt, StopsAndLeavesNoFile) {
@@ -116,9 +121,13 @@ TEST_P(Interrupt, StopsAndLeavesNoFile) {
 
 INSTANTIATE_TEST_SUITE_P(
     Stage, Interrupt,
-    testing::Values(Stop{"tokens", "tokens [##", SIGINT, {"--size", "1024x1024"}},
-                    Stop{"steps", "steps [", SIGINT, {"--size", "256x256", "--steps", "1000"}},
-                    Stop{"terminated", "steps [", SIGTERM, {"--size", "256x256", "--steps", "1000"}}),
+    testing::Values(
+        Stop{"tokens", "tokens [##", SIGINT, {"--size", "1024x1024"}},
+        Stop{"tokens_terminated", "tokens [##", SIGTERM, {"--size", "1024x1024"}},
+        Stop{"references", "references [", SIGINT, {"--steps", "1000", "-i", reference(), "-i", reference()}},
+        Stop{"references_terminated", "references [", SIGTERM, {"--steps", "1000", "-i", reference()}},
+        Stop{"steps", "steps [", SIGINT, {"--size", "256x256", "--steps", "1000"}},
+        Stop{"steps_terminated", "steps [", SIGTERM, {"--size", "256x256", "--steps", "1000"}}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST_F(Interrupted, TwiceQuitsAtOnce) {
@@ -136,6 +145,66 @@ TEST_F(Interrupted, TwiceQuitsAtOnce) {
   EXPECT_EQ(terminal.finish(), 128 + SIGINT) << terminal.seen();
   EXPECT_EQ(terminal.seen().find("interrupted"), std::string::npos) << "it stopped by itself: " << terminal.seen();
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"latents"});
+}
+
+TEST_F(Interrupted, KeepsThePicturesThatAreFinished) {
+  const TemporaryFolder folder;
+  Terminal terminal(small_picture(folder / "p%d.png", {"--size", "256x256", "--steps", "200", "-b", "3"}));
+  ASSERT_TRUE(terminal.wait_for("steps [")) << terminal.seen();
+  while (names_in(folder.path()) != std::vector<std::string>{"p1.png"}) {
+    ASSERT_TRUE(names_in(folder.path()).size() < 2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  terminal.send(SIGINT);
+  EXPECT_EQ(terminal.finish(), 130) << terminal.seen();
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"p1.png"});
+  EXPECT_NE(terminal.seen().find((folder / "p1.png").string() + "\r\n"), std::string::npos) << terminal.seen();
+  EXPECT_NE(terminal.seen().find("interrupted; 1 of 3 pictures were written"), std::string::npos) << terminal.seen();
+}
+
+// What a terminal that says so shows: the picture's bytes in its own protocol.
+TEST_F(Shown, ByKittysProtocol) {
+  const TemporaryFolder folder;
+  Terminal::Kind kind;
+  kind.term = "xterm-kitty";
+  Terminal terminal(small_picture(folder / "a.png", {"--show"}), kind);
+  EXPECT_EQ(terminal.finish(), 0);
+  EXPECT_NE(terminal.seen().find("\033_Ga=T,f=100,m=1;iVBORw0KGgo"), std::string::npos);
+  EXPECT_NE(terminal.seen().find("\033_Gm=0;"), std::string::npos) << "the last part";
+}
+
+TEST_F(Shown, ByIterms) {
+  const TemporaryFolder folder;
+  Terminal::Kind kind;
+  kind.environment = {{"TERM_PROGRAM", "iTerm.app"}};
+  Terminal terminal(small_picture(folder / "a.png", {"--show"}), kind);
+  EXPECT_EQ(terminal.finish(), 0);
+  EXPECT_NE(terminal.seen().find("\033]1337;File=inline=1;size="), std::string::npos);
+  EXPECT_NE(terminal.seen().find(":iVBORw0KGgo"), std::string::npos);
+}
+
+TEST_F(Shown, BySixelWhenTheTerminalSaysThatItCan) {
+  const TemporaryFolder folder;
+  Terminal terminal(small_picture(folder / "a.png", {"--show"}));
+  ASSERT_TRUE(terminal.wait_for("\033[c")) << terminal.seen();
+  terminal.type("\033[?62;4;22c");
+  EXPECT_EQ(terminal.finish(), 0);
+  const size_t begin = terminal.seen().find("\033P");
+  ASSERT_NE(begin, std::string::npos) << terminal.seen();
+  EXPECT_NE(terminal.seen().find("\033\\", begin), std::string::npos) << "the end";
+  EXPECT_GT(terminal.seen().size(), 5000U);
+}
+
+TEST_F(Shown, NotWhereItCanNotBe) {
+  const TemporaryFolder folder;
+  Terminal terminal(small_picture(folder / "a.png", {"--show"}));
+  ASSERT_TRUE(terminal.wait_for("\033[c")) << terminal.seen();
+  terminal.type("\033[?62;22c");
+  EXPECT_EQ(terminal.finish(), 0);
+  EXPECT_EQ(terminal.seen().find("\033P"), std::string::npos);
+  const Outcome piped = run_program(small_picture(folder / "a.png", {"--show"}));
+  EXPECT_EQ(piped.status, 0);
+  EXPECT_EQ((piped.out + piped.err).find('\033'), std::string::npos) << piped.err;
 }
 
 TEST_F(Interrupted, NotWhenTheSignalIsIgnoredByTheShell) {
