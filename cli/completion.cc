@@ -86,7 +86,8 @@ std::string zsh_text(const std::string& text) {
 }
 
 std::string zsh_values(const std::string& what, const std::vector<std::string>& choices, bool file) {
-  std::string out = ":" + zsh_text(what) + ":";
+  std::string out = ":";
+  out += zsh_text(what) + ":";
   if (!choices.empty()) {
     std::vector<std::string> escaped;
     for (const std::string& choice : choices) escaped.push_back(zsh_text(choice));
@@ -115,15 +116,17 @@ std::string zsh() {
     out << "    " << command.name << ")\n      _arguments";
     for (const Option& option : command.options) {
       if (!is_shown(option)) continue;
-      const std::string rest = "[" + zsh_text(option.help) + "]" +
-                               (option.is_switch() ? "" : zsh_values(option.value, option.choices, option.file));
+      std::string rest = "[";
+      rest += zsh_text(option.help) + "]";
+      if (!option.is_switch()) rest += zsh_values(option.value, option.choices, option.file);
       const std::string times = option.repeats ? "*" : "";
       out << " \\\n        " << quoted(times + "--" + option.name + rest);
       if (option.letter != 0) out << " \\\n        " << quoted(times + "-" + option.letter + rest);
     }
     if (!command.argument.empty()) {
-      out << " \\\n        "
-          << quoted("1" + zsh_values(command.argument, command.argument_choices, command.argument_is_file));
+      std::string first = "1";
+      first += zsh_values(command.argument, command.argument_choices, command.argument_is_file);
+      out << " \\\n        " << quoted(first);
     }
     out << ";;\n";
   }

@@ -22,10 +22,10 @@ std::string size_text(int64_t width, int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
-std::string gigabytes(int64_t bytes) {
+std::string gigabytes(double bytes) {
   std::ostringstream text;
-  text.precision(bytes < 10'000'000'000 ? 2 : 0);
-  text << std::fixed << static_cast<double>(bytes) / 1e9 << " GB";
+  text.precision(bytes < 1e10 ? 2 : 0);
+  text << std::fixed << bytes / 1e9 << " GB";
   return text.str();
 }
 
@@ -79,7 +79,7 @@ std::string duration_text(double seconds) {
 
 void print_plan(const Plan& p, const Request& request, const std::vector<fs::path>& files, bool as_json) {
   const Details& d = p.details;
-  const int64_t memory = p.weight_bytes + p.working_bytes;
+  const double memory = p.weight_bytes + p.working_bytes;
   std::vector<std::string> names;
   for (const fs::path& file : files) names.push_back(file.string());
   if (as_json) {
@@ -121,9 +121,10 @@ void print_plan(const Plan& p, const Request& request, const std::vector<fs::pat
     std::cerr << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
   }
   std::cerr << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes(p.weight_bytes)
-            << " for the weights and " << gigabytes(p.working_bytes) << " beside them, " << gigabytes(p.free_bytes)
-            << " free" << (memory > p.free_bytes ? ": too little" : "") << "\ntime: about " << duration_text(p.seconds)
-            << " without loading\n";
+            << " for the weights and " << gigabytes(p.working_bytes) << " beside them, "
+            << gigabytes(static_cast<double>(p.free_bytes)) << " free"
+            << (memory > static_cast<double>(p.free_bytes) ? ": too little" : "") << "\ntime: about "
+            << duration_text(p.seconds) << " without loading\n";
 }
 
 void print_summary(const std::vector<Written>& written, const Details& d, const Result& result) {

@@ -78,7 +78,8 @@ Source environment(const Command& command) {
     const char* text = std::getenv(environment_name(option).c_str());
     if (text == nullptr || *text == '\0') continue;
     std::string value = text;
-    if (option.is_switch() && (value == "1" || value == "0")) value = value == "1" ? "true" : "false";
+    if (option.is_switch() && value == "1") value = "true";
+    if (option.is_switch() && value == "0") value = "false";
     source.values[option.name] = {value};
   }
   return source;

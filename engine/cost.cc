@@ -5,21 +5,23 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kGlyphRows = 64;  // of a text or two
+constexpr int64_t kGlyphRows = 64;     // of a text or two
+constexpr double kTaps = 9;            // of a convolution of 3 x 3
+constexpr double kWholeVae = 5.0 / 3;  // the encoder has about two thirds of the decoder's weights
 
-int64_t conv_weights(int64_t in, int64_t out, int64_t kernel) {
-  return in * out * kernel * kernel;
+double real(int64_t n) {
+  return static_cast<double>(n);
 }
 
 // Calls `each` with channels in and out and with pixels for one latent, for every 3 x 3 convolution of the decoder.
 template <typename Each>
 void for_decoder_convs(const VaeConfig& c, Each each) {
-  int64_t pixels = 1;  // for one latent
-  int64_t from = c.channels.back();
-  each(c.latent_channels, from, pixels);
+  double pixels = 1;  // for one latent
+  double from = real(c.channels.back());
+  each(real(c.latent_channels), from, pixels);
   for (int i = 0; i < 4; ++i) each(from, from, pixels);  // the middle
   for (size_t level = c.channels.size(); level-- > 0;) {
-    const int64_t to = c.channels[level];
+    const double to = real(c.channels[level]);
     for (int64_t resnet = 0; resnet <= c.layers_per_block; ++resnet) {
       each(resnet == 0 ? from : to, to, pixels);
       each(to, to, pixels);
@@ -30,74 +32,70 @@ void for_decoder_convs(const VaeConfig& c, Each each) {
     }
     from = to;
   }
-  each(from, c.image_channels, pixels);
+  each(from, real(c.image_channels), pixels);
 }
 
-double as_double(int64_t n) {
-  return static_cast<double>(n);
+double decoder_width(const DitConfig& c) {
+  return real(c.heads) * real(c.head_dim);
 }
 
-int64_t rows(const Canvas& canvas) {
-  return canvas.branches * (4 * canvas.grid.cells() + kGlyphRows);
+double prior_layers(const PriorConfig& p) {
+  return real(p.layers) * real(p.dim) * (real(p.head_dim) * 2 * real(p.heads + p.kv_heads) + 3 * real(p.inner_dim));
+}
+
+double dit_blocks(const DitConfig& c) {
+  return real(c.layers) * 12 * decoder_width(c) * decoder_width(c);
+}
+
+double rows(const Canvas& canvas) {
+  return real(canvas.branches) * real(4 * canvas.grid.cells() + kGlyphRows);
 }
 
 }  // namespace
 
-WeightCounts count_weights(const ModelConfig& c) {
+double weight_bytes(const ModelConfig& c, double element, double prior_element) {
   const PriorConfig& p = c.prior;
   const VisionConfig& v = c.vision;
   const GlyphConfig& g = c.glyph;
-  const int64_t dim = c.dit.dim();
-  int64_t vae = 0;
-  for_decoder_convs(c.vae, [&](int64_t in, int64_t out, int64_t) { vae += conv_weights(in, out, 3); });
-  return {.prior_layers =
-              p.layers * (p.dim * p.head_dim * (2 * p.heads + 2 * p.kv_heads) + int64_t{3} * p.dim * p.inner_dim),
-          .prior_tables = (p.vocab + p.vision_vocab) * p.dim,
-          .dit = c.dit.layers * (12 * dim * c.dit.time_dim + 12 * dim * dim) + c.dit.codebook * dim + 8 * dim * dim,
-          .rest = v.layers * (4 * v.dim * v.dim + 2 * v.dim * v.inner_dim) + v.positions * v.positions * v.dim +
-                  c.codebook.entries * c.codebook.dim + g.vocab * g.dim +
-                  g.layers * (4 * g.dim * g.heads * g.head_dim + 3 * g.dim * g.inner_dim) +
-                  vae * 5 / 3};  // the encoder has about two thirds of the decoder's
+  const double dim = decoder_width(c.dit);
+  double vae = 0;
+  for_decoder_convs(c.vae, [&](double in, double out, double) { vae += kTaps * in * out; });
+  const double tables = real(p.vocab + p.vision_vocab) * real(p.dim);
+  const double dit = dit_blocks(c.dit) + real(c.dit.layers) * 12 * dim * real(c.dit.time_dim) +
+                     real(c.dit.codebook) * dim + 8 * dim * dim;
+  const double vision = real(v.layers) * real(v.dim) * (4 * real(v.dim) + 2 * real(v.inner_dim)) +
+                        real(v.positions) * real(v.positions) * real(v.dim);
+  const double codebook = real(c.codebook.entries) * real(c.codebook.dim);
+  const double glyph =
+      real(g.dim) * (real(g.vocab) + real(g.layers) * (4 * real(g.heads) * real(g.head_dim) + 3 * real(g.inner_dim)));
+  return prior_layers(p) * prior_element + (tables + dit + vision + codebook + glyph + kWholeVae * vae) * element;
 }
 
-int64_t weight_bytes(const ModelConfig& c, double element, double prior_element) {
-  const WeightCounts n = count_weights(c);
-  return static_cast<int64_t>(as_double(n.prior_layers) * prior_element +
-                              as_double(n.prior_tables + n.dit + n.rest) * element);
-}
-
-int64_t working_bytes(const ModelConfig& c, const Canvas& canvas, int64_t element) {
-  const int64_t cells = canvas.grid.cells();
-  const int64_t cache = 2 * c.prior.layers * (2 * cells + 512) * c.prior.kv_heads * c.prior.head_dim;
-  const int64_t denoise =
-      rows(canvas) * c.dit.dim() * 8;  // rows, their queries, keys and values, the feed-forward's four
-  int64_t largest = 0;
-  const int64_t latents = cells * 16;
-  for_decoder_convs(c.vae, [&](int64_t in, int64_t out, int64_t pixels) {
-    largest = std::max(largest, latents * pixels * (in + out));
+double working_bytes(const ModelConfig& c, const Canvas& canvas, double element) {
+  const double cells = real(canvas.grid.cells());
+  const double cache = 2 * real(c.prior.layers) * (2 * cells + 512) * real(c.prior.kv_heads) * real(c.prior.head_dim);
+  const double denoise =
+      rows(canvas) * decoder_width(c.dit) * 8;  // rows, queries, keys, values, the feed-forward's four
+  double largest = 0;
+  for_decoder_convs(c.vae, [&](double in, double out, double pixels) {
+    largest = std::max(largest, 16 * cells * pixels * (in + out));
   });
   return element * std::max({cache, denoise, largest});
 }
 
 Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, bool preview) {
-  const WeightCounts n = count_weights(c);
   const int64_t cells = canvas.grid.cells();
-  const Grid small = preview ? preview_grid(canvas.grid) : Grid{0, 0};
-  const int64_t head = c.prior.vision_vocab * c.prior.dim;
-  const double dim = as_double(c.dit.dim());
-  const double modulation = as_double(c.dit.layers * 12 * c.dit.dim() * c.dit.time_dim);
-  const double sequence = as_double(4 * cells + kGlyphRows);
+  const int64_t small = preview ? preview_grid(canvas.grid).cells() : 0;
+  const double sequence = real(4 * cells + kGlyphRows);
   double pixels = 0;
-  for_decoder_convs(c.vae, [&](int64_t in, int64_t out, int64_t each) {
-    pixels += 2.0 * as_double(conv_weights(in, out, 3)) * as_double(each) * as_double(cells * 16);
-  });
-  return {.prompt = 2.0 * as_double(n.prior_layers) * as_double(prompt_length),
-          .token = 2.0 * as_double(n.prior_layers + head),
-          .step = 2.0 * (as_double(n.dit) - modulation) * as_double(rows(canvas)) +
-                  as_double(canvas.branches) * as_double(c.dit.layers) * 4.0 * sequence * sequence * dim,
+  for_decoder_convs(
+      c.vae, [&](double in, double out, double each) { pixels += 2 * kTaps * in * out * each * 16 * real(cells); });
+  return {.prompt = 2 * prior_layers(c.prior) * real(prompt_length),
+          .step = 2 * dit_blocks(c.dit) * rows(canvas) +
+                  real(canvas.branches) * real(c.dit.layers) * 4 * sequence * sequence * decoder_width(c.dit),
           .pixels = pixels,
-          .read = as_double(n.prior_layers + head),
-          .tokens = cells + small.cells() + 1};
+          .read = prior_layers(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),
+          .tokens = cells + small + 1};
 }
 
 }  // namespace glm

@@ -1,4 +1,5 @@
-// What a model costs: bytes and arithmetic that its configuration implies.
+// What a model costs: bytes and arithmetic that its configuration implies. In doubles: a configuration's numbers may be
+// anybody's, and their products pass 64 bits.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +9,8 @@
 
 namespace glm {
 
-struct WeightCounts {
-  int64_t prior_layers;  // read for each token
-  int64_t prior_tables;  // embedding and head
-  int64_t dit;
-  int64_t rest;  // vision tower, codebook, glyph encoder, VAE
-};
-WeightCounts count_weights(const ModelConfig& c);
-
-// Bytes of all weights. element: bytes of a number; prior_element: of one of the prior's on a GPU.
-int64_t weight_bytes(const ModelConfig& c, double element, double prior_element);
+// Bytes of all weights. element: bytes of a number; prior_element: of one of the prior's layers on a GPU.
+double weight_bytes(const ModelConfig& c, double element, double prior_element);
 
 // A picture, as far as its cost goes.
 struct Canvas {
@@ -26,12 +19,11 @@ struct Canvas {
 };
 
 // Bytes that one picture needs beside the weights, at least.
-int64_t working_bytes(const ModelConfig& c, const Canvas& canvas, int64_t element);
+double working_bytes(const ModelConfig& c, const Canvas& canvas, double element);
 
 // Multiplications and additions.
 struct Work {
   double prompt;   // reading it
-  double token;    // each
   double step;     // each, of all branches
   double pixels;   // the VAE
   double read;     // weights that each token reads

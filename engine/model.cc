@@ -83,12 +83,13 @@ PriorKernels choose_kernels(const ModelConfig& c, at::ScalarType dtype, at::Devi
 // Before the kernel's killer finds out.
 void check_memory(const ModelConfig& c, at::ScalarType dtype, at::Device device, const ModelOptions& options) {
   const auto element = static_cast<double>(c10::elementSize(dtype));
-  const int64_t need = weight_bytes(c, element, device.is_cpu() ? element : bytes_of_format(options.prior_precision));
-  const int64_t found = free_memory_of(device);
+  const double need = weight_bytes(c, element, device.is_cpu() ? element : bytes_of_format(options.prior_precision));
+  release_cached_memory(device);  // what an earlier model left
+  const auto found = static_cast<double>(free_memory_of(device));
   if (need <= found) return;
-  const auto gigabytes = [](int64_t bytes) {
+  const auto gigabytes = [](double bytes) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
+    std::snprintf(text, sizeof text, "%.1f GB", bytes / 1e9);
     return std::string(text);
   };
   const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"

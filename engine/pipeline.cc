@@ -103,11 +103,11 @@ struct Pipeline::Engine {
   void check_memory(const Request& request) const {
     if (!model->device.is_cpu()) return;
     const Settings s = settle(request, model->config);
-    const int64_t need = working_bytes(model->config, s.canvas(), static_cast<int64_t>(c10::elementSize(model->dtype)));
-    if (need > free_memory()) {
-      throw out_of_memory("tried to allocate " + std::to_string(need) + " bytes of " + std::to_string(free_memory()) +
-                          " bytes");
-    }
+    const double need = working_bytes(model->config, s.canvas(), static_cast<double>(c10::elementSize(model->dtype)));
+    const int64_t found = free_memory();
+    if (need <= static_cast<double>(found)) return;
+    throw out_of_memory("tried to allocate " + std::to_string(static_cast<int64_t>(need)) + " of " +
+                        std::to_string(found) + " bytes");
   }
 
   int threads;

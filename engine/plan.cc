@@ -33,7 +33,7 @@ constexpr double kConvolution = 0.5;      // of a product's speed
 template <typename Call>
 double seconds_of(at::Device device, Call call) {
   double least = 1e9;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     call();
     synchronize(device);
@@ -48,13 +48,16 @@ struct Speed {
   double vector;  // weights of a product with a vector
 
   Speed(at::Device device, at::ScalarType dtype) {
-    constexpr int64_t kSide = 2048;
+    constexpr int64_t kRows = 64;
+    constexpr int64_t kSide = 1024;
+    constexpr int64_t kWide = 4096;  // more than a cache holds
     const auto options = at::TensorOptions(dtype).device(device);
-    const at::Tensor weight = at::ones({kSide, kSide}, options);
-    const at::Tensor many = at::ones({256, kSide}, options);
-    const at::Tensor one = at::ones({1, kSide}, options);
-    work = 2.0 * 256 * kSide * kSide / seconds_of(device, [&] { at::linear(many, weight); });
-    vector = 1.0 * kSide * kSide / seconds_of(device, [&] { at::linear(one, weight); });
+    const at::Tensor many = at::ones({kRows, kSide}, options);
+    const at::Tensor square = at::ones({kSide, kSide}, options);
+    work = 2.0 * kRows * kSide * kSide / seconds_of(device, [&] { at::linear(many, square); });
+    const at::Tensor one = at::ones({1, kWide}, options);
+    const at::Tensor wide = at::ones({kWide, kWide}, options);
+    vector = 1.0 * kWide * kWide / seconds_of(device, [&] { at::linear(one, wide); });
   }
 };
 
@@ -77,7 +80,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const Settings s = settle(request, config);
   const bool preview = request.references.empty();
   const Grid small = preview ? preview_grid(s.grid()) : Grid{0, 0};
-  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
+  const auto element = static_cast<double>(c10::elementSize(dtype));
   return {.device = device.is_cpu() ? "cpu" : device.str(),
           .dtype = dtype == at::kFloat ? "float32" : "bfloat16",
           .details = details_of(s, config),
@@ -87,8 +90,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .preview_height = small.height,
           .tokens = work_of(config, s.canvas(), kPromptLength, preview).tokens,
           .weight_bytes =
-              weight_bytes(config, static_cast<double>(element),
-                           device.is_cpu() ? static_cast<double>(element) : bytes_of_format(options.prior_precision)),
+              weight_bytes(config, element, device.is_cpu() ? element : bytes_of_format(options.prior_precision)),
           .working_bytes = working_bytes(config, s.canvas(), element),
           .free_bytes = free_memory_of(device),
           .seconds = seconds_of(config, s, request, Speed(device, dtype))};
