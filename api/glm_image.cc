@@ -83,7 +83,7 @@ glm_status guarded(glm_engine* engine, Call call) noexcept {
 // The caller's structure, with the defaults for what an older caller doesn't have.
 template <typename Struct>
 Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
-  Struct all;
+  Struct all{};
   init(&all);
   if (given == nullptr) return all;
   if (given->struct_size < sizeof(size_t) || given->struct_size > sizeof(Struct)) {
@@ -114,8 +114,8 @@ std::optional<T> other_than(T value, T standard) {
 }
 
 glm::Image image_of(const glm_picture& p) {
-  constexpr int64_t kMostSide = 1 << 20;
-  if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > kMostSide || p.height > kMostSide) {
+  constexpr int64_t most_side = 1 << 20;
+  if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > most_side || p.height > most_side) {
     fail("references", "a picture with its pixels", "none");
   }
   return {p.width, p.height, {p.rgb, p.rgb + 3 * p.width * p.height}};
@@ -128,8 +128,8 @@ glm::Request request_of(const glm_request* given) {
   expect_array(r.references, r.reference_count, "references");
   expect_array(r.seeds, r.seed_count, "seeds");
   if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) fail("rng", "0 or 1", std::to_string(r.rng));
-  constexpr size_t kMany = 1 << 16;  // the pipeline's own limits are lower
-  if (r.text_count > kMany || r.reference_count > kMany || r.seed_count > kMany) {
+  constexpr size_t many = 1 << 16;  // the pipeline's own limits are lower
+  if (r.text_count > many || r.reference_count > many || r.seed_count > many) {
     fail("texts, references and seeds", "fewer than 65536 of each", "more");
   }
   glm::Request request;
@@ -350,6 +350,7 @@ glm_status glm_engine_tokens(glm_engine* engine, const glm_request* request, con
   });
 }
 
+// A buffer is two parameters in C. NOLINTNEXTLINE(readability-function-size)
 glm_status glm_engine_latents(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
                               const int64_t* tokens, size_t token_count, float* latents, size_t count) {
   return guarded(engine, [&] {
@@ -367,6 +368,7 @@ glm_status glm_engine_latents(glm_engine* engine, const glm_request* request, co
   });
 }
 
+// NOLINTNEXTLINE(readability-function-size)
 glm_status glm_engine_pixels(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
                              const float* latents, size_t latent_count, uint8_t* rgb, size_t size) {
   return guarded(engine, [&] {

@@ -29,11 +29,11 @@ void Sha256::add(const std::string& text) {
 std::string Sha256::hex() {
   uint8_t digest[SHA256_DIGEST_LENGTH];
   SHA256Final(digest, &state_->context);
-  constexpr const char* kDigits = "0123456789abcdef";
+  constexpr const char* digits = "0123456789abcdef";
   std::string text;
   for (const uint8_t byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
   }
   return text;
 }

@@ -90,6 +90,7 @@ std::string zsh_values(const std::string& what, const std::vector<std::string>& 
   out += zsh_text(what) + ":";
   if (!choices.empty()) {
     std::vector<std::string> escaped;
+    escaped.reserve(choices.size());
     for (const std::string& choice : choices) escaped.push_back(zsh_text(choice));
     return out + "(" + words(escaped) + ")";
   }

@@ -81,6 +81,7 @@ void print_plan(const Plan& p, const Request& request, const std::vector<fs::pat
   const Details& d = p.details;
   const double memory = p.weight_bytes + p.working_bytes;
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const fs::path& file : files) names.push_back(file.string());
   if (as_json) {
     print(text_of({{"dry_run", true},

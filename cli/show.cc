@@ -66,12 +66,12 @@ Protocol protocol() {
 }
 
 std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const auto byte = [&](size_t k) { return i + k < bytes.size() ? uint32_t{bytes[i + k]} : 0U; };
     const uint32_t bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kLetters[bits >> (18 - 6 * k) & 63] : '=';
+    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? letters[bits >> (18 - 6 * k) & 63] : '=';
   }
   return text;
 }
@@ -79,10 +79,10 @@ std::string base64(const std::vector<uint8_t>& bytes) {
 // In parts of 4096 letters; m says whether more follow.
 void show_kitty(const Image& image) {
   const std::string text = base64(encode_picture(image, PictureFormat::png, 100, {}));
-  constexpr size_t kPart = 4096;
-  for (size_t at = 0; at < text.size(); at += kPart) {
-    std::cerr << "\033_G" << (at == 0 ? "a=T,f=100," : "") << "m=" << (at + kPart < text.size() ? 1 : 0) << ";"
-              << text.substr(at, kPart) << "\033\\";
+  constexpr size_t part = 4096;
+  for (size_t at = 0; at < text.size(); at += part) {
+    std::cerr << "\033_G" << (at == 0 ? "a=T,f=100," : "") << "m=" << (at + part < text.size() ? 1 : 0) << ";"
+              << text.substr(at, part) << "\033\\";
   }
 }
 

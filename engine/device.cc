@@ -132,8 +132,8 @@ int64_t peak_memory_of(at::Device device) {
     rusage usage{};
     return ::getrusage(RUSAGE_SELF, &usage) == 0 ? int64_t{usage.ru_maxrss} * 1024 : 0;
   }
-  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).reserved_bytes[kAll].peak;
+  constexpr auto kind = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).reserved_bytes[kind].peak;
 }
 
 void release_cached_memory(at::Device device) {

@@ -54,7 +54,7 @@ bool write(JpegWriter* w, const Image& image, int quality, std::span<const uint8
   jpeg_start_compress(&w->info, TRUE);
   if (!exif.empty()) jpeg_write_marker(&w->info, JPEG_APP0 + 1, exif.data(), static_cast<unsigned>(exif.size()));
   while (w->info.next_scanline < w->info.image_height) {
-    auto* row = const_cast<JSAMPROW>(&image.rgb[3 * w->info.next_scanline * static_cast<size_t>(image.width)]);
+    auto* row = const_cast<JSAMPROW>(&image.rgb[size_t{3} * w->info.next_scanline * static_cast<size_t>(image.width)]);
     jpeg_write_scanlines(&w->info, &row, 1);
   }
   jpeg_finish_compress(&w->info);

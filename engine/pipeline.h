@@ -130,12 +130,16 @@ struct Latents {
 
 // A request with everything filled in that it left to the checkpoint.
 struct Details {
-  int64_t width, height;  // of the pictures, in pixels
-  int64_t rendered_width, rendered_height;
-  int64_t steps;
-  double guidance, temperature, top_p;
-  int64_t top_k;
-  int64_t latent_channels;
+  int64_t width = 0;  // of the pictures, in pixels
+  int64_t height = 0;
+  int64_t rendered_width = 0;
+  int64_t rendered_height = 0;
+  int64_t steps = 0;
+  double guidance = 0;
+  double temperature = 0;
+  double top_p = 0;
+  int64_t top_k = 0;
+  int64_t latent_channels = 0;
 };
 
 class GLM_API Pipeline {

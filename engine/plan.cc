@@ -48,16 +48,16 @@ struct Speed {
   double vector;  // weights of a product with a vector
 
   Speed(at::Device device, at::ScalarType dtype) {
-    constexpr int64_t kRows = 64;
-    constexpr int64_t kSide = 1024;
-    constexpr int64_t kWide = 4096;  // more than a cache holds
+    constexpr int64_t rows = 64;
+    constexpr int64_t side = 1024;
+    constexpr int64_t wide_side = 4096;  // more than a cache holds
     const auto options = at::TensorOptions(dtype).device(device);
-    const at::Tensor many = at::ones({kRows, kSide}, options);
-    const at::Tensor square = at::ones({kSide, kSide}, options);
-    work = 2.0 * kRows * kSide * kSide / seconds_of(device, [&] { at::linear(many, square); });
-    const at::Tensor one = at::ones({1, kWide}, options);
-    const at::Tensor wide = at::ones({kWide, kWide}, options);
-    vector = 1.0 * kWide * kWide / seconds_of(device, [&] { at::linear(one, wide); });
+    const at::Tensor many = at::ones({rows, side}, options);
+    const at::Tensor square = at::ones({side, side}, options);
+    work = 2.0 * rows * side * side / seconds_of(device, [&] { at::linear(many, square); });
+    const at::Tensor one = at::ones({1, wide_side}, options);
+    const at::Tensor wide = at::ones({wide_side, wide_side}, options);
+    vector = 1.0 * wide_side * wide_side / seconds_of(device, [&] { at::linear(one, wide); });
   }
 };
 
@@ -108,23 +108,23 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 
 // A file's size, its first megabyte and 64 samples of the rest.
 void add_file(Sha256* hash, const fs::path& file) {
-  constexpr uint64_t kBegin = 1 << 20;
-  constexpr uint64_t kSample = 4096;
+  constexpr uint64_t head = 1 << 20;
+  constexpr uint64_t sample = 4096;
   const uint64_t size = fs::file_size(file);
   hash->add(std::to_string(size) + "\n");
   std::ifstream in(file, std::ios::binary);
-  std::vector<char> part(kBegin);
+  std::vector<char> part(head);
   const auto add = [&](uint64_t at, uint64_t length) {
     in.seekg(static_cast<std::streamoff>(at));
     in.read(part.data(), static_cast<std::streamsize>(length));
     hash->add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
   };
-  add(0, std::min(size, kBegin));
-  if (size <= kBegin) return;
-  const uint64_t rest = size - kBegin;
+  add(0, std::min(size, head));
+  if (size <= head) return;
+  const uint64_t rest = size - head;
   for (uint64_t i = 0; i < 64; ++i) {
-    const uint64_t at = kBegin + rest / 64 * i;
-    add(at, std::min(kSample, size - at));
+    const uint64_t at = head + rest / 64 * i;
+    add(at, std::min(sample, size - at));
   }
 }
 
