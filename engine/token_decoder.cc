@@ -118,7 +118,8 @@ TokenDecoder::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>&
 bool TokenDecoder::fits(const PriorConfig& c) {
   return c.head_dim == cuda::kHeadDim && c.heads == c.kv_heads * cuda::kGroupHeads && c.dim % cuda::kTileRows == 0 &&
          c.dim <= cuda::kMaxDim && c.inner_dim % 8 == 0 && c.vision_vocab % cuda::kTileRows == 0 &&
-         c.vision_vocab <= cuda::kMaxVocab && c.rotary_dim() >= 8 && std::has_single_bit(static_cast<uint64_t>(c.rotary_dim()));
+         c.vision_vocab <= cuda::kMaxVocab && c.rotary_dim() >= 8 &&
+         std::has_single_bit(static_cast<uint64_t>(c.rotary_dim()));
 }
 
 TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows,
