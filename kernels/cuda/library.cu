@@ -112,11 +112,8 @@ struct Script {
     auto* const calls = reinterpret_cast<const Call*>(memory + kBarrierBytes);
     auto* const streams = reinterpret_cast<const Stream*>(calls + calls_.size());
     for (const Segment& s : segments) {
-      const StepParams p{calls + s.begin,
-                         streams + s.first_product,
-                         reinterpret_cast<uint32_t*>(memory),
-                         s.end - s.begin,
-                         s.products};
+      const StepParams p{calls + s.begin, streams + s.first_product, reinterpret_cast<uint32_t*>(memory),
+                         s.end - s.begin, s.products};
       const cudaError_t error =
           s.sample ? launch_sample(calls_[s.begin].sample, l) : launch_step(s.format, p, s.columns, l);
       if (const char* wrong = text_of(error, s.sample ? "sample" : "step")) return wrong;
