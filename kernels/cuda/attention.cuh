@@ -1,5 +1,5 @@
 // Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A team works on 64 positions of one key/value head and batch row; when all are done, a block adds
+// tensor-core tile. A team works on 64 positions of one key/value head and batch row; when all are done, a team adds
 // the parts of one head. At first each finishes the projection: the sums' parts, the bias, the rotation, the new
 // position in the cache. Upstream: GlmImageTextAttention
 #pragma once
@@ -26,7 +26,7 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// A lane's four of the new position's turns: of the dimensions 4 lane …, zeros beyond p.rotary.
+// A lane's four of the new position's turns: of the dimensions 4 lane to 4 lane + 3; zeros beyond p.rotary.
 struct Turns {
   simt::Words2 cosines, sines;
 };

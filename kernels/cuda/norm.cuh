@@ -38,9 +38,8 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
 template <int kTeams>
 GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
   constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // of four neighbours, that a thread holds
-  // Threads beyond the row read its beginning, and count it as zeros.
   const float share = simt::divide(1.0f, static_cast<float>(p.dim));
-  int at[kVectors];
+  int at[kVectors];  // threads beyond the row read its beginning, and count it as zeros
   bool there[kVectors];
   simt::Words2 pre[kVectors];
   simt::Words2 post[kVectors] = {};

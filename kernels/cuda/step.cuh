@@ -62,6 +62,12 @@ constexpr int step_shared_bytes(int queue_bytes) {
   return kTeams * queue_bytes + static_cast<int>(sizeof(StepShared<kTeams>));
 }
 
+// Of a block, by architecture.
+constexpr int shared_bytes_of(int arch) {
+  const int queue = queue_bytes(arch);
+  return teams_of(arch) == 1 ? step_shared_bytes<1>(queue) : step_shared_bytes<2>(queue);
+}
+
 constexpr int kCallWords = sizeof(Call) / 4;
 static_assert(sizeof(Call) % 4 == 0 && kCallWords <= kThreads && sizeof(Stream) % 4 == 0);
 

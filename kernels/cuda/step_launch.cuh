@@ -22,9 +22,7 @@ __global__ void __launch_bounds__(kTeams* kThreads, 1) step_kernel(const __grid_
 template <typename F>
 cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   const auto kernel = columns == 1 ? step_kernel<F, 1> : step_kernel<F, 2>;
-  const int teams = teams_of(l.device.arch);
-  const int queue = queue_bytes(l.device.arch);
-  const int shared_bytes = teams == 1 ? step_shared_bytes<1>(queue) : step_shared_bytes<2>(queue);
+  const int shared_bytes = shared_bytes_of(l.device.arch);
   const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   if (error != cudaSuccess) return error;
@@ -33,7 +31,7 @@ cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
   together.val.cooperative = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors));
-  config.blockDim = dim3(kThreads, static_cast<unsigned>(teams));
+  config.blockDim = dim3(kThreads, static_cast<unsigned>(teams_of(l.device.arch)));
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = l.stream;
   config.attrs = &together;

@@ -11,9 +11,7 @@
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const int arch = 10 * std::atoi(argv[i]);
-    const int teams = glm::cuda::teams_of(arch);
-    const int queue = glm::cuda::queue_bytes(arch);
-    std::printf("%s %d %d\n", argv[i], teams * glm::cuda::kThreads,
-                teams == 1 ? glm::cuda::step_shared_bytes<1>(queue) : glm::cuda::step_shared_bytes<2>(queue));
+    std::printf("%s %d %d\n", argv[i], glm::cuda::teams_of(arch) * glm::cuda::kThreads,
+                glm::cuda::shared_bytes_of(arch));
   }
 }
