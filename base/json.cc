@@ -11,6 +11,10 @@ namespace glm {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+std::string json_text(const json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
 json parse_json(std::string_view text, const std::string& source, int max_depth) {
   // nlohmann-json takes a NUL for the end and would not look at what follows.
   if (text.find('\0') != std::string_view::npos) {

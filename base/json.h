@@ -16,6 +16,9 @@ nlohmann::json parse_json(std::string_view text, const std::string& source, int 
 // Reads and parses a file of at most `max_bytes`. Throws Error(model) as above, and when it can't be read.
 nlohmann::json read_json(const std::filesystem::path& file, uint64_t max_bytes = 256U << 20U);
 
+// In one line; what isn't UTF-8 is replaced, for dump() would throw.
+std::string json_text(const nlohmann::json& value);
+
 // Is there an entry of this name? A link that leads nowhere counts: reading it says so.
 bool is_present(const std::filesystem::path& file);
 

@@ -25,7 +25,7 @@ std::string number_text(double value) {
 
 // What isn't UTF-8 is replaced, as in the JSON.
 std::string valid_utf8(const std::string& text) {
-  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
+  return json::parse(json_text(text)).get<std::string>();
 }
 
 // As the web interface of Stable Diffusion writes it, and many programs read it.
@@ -56,7 +56,7 @@ constexpr std::pair<const char*, const char*> kOptionOf[] = {
 };
 
 std::string text_of(const json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 }  // namespace
@@ -134,7 +134,7 @@ Source source_of(const fs::path& file, const json& metadata) {
 void run_info(const fs::path& file, bool as_json) {
   const json metadata = read_metadata(file);
   if (as_json) {
-    std::cout << metadata.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+    std::cout << json_text(metadata) << "\n";
     return;
   }
   for (const auto& [key, value] : metadata.items()) {

@@ -63,7 +63,7 @@ class Section {
 
   [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
     throw Error(ErrorCode::model, file_ + ": " + (key.empty() ? "" : key + ": ") + "expected " + expected + ", found " +
-                                      found.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 200));
+                                      json_text(found).substr(0, 200));
   }
 
   bool has(const std::string& key) const { return content_.contains(key) && !content_[key].is_null(); }

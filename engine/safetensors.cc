@@ -203,7 +203,7 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
         {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = json_text(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   write_file(file, [&](std::ostream& out) {
     const uint64_t size = text.size();

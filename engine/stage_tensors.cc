@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/prior.h"
 #include "engine/safetensors.h"
 
@@ -74,7 +74,7 @@ std::string about_run(const Model& m, const Request& request, const Settings& se
                           {"dtype", dtype_name(m.dtype)},
                           {"version", GLM_VERSION}};
   for (const Result::StageTime& t : result.times) about["seconds"][stage_name(t.stage)] = t.seconds;
-  return about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(about);
 }
 
 }  // namespace glm

@@ -29,7 +29,7 @@ class Node {
   Node(const json* value, std::string place) : value_(value), place_(std::move(place)) {}
 
   [[noreturn]] void refuse(const std::string& expected) const {
-    std::string found = value_ ? value_->dump(-1, ' ', false, json::error_handler_t::replace) : "nothing";
+    std::string found = value_ ? json_text(*value_) : "nothing";
     if (found.size() > 80) found = repair_utf8(found.substr(0, 80)) + "…";
     throw Error(ErrorCode::model, place_ + ": expected " + expected + ", found " + found +
                                       "; only byte-level BPE as in GLM-Image is supported");
