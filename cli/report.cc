@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/values.h"
 
 namespace glm::cli {
@@ -22,15 +23,15 @@ std::string size_text(int64_t width, int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
+bool is_cropped(const Details& d) {
+  return d.width != d.rendered_width || d.height != d.rendered_height;
+}
+
 std::string gigabytes(double bytes) {
   std::ostringstream text;
   text.precision(bytes < 1e10 ? 2 : 0);
   text << std::fixed << bytes / 1e9 << " GB";
   return text.str();
-}
-
-std::string text_of(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // Standard output, checked.
@@ -84,34 +85,32 @@ void print_plan(const Plan& p, const Request& request, const std::vector<fs::pat
   names.reserve(files.size());
   for (const fs::path& file : files) names.push_back(file.string());
   if (as_json) {
-    print(text_of({{"dry_run", true},
-                   {"files", names},
-                   {"seeds", request.seeds},
-                   {"device", p.device},
-                   {"dtype", p.dtype},
-                   {"width", d.width},
-                   {"height", d.height},
-                   {"rendered_width", d.rendered_width},
-                   {"rendered_height", d.rendered_height},
-                   {"grid", {p.grid_width, p.grid_height}},
-                   {"preview_grid", {p.preview_width, p.preview_height}},
-                   {"tokens", p.tokens},
-                   {"steps", d.steps},
-                   {"guidance", d.guidance},
-                   {"temperature", d.temperature},
-                   {"top_k", d.top_k},
-                   {"top_p", d.top_p},
-                   {"weight_bytes", p.weight_bytes},
-                   {"working_bytes", p.working_bytes},
-                   {"free_bytes", p.free_bytes},
-                   {"seconds", p.seconds}}) +
+    print(json_text({{"dry_run", true},
+                     {"files", names},
+                     {"seeds", request.seeds},
+                     {"device", p.device},
+                     {"dtype", p.dtype},
+                     {"width", d.width},
+                     {"height", d.height},
+                     {"rendered_width", d.rendered_width},
+                     {"rendered_height", d.rendered_height},
+                     {"grid", {p.grid_width, p.grid_height}},
+                     {"preview_grid", {p.preview_width, p.preview_height}},
+                     {"tokens", p.tokens},
+                     {"steps", d.steps},
+                     {"guidance", d.guidance},
+                     {"temperature", d.temperature},
+                     {"top_k", d.top_k},
+                     {"top_p", d.top_p},
+                     {"weight_bytes", p.weight_bytes},
+                     {"working_bytes", p.working_bytes},
+                     {"free_bytes", p.free_bytes},
+                     {"seconds", p.seconds}}) +
           "\n");
     return;
   }
   std::cerr << "pictures: " << files.size() << ", " << size_text(d.width, d.height);
-  if (d.width != d.rendered_width || d.height != d.rendered_height) {
-    std::cerr << " of " << size_text(d.rendered_width, d.rendered_height);
-  }
+  if (is_cropped(d)) std::cerr << " of " << size_text(d.rendered_width, d.rendered_height);
   for (const fs::path& file : files) std::cerr << (file == files.front() ? ", to " : ", ") << file.string();
   std::cerr << "\ngrid: " << size_text(p.grid_width, p.grid_height);
   if (p.preview_width > 0) std::cerr << " after a small one of " << size_text(p.preview_width, p.preview_height);
@@ -133,7 +132,7 @@ void print_summary(const std::vector<Written>& written, const Details& d, const 
   line << (written.size() == 1 ? "seed " : "seeds ");
   for (const Written& picture : written) line << (&picture == &written.front() ? "" : ", ") << picture.seed;
   line << "  " << size_text(d.width, d.height);
-  if (d.width != d.rendered_width || d.height != d.rendered_height) {
+  if (is_cropped(d)) {
     line << " of " << size_text(d.rendered_width, d.rendered_height) << ", grid "
          << size_text(d.rendered_width / 32, d.rendered_height / 32);
   }
@@ -168,7 +167,7 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
     if (time.stage == Stage::denoise) object["steps_per_second"] = rate;
   }
   object["seconds"] = seconds;
-  print(text_of(object) + "\n");
+  print(json_text(object) + "\n");
 }
 
 }  // namespace glm::cli
