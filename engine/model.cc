@@ -117,6 +117,10 @@ at::ScalarType compute_dtype(const std::string& asked, const std::string& checkp
   throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
 }
 
+const char* dtype_option(at::ScalarType dtype) {
+  return dtype == at::kFloat ? "float32" : "bfloat16";
+}
+
 double bytes_of_format(const std::string& precision) {
   switch (format_of(precision)) {
     case cuda::Format::bf16:

@@ -38,6 +38,9 @@ struct CheckpointName {
 // "auto", "float32" or "bfloat16", where the checkpoint is in `stored`. Throws Error(usage) for another.
 at::ScalarType compute_dtype(const std::string& asked, const std::string& stored);
 
+// Its name among these.
+const char* dtype_option(at::ScalarType dtype);
+
 // Bytes of a weight of the prior: 2 of "bf16". Throws Error(usage) for another name.
 double bytes_of_format(const std::string& precision);
 

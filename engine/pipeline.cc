@@ -71,8 +71,8 @@ struct Pipeline::Engine {
     guarded(to, [&] {
       const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;
       kept = std::make_unique<Kept>(Kept{ReferenceStore(limit), {}});
-      device = to.is_cpu() ? "cpu" : to.str();
-      dtype = model->dtype == at::kFloat ? "float32" : "bfloat16";
+      device = to.str();
+      dtype = dtype_option(model->dtype);
       warnings.insert(warnings.end(), model->warnings.begin(), model->warnings.end());
       const std::vector<std::string>& more = model->text_tokenizer.warnings();
       warnings.insert(warnings.end(), more.begin(), more.end());

@@ -81,8 +81,8 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const bool preview = request.references.empty();
   const Grid small = preview ? preview_grid(s.grid()) : Grid{0, 0};
   const auto element = static_cast<double>(c10::elementSize(dtype));
-  return {.device = device.is_cpu() ? "cpu" : device.str(),
-          .dtype = dtype == at::kFloat ? "float32" : "bfloat16",
+  return {.device = device.str(),
+          .dtype = dtype_option(dtype),
           .details = details_of(s, config),
           .grid_width = s.grid().width,
           .grid_height = s.grid().height,
