@@ -37,6 +37,20 @@ at::Device test_device() {
   return open_device(test_device_name());
 }
 
+fs::path checkpoint_a() {
+  return fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+}
+
+Request small_request(std::vector<uint64_t> seeds) {
+  Request request;
+  request.prompt = "a sign that says \"A\" and 'B'";
+  request.width = 128;
+  request.height = 160;
+  request.steps = 2;
+  request.seeds = std::move(seeds);
+  return request;
+}
+
 std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted) {
   std::vector<std::string> cases;
   for (const char* checkpoint : {"a", "b", "c", "k", "nano"}) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "engine/pipeline.h"
 #include "engine/tap.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_folder.h"
@@ -22,6 +23,10 @@ namespace glm {
 // there, and what is compared comes back.
 std::string test_device_name();
 at::Device test_device();
+
+// The smallest checkpoint, and a request of it: 128 x 160 pixels with two texts, in two steps.
+std::filesystem::path checkpoint_a();
+Request small_request(std::vector<uint64_t> seeds);
 
 // The goldens of pipeline runs that `wanted` takes, as "checkpoint/case" in order. cases_test.cc counts them.
 std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted);

@@ -50,7 +50,7 @@ TEST(GpuMemory, RunsOutWithAnErrorAndTheNextCallDraws) {
   const at::Device device = test_device();
   if (device.is_cpu()) GTEST_SKIP() << "GLM_TEST_DEVICE is the CPU";
   const TemporaryFolder folder;
-  const std::filesystem::path checkpoint = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+  const std::filesystem::path checkpoint = checkpoint_a();
   const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   const VaeConfig vae = ModelConfig(checkpoint).vae;
   write_safetensors(

@@ -19,7 +19,7 @@ class FaintInputs : public testing::Test {
   c10::InferenceMode inference;
   at::Device device = test_device();
   Golden golden{"faint.safetensors"};
-  std::filesystem::path checkpoint = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+  std::filesystem::path checkpoint = checkpoint_a();
   ModelConfig config{checkpoint};
 };
 

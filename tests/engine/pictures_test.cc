@@ -12,27 +12,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kCheckpointA = fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
-
-Request small(std::vector<uint64_t> seeds) {
-  Request request;
-  request.prompt = "a sign that says \"A\" and 'B'";
-  request.width = 128;
-  request.height = 160;
-  request.steps = 2;
-  request.seeds = std::move(seeds);
-  return request;
-}
-
 class Pictures : public testing::TestWithParam<const char*> {};
 
 TEST_P(Pictures, EachEqualsTheOneDrawnAlone) {
-  const Pipeline pipeline(kCheckpointA, {.dtype = GetParam(), .device = test_device_name(), .threads = 1});
-  const Result together = pipeline.generate(small({7, 8, 41}), {});
+  const Pipeline pipeline(checkpoint_a(), {.dtype = GetParam(), .device = test_device_name(), .threads = 1});
+  const Result together = pipeline.generate(small_request({7, 8, 41}), {});
   ASSERT_EQ(together.pictures.size(), 3);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(together.pictures[i].seed, (std::vector<uint64_t>{7, 8, 41})[i]);
   for (const Picture& picture : together.pictures) {
-    const Result alone = pipeline.generate(small({picture.seed}), {});
+    const Result alone = pipeline.generate(small_request({picture.seed}), {});
     EXPECT_EQ(alone.pictures[0].seed, picture.seed);
     EXPECT_TRUE(alone.pictures[0].image.rgb == picture.image.rgb) << "seed " << picture.seed;
   }
@@ -43,7 +31,7 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, Pictures, testing::Values("float32", "bfloat16"
                          [](const auto& dtype) { return std::string(dtype.param); });
 
 TEST(PictureThreads, TheirNumberChangesNothing) {
-  Request request = small({7});
+  Request request = small_request({7});
   request.width = request.height = 256;  // nano's: large enough to be shared among threads
   std::vector<std::vector<uint8_t>> drawn;
   std::vector<std::vector<uint8_t>> from_reference;
@@ -63,8 +51,8 @@ TEST(PictureThreads, TheirNumberChangesNothing) {
 
 TEST(PicturesDump, StacksWhatDiffersAndComesBackByInjection) {
   const TemporaryFolder folder;
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  Request request = small({3, 4});
+  const Pipeline pipeline(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
+  Request request = small_request({3, 4});
   request.dump = folder / "dump.safetensors";
   const Result first = pipeline.generate(request, {});
   const SafetensorsFile dump(request.dump);
@@ -75,7 +63,7 @@ TEST(PicturesDump, StacksWhatDiffersAndComesBackByInjection) {
 
   for (const char* name : {"ar.generated", "latents.init", "step0.latents", "latents.final_scaled"}) {
     write_safetensors(folder / "one.safetensors", {{name, dump.tensor(name)}}, {});
-    Request again = small({3, 4});
+    Request again = small_request({3, 4});
     again.inject = folder / "one.safetensors";
     const Result second = pipeline.generate(again, {});
     for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(first.pictures[i].image.rgb == second.pictures[i].image.rgb) << name;
@@ -87,8 +75,8 @@ class AnySize : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 // The left upper part of the picture at the next multiples of 32.
 TEST_P(AnySize, IsTheRenderedPictureCropped) {
   const auto [width, height] = GetParam();
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  Request request = small({5});
+  const Pipeline pipeline(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
+  Request request = small_request({5});
   request.steps = 1;
   request.width = width;
   request.height = height;
@@ -110,9 +98,9 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& size) { return std::to_string(size.param.first) + "x" + std::to_string(size.param.second); });
 
 TEST(PictureRequest, NamesWhatCannotBeMet) {
-  const Pipeline pipeline(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
+  const Pipeline pipeline(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
   const auto refusal = [&](const std::function<void(Request&)>& change, std::vector<std::string> said) {
-    Request request = small({1});
+    Request request = small_request({1});
     change(request);
     return refused(ErrorCode::usage, std::move(said), [&] { pipeline.generate(request, {}); });
   };
@@ -128,7 +116,7 @@ TEST(PictureRequest, NamesWhatCannotBeMet) {
 fs::path damaged(const TemporaryFolder& folder, const std::string& component, const std::string& name,
                  const std::function<void(at::Tensor&)>& change) {
   const fs::path copy = folder / "checkpoint";
-  fs::copy(kCheckpointA, copy, fs::copy_options::recursive);
+  fs::copy(checkpoint_a(), copy, fs::copy_options::recursive);
   const char* file = component == "transformer" || component == "vae" ? "diffusion_pytorch_model" : "model";
   rewrite_tensors(copy / component / (std::string(file) + ".safetensors"),
                   [&](auto& tensors) { change(tensors.at(name)); });
@@ -152,7 +140,7 @@ TEST_P(NotFinite, EndsTheRunWithTheStagesName) {
   const auto [component, tensor, said] = GetParam();
   const fs::path checkpoint = damaged(folder, component, tensor, [](at::Tensor& t) { t.flatten()[0] = std::nan(""); });
   const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  EXPECT_TRUE(refused(ErrorCode::model, {said, "not finite"}, [&] { pipeline.generate(small({1}), {}); }));
+  EXPECT_TRUE(refused(ErrorCode::model, {said, "not finite"}, [&] { pipeline.generate(small_request({1}), {}); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Stages, NotFinite,
@@ -171,14 +159,14 @@ TEST(CollapsedGrid, IsWarnedOf) {
     t.slice(0, 0, 1).fill_(0).select(1, 0).fill_(100);
   });
   const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  Request request = small({1});
+  Request request = small_request({1});
   request.greedy = true;
   request.width = request.height = 256;
   const Result result = pipeline.generate(request, {});
   ASSERT_EQ(result.warnings.size(), 1);
   EXPECT_NE(result.warnings[0].find("seed 1 is made of 1 different tokens"), std::string::npos) << result.warnings[0];
-  const Pipeline whole(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1});
-  EXPECT_TRUE(whole.generate(small({1}), {}).warnings.empty());
+  const Pipeline whole(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
+  EXPECT_TRUE(whole.generate(small_request({1}), {}).warnings.empty());
 }
 
 }  // namespace

@@ -16,21 +16,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kCheckpointA = fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
-
+// Rendered wider than it is.
 Request small(std::vector<uint64_t> seeds) {
-  Request request;
-  request.prompt = "a sign that says \"A\"";
+  Request request = small_request(std::move(seeds));
   request.width = 130;
-  request.height = 160;
-  request.steps = 2;
-  request.seeds = std::move(seeds);
   return request;
 }
 
 class PipelineTest : public testing::Test {
  protected:
-  Pipeline pipeline_{kCheckpointA, {.dtype = "float32", .device = test_device_name(), .threads = 1}};
+  Pipeline pipeline_{checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1}};
 };
 
 using Stages = PipelineTest;
@@ -143,7 +138,7 @@ TEST_F(Queue, ALoadIsCancelled) {
   CancelToken cancel;
   cancel.cancel();
   EXPECT_TRUE(refused(ErrorCode::cancelled, {"cancelled"}, [&] {
-    const Pipeline never(kCheckpointA, {.dtype = "float32", .device = test_device_name(), .cancel = &cancel});
+    const Pipeline never(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .cancel = &cancel});
   }));
 }
 
@@ -255,9 +250,9 @@ TEST(Previews, ComeCloserToThePictureAndAreLikeItAtTheEnd) {
 
 TEST(Devices, AGpuIsOpenedAfterTheCpu) {
   if (cuda_devices().empty()) GTEST_SKIP() << "this machine has no GPU";
-  const Pipeline on_cpu(kCheckpointA, {.dtype = "float32", .device = "cpu", .threads = 1});
+  const Pipeline on_cpu(checkpoint_a(), {.dtype = "float32", .device = "cpu", .threads = 1});
   EXPECT_EQ(on_cpu.generate(small({1}), {}).pictures.size(), 1);
-  const Pipeline on_gpu(kCheckpointA, {.dtype = "float32", .device = "cuda", .threads = 1});
+  const Pipeline on_gpu(checkpoint_a(), {.dtype = "float32", .device = "cuda", .threads = 1});
   EXPECT_EQ(on_gpu.device(), "cuda:0");
   EXPECT_EQ(on_gpu.generate(small({1}), {}).pictures.size(), 1);
 }

@@ -16,13 +16,9 @@ namespace fs = std::filesystem;
 const fs::path kCheckpointC = fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/c";
 
 Request from(std::vector<Image> references) {
-  Request request;
+  Request request = small_request({7});
   request.prompt = "at night, 'A'";
   request.references = std::move(references);
-  request.width = 128;
-  request.height = 160;
-  request.steps = 2;
-  request.seeds = {7};
   return request;
 }
 
