@@ -19,6 +19,7 @@ import render
 import sizes
 import text_tokenizer
 import train_decoder
+import train_glyph
 import train_prior
 import train_vae
 import train_vq
@@ -129,11 +130,38 @@ class Stages(unittest.TestCase):
             length = int(group.glyph_length[2])
             self.assertGreater(length, 1)
             scale = torch.zeros(1, 8, 1, 1), torch.ones(1, 8, 1, 1)
-            for glyphs, part in ((1, index), (length, index[:1] + 2)):
-                train_decoder.loss_of(*both, group, part, glyphs, scale, torch.float32).backward()
+            for glyphs, part, patches in ((1, index, None), (length, index[:1] + 2, None), (length, index[:1] + 2, 90)):
+                train_decoder.loss_of(*both, group, part, glyphs, scale, torch.float32, patches).backward()
         for module in (net, both):
             for name, weight in module.named_parameters():
                 self.assertTrue(weight.grad is not None and bool(weight.grad.abs().sum() > 0), name)
+
+    def test_patches_of_a_word_are_those_it_is_drawn_on(self):
+        scene = domain.Scene("word", (), domain.WHITE, "HI", domain.BLACK)
+        drawn = self.renderer.pictures([scene], 384, 256)[0].float().mean(0) < 128
+        marked = pool.word_patches(scene, 384, 256).view(16, 1, 24, 1).expand(-1, 16, -1, 16).reshape(256, 384)
+        self.assertTrue(bool(drawn.any()) and not bool((drawn & ~marked).any()))
+        self.assertLess(float(marked.float().mean()), 0.3)
+
+    @torch.no_grad()
+    def test_a_part_of_the_patches_is_the_decoder_on_these_alone(self):
+        net = decoder.Decoder()
+        for weight in net.parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+        patches, tokens, glyphs = torch.randn(2, 24, 32), torch.randint(sizes.CODES, (2, 24)), torch.randn(2, 3, 128)
+        rest = torch.tensor([False, True]), torch.tensor([800.0, 20.0])
+        whole = net(patches, 4, 6, glyphs, tokens, *rest)
+        at = torch.stack([torch.randperm(24) for _ in range(2)])
+        moved = net(patches.gather(1, at[..., None].expand(-1, -1, 32)), 4, 6, glyphs, tokens.gather(1, at), *rest, at=at)
+        torch.testing.assert_close(moved, whole.gather(1, at[..., None].expand(-1, -1, 32)), rtol=1e-4, atol=1e-4)
+
+    def test_spelling_reaches_every_weight_of_the_glyph_encoder(self):
+        net = decoder.GlyphEncoder()
+        heads = torch.nn.ModuleDict({name: torch.nn.Linear(128, 40) for name in ("letter", "place", "length")})
+        losses = train_glyph.losses_of(net, heads, torch.randint(36, (64, 6)))
+        sum(losses.values()).backward()
+        for name, weight in net.named_parameters():
+            self.assertGreater(float(weight.grad.abs().sum()), 0, name)
 
     def test_vae_and_codebook_learn(self):
         with tempfile.TemporaryDirectory() as work:

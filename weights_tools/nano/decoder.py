@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.ff = Part(net=nn.ModuleList([Part(proj=Linear(DIM, 4 * DIM)), nn.Identity(), Linear(4 * DIM, DIM)]))
 
     def forward(self, x, text, time, cos, sin, source=None):
-        """x [B, N, D], text [B, T, D], time [B, TIME]; cos, sin [T + N, 1, 1, head dim]
+        """x [B, N, D], text [B, T, D], time [B, TIME]; cos, sin [(B,) T + N, 1, 1, head dim]
 
         source: keys and values [B, heads, S, head dim] of a reference. Gives x, text and their own keys and values.
         """
@@ -117,9 +117,12 @@ class Decoder(nn.Module):
             self.kept[key] = size, [table.to(dtype) for table in rope_tables(rows, columns, device)]
         return self.kept[key]
 
-    def forward(self, patches, rows, columns, glyphs, prior, dropped, timesteps, sources=None, want_keys=False):
+    def forward(
+        self, patches, rows, columns, glyphs, prior, dropped, timesteps, sources=None, want_keys=False, at=None
+    ):
         """patches [B, N, 32] of a grid of rows x columns, glyphs [B, T, glyph dim], prior [B, N] ids, dropped [B] bool
 
+        at [B, N]: where in the grid the patches stand, when not all of it is given.
         timesteps [B] in 0..1000; sources: what forward gave of the reference with want_keys.
         Gives the velocity [B, N, 32].
         """
@@ -130,8 +133,12 @@ class Decoder(nn.Module):
         time = F.silu(feed(parts.timestep_embedder, waves(timesteps, TIME)) + feed(parts.condition_embedder, size)).to(
             dtype
         )
-        cos = torch.cat([torch.ones(texts, HEAD_DIM, device=device, dtype=dtype), cos])[:, None, None]
-        sin = torch.cat([torch.zeros(texts, HEAD_DIM, device=device, dtype=dtype), sin])[:, None, None]
+        if at is not None:
+            cos, sin = cos[at], sin[at]
+        cos, sin = (  # texts aren't turned
+            F.pad(table, (0, 0, texts, 0), value=unturned)[..., None, None, :]
+            for table, unturned in ((cos, 1.0), (sin, 0.0))
+        )
 
         tokens = self.prior_token_embedding(prior).to(dtype) * (~dropped)[:, None, None]
         x = self.image_projector.proj(patches)

@@ -21,6 +21,7 @@ import pool  # noqa: E402
 import render  # noqa: E402
 import text_tokenizer  # noqa: E402
 import train_decoder  # noqa: E402
+import train_glyph  # noqa: E402
 import train_prior  # noqa: E402
 import train_vae  # noqa: E402
 import train_vq  # noqa: E402
@@ -89,7 +90,8 @@ STAGES = [
     ("vae", train_vae.train, "vae.pt", 0.14),
     ("vq", train_vq.train, "vq.pt", 0.10),
     ("prior", train_prior.train, "prior.pt", 0.22),
-    ("decoder", train_decoder.train, "decoder.pt", 0.54),
+    ("glyph", train_glyph.train, "glyph.pt", 0.02),
+    ("decoder", train_decoder.train, "decoder.pt", 0.52),
     ("pack", lambda context: pack.pack(context.work, context.tokenizer_json(), context.out), None, 0),
 ]
 

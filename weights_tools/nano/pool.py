@@ -71,11 +71,20 @@ def other_word(word, rnd):
     return "".join(rnd.choice(domain.ALPHABET) for _ in word)
 
 
+def word_patches(scene, width, height):
+    """Which patches of 16x16 pixels letters stand on: [rows * columns] bool."""
+    seen = torch.zeros(height // 16, width // 16, dtype=torch.bool)
+    for left, top, w, h in domain.letter_boxes(scene.layout, len(scene.word), width, height):
+        seen[max(0, top) // 16 : -(-(top + h) // 16), max(0, left) // 16 : -(-(left + w) // 16)] = True
+    return seen.flatten()
+
+
 class Group:
     """The samples of one size and kind. N samples, the large grid has n tokens, the preview m.
 
     large, other [N, n]: the picture's tokens, and those of the same picture with another word in it; preview [N, m];
     latents [fewer, 8, H/8, W/8]: of the first ones; source_large, source_latents: of an edit's source;
+    word_patches [N, 4 * n] bool: the decoder's patches that letters stand on
     prompt [N, longest] ids, padded on the right; prompt_length [N]; glyphs [N, 7], glyph_length [N]
     with_length {length: indices}: of the samples that have latents, by the number of their glyph ids
     """
@@ -101,6 +110,7 @@ class Group:
         self.glyphs = torch.tensor([row + [0] * (domain.LONGEST_WORD + 1 - len(row)) for row in glyphs], device=device)
         self.glyph_length = torch.tensor([len(row) for row in glyphs], device=device)
 
+        self.word_patches = torch.stack([word_patches(scene, self.width, self.height) for scene in targets]).to(device)
         self.large, self.preview, self.latents = self.pictures(targets, renderer, networks, latents, not self.is_edit)
         self.other = self.large.clone()
         worded = [i for i, scene in enumerate(targets) if scene.word]
