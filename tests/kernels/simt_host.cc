@@ -14,31 +14,8 @@
 #include <string>
 #include <vector>
 
-// Saves the caller's registers and stack pointer at *from and goes on where `to` was saved. By hand, since swapcontext
-// makes a system call each time, and blocks of 1,024 threads change fibers a million times. x86-64 only.
-extern "C" void glm_switch_fiber(void** from, void* to);
-asm(R"(
-.text
-.globl glm_switch_fiber
-.type glm_switch_fiber, @function
-glm_switch_fiber:
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  movq %rsp, (%rdi)
-  movq %rsi, %rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  ret
-.size glm_switch_fiber, .-glm_switch_fiber
-)");
+#include "tests/kernels/fiber_switch.h"
+#include "tests/support/sanitizer.h"
 
 namespace glm::simt {
 namespace host {
@@ -52,7 +29,7 @@ constexpr int kMaxThreads = 1024;
 constexpr int kMaxFibers = 8 * kMaxThreads;
 constexpr int64_t kMaxShared = 227 * 1024;  // of a block on Hopper
 constexpr int64_t kMargin = 4096;           // poisoned memory before and behind the shared one
-constexpr int64_t kStack = 64 * 1024;
+constexpr int64_t kStack = (kSanitized ? 256 : 64) * 1024;
 constexpr int64_t kPage = 4096;
 constexpr int kPoison = 0xFF;  // NaN as fp32 and bf16, -1 as an integer
 
@@ -64,7 +41,7 @@ struct Copy {
 };
 
 struct Fiber {
-  void* stack_pointer = nullptr;
+  Stack stack;
   bool done = false;
   const char* operation = nullptr;  // what it waits in
   Where where;
@@ -134,7 +111,7 @@ class Machine {
   std::mt19937_64 generator_;
   int current_ = 0;
   char* stacks_;  // each with a page below it that can't be touched
-  void* scheduler_ = nullptr;
+  Stack scheduler_;
   std::exception_ptr error_;
 };
 
@@ -174,6 +151,7 @@ Machine::Machine() {
 
 void Machine::fiber_main() {
   Machine& m = machine();
+  arrive(m.scheduler_);
   try {
     (*m.body_)();
     if (!m.fiber().copies.empty())
@@ -183,16 +161,12 @@ void Machine::fiber_main() {
   }
   m.fiber().done = true;
   --m.resident().left;
-  glm_switch_fiber(&m.fiber().stack_pointer, m.scheduler_);
+  switch_stack(m.fiber().stack, m.scheduler_, /*for_good=*/true);
 }
 
 void Machine::start(int fiber) {
   fibers_[fiber] = Fiber{};
-  auto** top = reinterpret_cast<void**>(stacks_ + (fiber + 1) * (kStack + kPage));
-  top[-1] = nullptr;  // where fiber_main would return to
-  top[-2] = reinterpret_cast<void*>(&fiber_main);
-  std::fill(top - 8, top - 2, nullptr);
-  fibers_[fiber].stack_pointer = top - 8;
+  fibers_[fiber].stack = new_stack(stacks_ + fiber * (kStack + kPage) + kPage, kStack, &fiber_main);
 }
 
 // In turn; or, to be as unfair as a card may be, always the one of the lowest rank.
@@ -257,14 +231,14 @@ void Machine::wait(Barrier& barrier, const char* operation, const Where& where, 
   }
   fiber().operation = operation;
   fiber().where = where;
-  glm_switch_fiber(&fiber().stack_pointer, scheduler_);
+  switch_stack(fiber().stack, scheduler_);
 }
 
 void Machine::wait_for_grid(const Where& where) {
   waiting_for_grid_.push_back(current_);
   fiber().operation = "wait_for_grid";
   fiber().where = where;
-  glm_switch_fiber(&fiber().stack_pointer, scheduler_);
+  switch_stack(fiber().stack, scheduler_);
 }
 void Machine::end_grid_barrier() {
   for (const int waiting : waiting_for_grid_) make_ready(waiting);
@@ -325,7 +299,7 @@ void Machine::run(const Launch& launch, const std::function<void()>& body) {
   while (!ready_.empty()) {
     turn_to(ready_.top().second);
     ready_.pop();
-    glm_switch_fiber(&scheduler_, fiber().stack_pointer);
+    switch_stack(scheduler_, fiber().stack);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
     if (resident().left > 0) continue;
     check_margins(resident());
