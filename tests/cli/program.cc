@@ -122,7 +122,7 @@ Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
     clean_environment();
     ::setenv("TERM", kind.term.c_str(), 1);
     for (const auto& [name, value] : kind.environment) ::setenv(name.c_str(), value.c_str(), 1);
-    if (kind.ignores_interrupts) std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGINT, kind.ignores_interrupts ? SIG_IGN : SIG_DFL);  // tests in the background ignore it
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
