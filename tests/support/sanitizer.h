@@ -1,4 +1,4 @@
-// Whether this build runs under AddressSanitizer (`./test.sh --sanitize`): it can't have its address space limited, takes
+// Whether this build runs under AddressSanitizer (`./test.sh --sanitize`): its address space can't be limited, it takes
 // several times the memory and the time, and holds what is freed back for a while. Tests of such limits ask here.
 #pragma once
 
