@@ -21,7 +21,7 @@ done
 readelf -d "$library" | grep -q 'SONAME.*libglm_image\.so\.[0-9]' || fail "no SONAME with a version"
 
 export PKG_CONFIG_PATH=$(dirname "$library")/pkgconfig
-cc -std=c99 -Wall -Wextra -Werror -pedantic "$source/tests/api/outside.c" -o "$work/outside_c" \
+cc ${CFLAGS-} -std=c99 -Wall -Wextra -Werror -pedantic "$source/tests/api/outside.c" -o "$work/outside_c" \
   $(pkg-config --cflags --libs glm-image)
 LD_LIBRARY_PATH=$(dirname "$library") "$work/outside_c" "$model" "$work/c.ppm" >"$work/c.out" || fail "the C program: status $?"
 [ ! -s "$work/c.out" ] || fail "the library printed: $(head -3 "$work/c.out")"
