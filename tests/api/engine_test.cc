@@ -152,7 +152,9 @@ TEST(Endurance, TwoHundredPicturesInARowTakeNoMoreMemory) {
       threads = entries("/proc/self/task");
     }
   }
-  if (!glm::kSanitized) EXPECT_LT(resident_bytes() - bytes, 4 << 20);
+  if (!glm::kSanitized) {
+    EXPECT_LT(resident_bytes() - bytes, 4 << 20);
+  }
   EXPECT_EQ(entries("/proc/self/fd"), files);
   EXPECT_EQ(entries("/proc/self/task"), threads);
 }
@@ -169,7 +171,9 @@ TEST(Endurance, EnginesThatComeAndGoTakeNoMoreMemory) {
     files = entries("/proc/self/fd");
     threads = entries("/proc/self/task");
   }
-  if (!glm::kSanitized) EXPECT_LT(resident_bytes() - bytes, 8 << 20);
+  if (!glm::kSanitized) {
+    EXPECT_LT(resident_bytes() - bytes, 8 << 20);
+  }
   EXPECT_LE(entries("/proc/self/fd"), files);
   EXPECT_LE(entries("/proc/self/task"), threads);
 }
