@@ -139,7 +139,7 @@ class Stages(unittest.TestCase):
     def test_patches_of_a_word_are_those_it_is_drawn_on(self):
         scene = domain.Scene("word", (), domain.WHITE, "HI", domain.BLACK)
         drawn = self.renderer.pictures([scene], 384, 256)[0].float().mean(0) < 128
-        marked = pool.word_patches(scene, 384, 256).view(16, 1, 24, 1).expand(-1, 16, -1, 16).reshape(256, 384)
+        marked = pool.word_patches("word", 2, 384, 256).view(16, 1, 24, 1).expand(-1, 16, -1, 16).reshape(256, 384)
         self.assertTrue(bool(drawn.any()) and not bool((drawn & ~marked).any()))
         self.assertLess(float(marked.float().mean()), 0.3)
 

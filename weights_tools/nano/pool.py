@@ -1,6 +1,7 @@
 """The pool of training samples: scenes drawn at random, with their captions, tokens and latents on the device."""
 
 import dataclasses
+import functools
 import gc
 import multiprocessing
 import os
@@ -71,10 +72,11 @@ def other_word(word, rnd):
     return "".join(rnd.choice(domain.ALPHABET) for _ in word)
 
 
-def word_patches(scene, width, height):
+@functools.cache  # a few layouts and lengths, many samples
+def word_patches(layout, letters, width, height):
     """Which patches of 16x16 pixels letters stand on: [rows * columns] bool."""
     seen = torch.zeros(height // 16, width // 16, dtype=torch.bool)
-    for left, top, w, h in domain.letter_boxes(scene.layout, len(scene.word), width, height):
+    for left, top, w, h in domain.letter_boxes(layout, letters, width, height):
         seen[max(0, top) // 16 : -(-(top + h) // 16), max(0, left) // 16 : -(-(left + w) // 16)] = True
     return seen.flatten()
 
@@ -110,7 +112,9 @@ class Group:
         self.glyphs = torch.tensor([row + [0] * (domain.LONGEST_WORD + 1 - len(row)) for row in glyphs], device=device)
         self.glyph_length = torch.tensor([len(row) for row in glyphs], device=device)
 
-        self.word_patches = torch.stack([word_patches(scene, self.width, self.height) for scene in targets]).to(device)
+        self.word_patches = torch.stack(
+            [word_patches(scene.layout, len(scene.word), self.width, self.height) for scene in targets]
+        ).to(device)
         self.large, self.preview, self.latents = self.pictures(targets, renderer, networks, latents, not self.is_edit)
         self.other = self.large.clone()
         worded = [i for i, scene in enumerate(targets) if scene.word]

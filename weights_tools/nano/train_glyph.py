@@ -9,6 +9,7 @@ import torch.nn.functional as F
 import decoder as networks
 import domain
 import layers
+import pool
 import training
 
 BATCH = 96  # words
@@ -19,8 +20,8 @@ BIAS_RATE = 30 * RATE  # of the relative attention bias, which alone tells place
 def losses_of(glyph_encoder, heads, letters):
     """Cross entropies of letter, place and length; letters [B, n]: indices in ALPHABET, the words' letters."""
     batch, length = letters.shape
-    ids = torch.tensor([ord(letter) + 3 for letter in domain.ALPHABET], device=letters.device)[letters]
-    seen = glyph_encoder(F.pad(ids, (0, 1), value=1), torch.float32)
+    ids = torch.tensor(pool.glyph_ids(domain.ALPHABET), device=letters.device)  # the end's is behind the letters'
+    seen = glyph_encoder(ids[F.pad(letters, (0, 1), value=len(domain.ALPHABET))], torch.float32)
     places = torch.arange(length, device=letters.device).expand(batch, -1)
     lengths = torch.full((batch, length + 1), length, device=letters.device)
     entropy = lambda head, x, wanted: F.cross_entropy(heads[head](x).flatten(0, 1), wanted.flatten())
