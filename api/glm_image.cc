@@ -1,5 +1,5 @@
 // The C interface over pipeline.h: values in and out, and every exception a status.
-#include "api/glm_image.h"
+#include "glm_image.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/checked.h"
-#include "base/error.h"
-#include "engine/pipeline.h"
+#include "glm/error.h"
+#include "glm/pipeline.h"
 
 struct glm_cancel {
   glm::CancelToken token;

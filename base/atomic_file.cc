@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <vector>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <vector>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
-#include "base/error.h"
 #include "cli/options.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/table.h"
-#include "engine/devices.h"
+#include "glm/devices.h"
 
 namespace glm::cli {
 namespace {

@@ -10,7 +10,6 @@
 #include <random>
 #include <utility>
 
-#include "base/error.h"
 #include "base/sha256.h"
 #include "cli/interrupt.h"
 #include "cli/metadata.h"
@@ -19,9 +18,10 @@
 #include "cli/report.h"
 #include "cli/show.h"
 #include "cli/sources.h"
-#include "engine/picture_file.h"
-#include "engine/pipeline.h"
-#include "engine/plan.h"
+#include "glm/error.h"
+#include "glm/picture_file.h"
+#include "glm/pipeline.h"
+#include "glm/plan.h"
 
 namespace glm::cli {
 

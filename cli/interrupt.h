@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/cancel.h"
+#include "glm/cancel.h"
 
 namespace glm::cli {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/table.h"
-#include "engine/kernel_report.h"
+#include "glm/kernel_report.h"
 
 namespace glm::cli {
 namespace {

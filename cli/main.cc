@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
 #include "cli/kernels.h"
 #include "cli/metadata.h"
 #include "cli/options.h"
+#include "glm/error.h"
 
 namespace {
 

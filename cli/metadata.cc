@@ -6,9 +6,9 @@
 #include <iterator>
 #include <utility>
 
-#include "base/error.h"
 #include "base/json.h"
 #include "cli/values.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 

@@ -8,8 +8,8 @@
 
 #include "cli/options.h"
 #include "cli/sources.h"
-#include "engine/encode.h"
-#include "engine/pipeline.h"
+#include "glm/encode.h"
+#include "glm/pipeline.h"
 
 namespace glm::cli {
 

@@ -4,8 +4,8 @@
 #include <limits>
 #include <tuple>
 
-#include "base/error.h"
 #include "cli/values.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 namespace {

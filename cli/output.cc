@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 

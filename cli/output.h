@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "engine/encode.h"
+#include "glm/encode.h"
 
 namespace glm::cli {
 

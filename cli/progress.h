@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 
 namespace glm::cli {
 

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "base/error.h"
 #include "base/json.h"
 #include "cli/values.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "engine/pipeline.h"
-#include "engine/plan.h"
+#include "glm/pipeline.h"
+#include "glm/plan.h"
 
 namespace glm::cli {
 

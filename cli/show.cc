@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/encode.h"
+#include "glm/encode.h"
 
 namespace glm::cli {
 namespace {

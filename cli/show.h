@@ -1,7 +1,7 @@
 // Pictures in the terminal.
 #pragma once
 
-#include "engine/image.h"
+#include "glm/image.h"
 
 namespace glm::cli {
 

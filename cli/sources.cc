@@ -8,7 +8,7 @@
 #include <iterator>
 #include <sstream>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 

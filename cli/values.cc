@@ -5,7 +5,7 @@
 #include <map>
 #include <string_view>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm::cli {
 

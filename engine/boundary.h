@@ -9,7 +9,7 @@
 #include <new>
 #include <string>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

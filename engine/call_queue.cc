@@ -5,8 +5,8 @@
 #include <exception>
 #include <system_error>
 
-#include "base/error.h"
-#include "engine/cancel.h"
+#include "glm/cancel.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 
 namespace glm {
 

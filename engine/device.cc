@@ -8,8 +8,8 @@
 
 #include <charconv>
 
-#include "base/error.h"
 #include "base/free_memory.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

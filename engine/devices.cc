@@ -1,4 +1,4 @@
-#include "engine/devices.h"
+#include "glm/devices.h"
 
 #include <dlfcn.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "engine/encode.h"
+#include "glm/encode.h"
 
 #include <libexif/exif-data.h>
 
@@ -8,7 +8,7 @@
 #include <new>
 #include <string_view>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <new>
 
-#include "base/error.h"
-#include "engine/encode.h"
+#include "glm/encode.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

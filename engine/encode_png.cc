@@ -4,8 +4,8 @@
 #include <cstring>
 #include <new>
 
-#include "base/error.h"
-#include "engine/encode.h"
+#include "glm/encode.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

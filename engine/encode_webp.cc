@@ -5,8 +5,8 @@
 #include <memory>
 #include <new>
 
-#include "base/error.h"
-#include "engine/encode.h"
+#include "glm/encode.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

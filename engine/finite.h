@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

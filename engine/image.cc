@@ -1,7 +1,7 @@
-#include "engine/image.h"
+#include "glm/image.h"
 
 #include "base/atomic_file.h"
-#include "engine/encode.h"
+#include "glm/encode.h"
 
 namespace glm {
 

@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "base/atomic_file.h"
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 
 namespace glm {
 

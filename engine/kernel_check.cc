@@ -12,9 +12,9 @@
 #include <fstream>
 #include <limits>
 
-#include "base/error.h"
 #include "engine/device.h"
 #include "engine/kernel_cache.h"
+#include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
 namespace glm {

@@ -6,8 +6,8 @@
 
 #include <functional>
 
-#include "engine/kernel_report.h"
 #include "engine/kernel_trials.h"
+#include "glm/kernel_report.h"
 
 namespace glm {
 

@@ -1,11 +1,11 @@
-#include "engine/kernel_report.h"
+#include "glm/kernel_report.h"
 
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 
-#include "base/error.h"
 #include "engine/device.h"
 #include "engine/kernel_check.h"
+#include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
 namespace glm {

@@ -4,8 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "engine/image.h"
 #include "engine/vae.h"
+#include "glm/image.h"
 
 namespace glm {
 

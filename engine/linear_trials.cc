@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "engine/kernel_report.h"
 #include "engine/kernel_trials.h"
 #include "engine/trial_tensors.h"
+#include "glm/kernel_report.h"
 #include "kernels/cuda/weight_format.h"
 #include "kernels/decode_reference.h"
 #include "kernels/packed_weight.h"

@@ -8,14 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
-#include "engine/cancel.h"
 #include "engine/cost.h"
 #include "engine/device.h"
 #include "engine/kernel_check.h"
 #include "engine/token_decoder.h"
 #include "engine/upload.h"
 #include "engine/weights.h"
+#include "glm/cancel.h"
+#include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
 namespace glm {

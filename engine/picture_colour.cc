@@ -4,8 +4,8 @@
 #include <cstring>
 #include <memory>
 
-#include "engine/picture_file.h"
 #include "engine/picture_raster.h"
+#include "glm/picture_file.h"
 
 namespace glm {
 namespace {

@@ -1,12 +1,12 @@
-#include "engine/picture_file.h"
+#include "glm/picture_file.h"
 
 #include <algorithm>
 #include <fstream>
 #include <new>
 #include <string_view>
 
-#include "base/error.h"
 #include "engine/picture_raster.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "engine/device.h"
 #include "engine/dump.h"
 #include "engine/finite.h"
@@ -20,6 +19,7 @@
 #include "engine/settings.h"
 #include "engine/stage_tensors.h"
 #include "engine/tap.h"
+#include "glm/error.h"
 #include "tokenizer/glyph_text.h"
 
 namespace glm {

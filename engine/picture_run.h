@@ -6,8 +6,8 @@
 
 #include "engine/latent_preview.h"
 #include "engine/model.h"
-#include "engine/pipeline.h"
 #include "engine/references.h"
+#include "glm/pipeline.h"
 
 namespace glm {
 

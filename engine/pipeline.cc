@@ -1,4 +1,4 @@
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "base/cpu_count.h"
-#include "base/error.h"
 #include "base/free_memory.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
@@ -15,6 +14,7 @@
 #include "engine/model.h"
 #include "engine/picture_run.h"
 #include "engine/settings.h"
+#include "glm/error.h"
 
 namespace glm {
 

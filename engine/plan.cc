@@ -1,4 +1,4 @@
-#include "engine/plan.h"
+#include "glm/plan.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -7,11 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "base/error.h"
 #include "engine/finite.h"
 #include "engine/random.h"
 #include "engine/rope.h"
 #include "engine/token_decoder.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

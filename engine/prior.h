@@ -10,8 +10,8 @@
 
 #include "engine/config.h"
 #include "engine/prior_transformer.h"
-#include "engine/rng.h"
 #include "engine/tap.h"
+#include "glm/rng.h"
 #include "kernels/sampling.h"
 #include "tokenizer/prompt_layout.h"
 

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -9,11 +9,11 @@
 
 #include "engine/injection.h"
 #include "engine/model.h"
-#include "engine/pipeline.h"
 #include "engine/prior.h"
 #include "engine/references.h"
 #include "engine/settings.h"
 #include "engine/tap.h"
+#include "glm/pipeline.h"
 
 namespace glm {
 

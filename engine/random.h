@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-#include "engine/rng.h"
+#include "glm/rng.h"
 
 namespace glm {
 

@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
-#include "base/error.h"
 #include "engine/finite.h"
 #include "engine/reference_size.h"
 #include "engine/resize.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "engine/dit.h"
-#include "engine/image.h"
 #include "engine/injection.h"
 #include "engine/model.h"
 #include "engine/prior.h"
 #include "engine/tap.h"
+#include "glm/image.h"
 
 namespace glm {
 

@@ -14,8 +14,8 @@
 
 #include "base/atomic_file.h"
 #include "base/checked.h"
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -7,7 +7,7 @@
 
 #include "engine/config.h"
 #include "engine/cost.h"
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 #include "tokenizer/prompt_layout.h"
 
 namespace glm {

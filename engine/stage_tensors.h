@@ -7,9 +7,9 @@
 #include <string>
 
 #include "engine/model.h"
-#include "engine/pipeline.h"
 #include "engine/settings.h"
 #include "engine/tap.h"
+#include "glm/pipeline.h"
 
 namespace glm {
 

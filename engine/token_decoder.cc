@@ -8,9 +8,9 @@
 #include <bit>
 #include <cmath>
 
-#include "base/error.h"
 #include "engine/finite.h"
 #include "engine/random.h"
+#include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
 namespace glm {

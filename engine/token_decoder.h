@@ -11,7 +11,7 @@
 
 #include "engine/config.h"
 #include "engine/prior_transformer.h"
-#include "engine/rng.h"
+#include "glm/rng.h"
 #include "kernels/cuda/library.h"
 #include "kernels/sampling.h"
 

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "base/json.h"
 #include "engine/random_weights.h"
 #include "engine/safetensors.h"
+#include "glm/error.h"
 
 namespace glm {
 

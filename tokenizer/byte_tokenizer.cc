@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 #include "tokenizer/utf8.h"
 
 namespace glm {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 
 namespace glm {
 

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "base/error.h"
+#include "glm/error.h"
 
 namespace glm {
 

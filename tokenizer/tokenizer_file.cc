@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 #include "tokenizer/utf8.h"
 
 namespace glm {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "api/glm_image.h"
+#include "glm_image.h"
 #include "tests/support/sanitizer.h"
 
 namespace {

@@ -1,6 +1,6 @@
 // A program of somebody else's in C++: no LibTorch header is on its way to a picture.
-#include <engine/image.h>
-#include <engine/pipeline.h>
+#include <glm/image.h>
+#include <glm/pipeline.h>
 
 #include <iostream>
 

@@ -1,5 +1,5 @@
 // `glm-image devices`, `glm-image kernels` and `--device`.
-#include "engine/devices.h"
+#include "glm/devices.h"
 
 #include <gtest/gtest.h>
 

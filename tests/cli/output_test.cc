@@ -4,8 +4,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "engine/encode.h"
-#include "engine/picture_file.h"
+#include "glm/encode.h"
+#include "glm/picture_file.h"
 #include "tests/cli/program.h"
 
 namespace glm {

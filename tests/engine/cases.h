@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "engine/model.h"
-#include "engine/pipeline.h"
 #include "engine/tap.h"
+#include "glm/pipeline.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_folder.h"
 

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
-#include "engine/devices.h"
+#include "glm/devices.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 #include "tests/support/temporary_folder.h"

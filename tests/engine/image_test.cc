@@ -1,5 +1,5 @@
 // Pictures as files, read back by libpng.
-#include "engine/image.h"
+#include "glm/image.h"
 
 #include <gtest/gtest.h>
 #include <png.h>

@@ -1,7 +1,7 @@
 // Several pictures, any size, and what is wrong with a picture, through the public interface.
 #include <ATen/ATen.h>
 
-#include "base/error.h"
+#include "glm/error.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 #include "tests/support/reference_picture.h"

@@ -1,5 +1,5 @@
 // The public boundary: callbacks, stages apart, calls from any thread, tokens that end them.
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 
 #include <ATen/ATen.h>
 

@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "base/error.h"
+#include "glm/error.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"

@@ -5,7 +5,7 @@
 
 #include "engine/device.h"
 #include "engine/model.h"
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 #include "kernels/cuda/loader.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <vector>
 
-#include "base/error.h"
+#include "glm/error.h"
 #include "tests/fuzz/file.h"
 
 namespace {

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "base/error.h"
+#include "glm/error.h"
 #include "tests/fuzz/file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

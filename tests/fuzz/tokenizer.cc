@@ -1,5 +1,5 @@
 // tokenizer.json, and a text through the tokenizer that it describes.
-#include "base/error.h"
+#include "glm/error.h"
 #include "tests/fuzz/file.h"
 #include "tokenizer/text_tokenizer.h"
 

@@ -6,8 +6,8 @@
 #include <iostream>
 #include <string>
 
-#include "base/error.h"
-#include "engine/picture_file.h"
+#include "glm/error.h"
+#include "glm/picture_file.h"
 #include "tests/support/sanitizer.h"
 
 namespace {

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "engine/picture_file.h"
+#include "glm/picture_file.h"
 #include "tests/base/refusal.h"
 #include "tests/pictures/goldens.h"
 

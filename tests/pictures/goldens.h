@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/image.h"
+#include "glm/image.h"
 
 namespace glm {
 

@@ -12,8 +12,8 @@
 #include <limits>
 #include <sstream>
 
-#include "base/error.h"
-#include "engine/picture_file.h"
+#include "glm/error.h"
+#include "glm/picture_file.h"
 #include "tests/support/sanitizer.h"
 
 namespace glm {

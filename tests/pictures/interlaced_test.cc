@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <png.h>
 
-#include "engine/picture_file.h"
+#include "glm/picture_file.h"
 
 namespace glm {
 namespace {

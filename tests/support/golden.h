@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipeline.h"
 #include "engine/safetensors.h"
+#include "glm/pipeline.h"
 #include "tests/support/tolerance.h"
 
 namespace glm {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "engine/image.h"
+#include "glm/image.h"
 
 namespace glm {
 

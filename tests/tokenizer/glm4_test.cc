@@ -2,8 +2,8 @@
 // test checks much.
 #include <numeric>
 
-#include "base/error.h"
 #include "base/json.h"
+#include "glm/error.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/tokenizer/glm4_vocabulary.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/api.h"
-#include "engine/image.h"
+#include "glm/api.h"
+#include "glm/image.h"
 
 namespace glm {
 

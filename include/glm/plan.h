@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/pipeline.h"
+#include "glm/pipeline.h"
 
 namespace glm {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "base/api.h"
+#include "glm/api.h"
 
 namespace glm {
 

@@ -5,7 +5,7 @@
 //   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
 //   glm::write_png("apple.png", result.pictures[0].image);
 //
-// Every function throws glm::Error (base/error.h) and nothing else, and prints nothing. A Pipeline's functions may be
+// Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing. A Pipeline's functions may be
 // called from any thread; the calls run one after the other on the pipeline's own.
 #pragma once
 
@@ -19,11 +19,11 @@
 #include <string>
 #include <vector>
 
-#include "base/api.h"
-#include "base/error.h"
-#include "engine/cancel.h"
-#include "engine/image.h"
-#include "engine/rng.h"
+#include "glm/api.h"
+#include "glm/cancel.h"
+#include "glm/error.h"
+#include "glm/image.h"
+#include "glm/rng.h"
 
 namespace glm {
 
@@ -41,7 +41,7 @@ struct LoadOptions {
 struct Request {
   std::string prompt;              // UTF-8; text to be drawn stands in quotes
   std::vector<std::string> texts;  // text to be drawn, instead of what stands in quotes
-  std::vector<Image> references;   // up to 8 pictures to start from (read_picture in engine/picture_file.h)
+  std::vector<Image> references;   // up to 8 pictures to start from (read_picture in glm/picture_file.h)
   // Pixels, 128 to 2048. What is no multiple of 32 is rendered at the next and cropped on the right and at the bottom.
   // Without both the checkpoint's default, with references the first one's aspect at the default's area.
   std::optional<int64_t> width;

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <span>
 
-#include "base/api.h"
-#include "engine/image.h"
+#include "glm/api.h"
+#include "glm/image.h"
 
 namespace glm {
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/api.h"
+#include "glm/api.h"
 
 namespace glm {
 
