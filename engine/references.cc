@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "engine/finite.h"
-#include "engine/reference_size.h"
-#include "engine/resize.h"
 #include "glm/error.h"
+#include "pictures/reference_size.h"
+#include "pictures/resize.h"
 
 namespace glm {
 namespace {

@@ -6,8 +6,8 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/picture_raster.h"
 #include "glm/error.h"
+#include "pictures/raster.h"
 #include "tokenizer/glyph_text.h"
 
 namespace glm {

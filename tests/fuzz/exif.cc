@@ -1,4 +1,4 @@
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int orientation = glm::exif_orientation({data, size});

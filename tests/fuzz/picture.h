@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/picture_raster.h"
 #include "glm/error.h"
 #include "glm/picture_file.h"
+#include "pictures/raster.h"
 
 // Large pictures show nothing that small ones don't, and a thousand times more slowly.
 inline void refuse_large(int64_t width, int64_t height) {

@@ -2,7 +2,7 @@
 #include <iterator>
 #include <utility>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using Kind = glm::Raster::Kind;

@@ -1,5 +1,5 @@
 // The sizes of a reference against upstream's smart_resize and its pipeline.
-#include "engine/reference_size.h"
+#include "pictures/reference_size.h"
 
 #include <gtest/gtest.h>
 

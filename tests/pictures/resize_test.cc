@@ -1,5 +1,5 @@
 // Both resizers against torchvision and PIL, every byte.
-#include "engine/resize.h"
+#include "pictures/resize.h"
 
 #include <gtest/gtest.h>
 

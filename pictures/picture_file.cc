@@ -5,8 +5,8 @@
 #include <new>
 #include <string_view>
 
-#include "engine/picture_raster.h"
 #include "glm/error.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/reference_size.h"
+#include "pictures/reference_size.h"
 
 #include <algorithm>
 #include <cmath>

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

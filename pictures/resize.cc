@@ -1,4 +1,4 @@
-#include "engine/resize.h"
+#include "pictures/resize.h"
 
 #include <algorithm>
 #include <cmath>

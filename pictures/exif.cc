@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <memory>
 
-#include "engine/picture_raster.h"
 #include "glm/picture_file.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 namespace glm {
 namespace {

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "engine/picture_raster.h"
+#include "pictures/raster.h"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
