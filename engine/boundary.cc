@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/device.h"
+#include "engine/device/device.h"
 
 namespace glm {
 namespace {

@@ -3,8 +3,8 @@
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
 
-#include "engine/device.h"
-#include "engine/kernel_check.h"
+#include "engine/device/device.h"
+#include "engine/device/trust/kernel_check.h"
 #include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
@@ -28,25 +28,10 @@ at::Device open_gpu(const std::string& name) {
 
 }  // namespace
 
-std::string format_name(cuda::Format format) {
-  switch (format) {
-    case cuda::Format::bf16:
-      return "bf16";
-    case cuda::Format::fp8:
-      return "fp8";
-    case cuda::Format::int8:
-      return "int8";
-    case cuda::Format::int4:
-      return "int4";
-  }
-  return "";
-}
-
-std::string KernelReport::first_problem(cuda::Format format) const {
-  const std::string name = format_name(format);
+std::string KernelReport::first_problem(const std::string& format) const {
   bool checked = false;
   for (const KernelVerdict& v : verdicts) {
-    if (!v.format.empty() && v.format != name) continue;
+    if (!v.format.empty() && v.format != format) continue;
     if (!v.problem.empty()) {
       std::string what = v.kernel;
       for (const std::string& part : {v.format, v.shape}) {
@@ -54,9 +39,9 @@ std::string KernelReport::first_problem(cuda::Format format) const {
       }
       return what + (what.empty() ? "" : ": ") + v.problem;
     }
-    checked = checked || v.format == name;
+    checked = checked || v.format == format;
   }
-  return checked ? "" : "they have not been checked with " + name + " weights";
+  return checked ? "" : "they have not been checked with " + format + " weights";
 }
 
 KernelReport kernel_report(const std::string& device, bool check_again) {

@@ -9,11 +9,11 @@
 #include "base/free_memory.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
-#include "engine/cost.h"
-#include "engine/device.h"
-#include "engine/model.h"
-#include "engine/picture_run.h"
-#include "engine/settings.h"
+#include "engine/device/device.h"
+#include "engine/run/cost.h"
+#include "engine/run/model.h"
+#include "engine/run/picture_run.h"
+#include "engine/run/settings.h"
 #include "glm/error.h"
 
 namespace glm {

@@ -11,11 +11,11 @@
 #include "base/sha256.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
-#include "engine/config.h"
-#include "engine/cost.h"
-#include "engine/device.h"
-#include "engine/model.h"
-#include "engine/settings.h"
+#include "engine/checkpoint/config.h"
+#include "engine/device/device.h"
+#include "engine/run/cost.h"
+#include "engine/run/model.h"
+#include "engine/run/settings.h"
 #include "tokenizer/glyph_text.h"
 
 namespace glm {

@@ -8,16 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/grid.h"
 #include "tokenizer/text_tokenizer.h"
 
 namespace glm {
-
-// In tokens of 32 x 32 pixels; both sides are at least 1, or both 0: there is none.
-struct Grid {
-  int64_t height;
-  int64_t width;
-  int64_t cells() const { return height * width; }
-};
 
 // The grid of the small image that is drawn first, of about 256 tokens in the target's aspect.
 // Upstream: GlmImageProcessor._get_target_shape.
@@ -41,11 +35,6 @@ struct PromptLayout {
   Grid target;
   Grid preview;  // with references none
 };
-
-// How many of a prompt's ids a reference takes: its tokens between a begin and an end.
-inline int64_t reference_length(Grid source) {
-  return source.cells() + 2;
-}
 
 // Text-to-image: PROMPT <sop>h w<eop><sop>ph pw<eop><begin>. With references, whose grids are `sources`:
 // <begin><image>… <image><end> for each, then PROMPT <sop>h w<eop><begin>. parse_special concerns the prompt alone: the

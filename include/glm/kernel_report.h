@@ -4,15 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/parameters.h"
+#include "glm/api.h"
 
 namespace glm {
 
-std::string format_name(cuda::Format format);  // as --precision has it: bf16, fp8, int8, int4
-
 struct KernelVerdict {
   std::string kernel;       // linear, gate|up, attention, norm, sample
-  std::string format;       // of its weight; empty: it has none, and every format needs it
+  std::string format;       // of its weight, as --precision has it: "bf16", …; empty: it has none, and all need it
   std::string shape;        // for people
   double error = 0;         // largest, as a part of ATen's largest value; of sample the share of other tokens
   double allowed = 0;       // error's bound
@@ -21,20 +19,20 @@ struct KernelVerdict {
   std::string problem;      // why the kernel isn't used; empty: it is good
 };
 
-struct KernelReport {
+struct GLM_API KernelReport {
   std::string card;   // the GPU, its driver
   std::string build;  // cuda::Library::build
   std::vector<KernelVerdict> verdicts;
 
   // May kernels of this format of weights be used?
-  bool usable(cuda::Format format) const { return first_problem(format).empty(); }
+  bool usable(const std::string& format) const { return first_problem(format).empty(); }
   // Why not, or nothing.
-  std::string first_problem(cuda::Format format) const;
+  std::string first_problem(const std::string& format) const;
 };
 
 // Of this GPU ("cuda", "cuda:N", "auto"), as --kernels auto knows it: checked (under 3 s) when this build hasn't met
 // it, or with check_again. Throws Error(usage) for another name, Error(device) without a GPU or our kernels, and when
 // they fault: the process's GPU is lost then.
-KernelReport kernel_report(const std::string& device, bool check_again);
+GLM_API KernelReport kernel_report(const std::string& device, bool check_again);
 
 }  // namespace glm

@@ -43,6 +43,21 @@ struct Int4Format {
   static constexpr bool kGroupScaled = true;
 };
 
+// As --precision has it.
+constexpr const char* format_name(Format format) {
+  switch (format) {
+    case Format::bf16:
+      return "bf16";
+    case Format::fp8:
+      return "fp8";
+    case Format::int8:
+      return "int8";
+    case Format::int4:
+      return "int4";
+  }
+  return "";
+}
+
 constexpr int64_t packed_bytes(Format format, int64_t rows, int64_t inner) {
   const int lane_bytes = format == Format::bf16   ? Bf16Format::kLaneBytes
                          : format == Format::int4 ? Int4Format::kLaneBytes

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 #include "tests/support/temporary_folder.h"
 
 namespace glm {

@@ -7,10 +7,10 @@
 #include <filesystem>
 
 #include "base/json.h"
-#include "engine/device.h"
-#include "engine/prior.h"
-#include "engine/references.h"
-#include "engine/rope.h"
+#include "engine/components/layers/rope.h"
+#include "engine/device/device.h"
+#include "engine/run/prior.h"
+#include "engine/run/references.h"
 #include "tests/base/refusal.h"
 
 namespace glm {

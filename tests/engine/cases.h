@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/model.h"
-#include "engine/tap.h"
+#include "engine/components/layers/tap.h"
+#include "engine/run/model.h"
 #include "glm/pipeline.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_folder.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "engine/config.h"
+#include "engine/checkpoint/config.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 

@@ -1,5 +1,5 @@
 // Where tensors live: names, refusals, and memory that runs out.
-#include "engine/device.h"
+#include "engine/device/device.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/CachingDeviceAllocator.h>

@@ -1,10 +1,10 @@
 // Room 6: the image decoder, each step fed with upstream's latents, tokens and glyph embeddings.
-#include "engine/dit.h"
+#include "engine/components/dit.h"
 
 #include <ATen/ATen.h>
 
-#include "engine/flow_schedule.h"
-#include "engine/random.h"
+#include "engine/components/flow_schedule.h"
+#include "kernels/random.h"
 #include "tests/engine/cases.h"
 
 namespace glm {

@@ -1,9 +1,9 @@
 // Blocks on inputs of about a thousandth: there the epsilons of the norms decide, which no picture shows.
 #include <ATen/ATen.h>
 
-#include "engine/rope.h"
-#include "engine/upload.h"
-#include "engine/weights.h"
+#include "engine/checkpoint/weights.h"
+#include "engine/components/layers/rope.h"
+#include "engine/device/upload.h"
 #include "tests/engine/cases.h"
 
 namespace glm {

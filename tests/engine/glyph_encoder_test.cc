@@ -1,5 +1,5 @@
 // Room 3: quoted text to glyph embeddings.
-#include "engine/glyph_encoder.h"
+#include "engine/components/glyph_encoder.h"
 
 #include <ATen/ATen.h>
 

@@ -1,5 +1,5 @@
 // Tensors to inject come from the user: every refusal is one of usage and names file, tensor, expected and found.
-#include "engine/injection.h"
+#include "engine/run/injection.h"
 
 #include <ATen/ATen.h>
 

@@ -1,5 +1,5 @@
 // What is known about kernels between runs: files that are damaged, checks that die, processes side by side.
-#include "engine/kernel_cache.h"
+#include "engine/device/trust/kernel_cache.h"
 
 #include <unistd.h>
 
@@ -16,7 +16,6 @@ namespace glm {
 namespace {
 
 namespace fs = std::filesystem;
-using cuda::Format;
 
 const std::string kCard = "NVIDIA Card 3000, capability 9.0";
 const std::string kBuild = "0123456789abcdef";
@@ -155,15 +154,15 @@ TEST_F(KernelCacheTest, ACheckThatDiedIsRememberedUntilOneEnds) {
   for (int i = 0; i < 2; ++i) {
     const KernelReport report = ask();
     EXPECT_EQ(checks_, 0);
-    for (const Format format : {Format::bf16, Format::int4}) {
+    for (const char* format : {"bf16", "int4"}) {
       EXPECT_FALSE(report.usable(format));
       EXPECT_NE(report.first_problem(format).find("attention of everything"), std::string::npos);
       EXPECT_NE(report.first_problem(format).find("glm-image kernels --check"), std::string::npos);
     }
   }
-  EXPECT_TRUE(ask(false, good_report("another card")).usable(Format::bf16)) << "another card has nothing to do with it";
-  EXPECT_TRUE(ask(true).usable(Format::bf16));
-  EXPECT_TRUE(ask().usable(Format::bf16));
+  EXPECT_TRUE(ask(false, good_report("another card")).usable("bf16")) << "another card has nothing to do with it";
+  EXPECT_TRUE(ask(true).usable("bf16"));
+  EXPECT_TRUE(ask().usable("bf16"));
   EXPECT_EQ(checks_, 2);
 }
 
@@ -172,7 +171,7 @@ TEST_F(KernelCacheTest, ALaterCheckThatDiesOverrulesAGoodReport) {
   ask();
   const auto die = [](const KernelCache::Begin&) -> KernelReport { std::_Exit(3); };
   EXPECT_EXIT((void)cache_.report(kCard, kBuild, true, die), testing::ExitedWithCode(3), "");
-  EXPECT_FALSE(ask().usable(Format::bf16));
+  EXPECT_FALSE(ask().usable("bf16"));
 }
 
 TEST_F(KernelCacheTest, AFaultIsRememberedAndAnythingElseIsNot) {
@@ -184,10 +183,10 @@ TEST_F(KernelCacheTest, AFaultIsRememberedAndAnythingElseIsNot) {
   };
   EXPECT_TRUE(refused(ErrorCode::memory, {"what happened"},
                       [&] { (void)cache_.report(kCard, kBuild, false, failing(ErrorCode::memory)); }));
-  EXPECT_TRUE(ask().usable(Format::bf16));
+  EXPECT_TRUE(ask().usable("bf16"));
   EXPECT_TRUE(refused(ErrorCode::device, {"what happened", "the next start does without them"},
                       [&] { (void)cache_.report(kCard, kBuild, true, failing(ErrorCode::device)); }));
-  EXPECT_FALSE(ask().usable(Format::bf16));
+  EXPECT_FALSE(ask().usable("bf16"));
   EXPECT_EQ(checks_, 1);
 }
 
@@ -222,11 +221,11 @@ TEST_F(KernelCacheTest, ACheckThatDoesNotEndIsNotWaitedForForever) {
   });
   while (!begun) std::this_thread::yield();
   const KernelReport meanwhile = ask();
-  EXPECT_FALSE(meanwhile.usable(Format::bf16));
-  EXPECT_NE(meanwhile.first_problem(Format::bf16).find("another process"), std::string::npos);
+  EXPECT_FALSE(meanwhile.usable("bf16"));
+  EXPECT_NE(meanwhile.first_problem("bf16").find("another process"), std::string::npos);
   may_end = true;
   slow.join();
-  EXPECT_TRUE(ask().usable(Format::bf16)) << "and that is not kept";
+  EXPECT_TRUE(ask().usable("bf16")) << "and that is not kept";
   EXPECT_EQ(checks_, 0);
 }
 
@@ -245,12 +244,12 @@ TEST(CacheFolder, IsTheUsersByTheEnvironment) {
 
 TEST(KernelReports, AFormatNeedsItsOwnKernelsAndTheCommonOnes) {
   KernelReport report = good_report();
-  EXPECT_TRUE(report.usable(Format::bf16));
-  EXPECT_EQ(report.first_problem(Format::fp8), "linear fp8 48 x 384: it is slower");
-  EXPECT_NE(report.first_problem(Format::int8).find("not been checked with int8"), std::string::npos);
+  EXPECT_TRUE(report.usable("bf16"));
+  EXPECT_EQ(report.first_problem("fp8"), "linear fp8 48 x 384: it is slower");
+  EXPECT_NE(report.first_problem("int8").find("not been checked with int8"), std::string::npos);
   report.verdicts.back().problem = "it differs";
-  EXPECT_EQ(report.first_problem(Format::bf16), "sample 16 ids: it differs");
-  EXPECT_FALSE(KernelReport{}.usable(Format::bf16));
+  EXPECT_EQ(report.first_problem("bf16"), "sample 16 ids: it differs");
+  EXPECT_FALSE(KernelReport{}.usable("bf16"));
 }
 
 }  // namespace

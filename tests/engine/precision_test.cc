@@ -2,7 +2,7 @@
 // picture.
 #include <ATen/ATen.h>
 
-#include "engine/prior.h"
+#include "engine/run/prior.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"

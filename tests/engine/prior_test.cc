@@ -1,5 +1,5 @@
 // Room 2: the prior. Logits with upstream's tokens fed, and the tokens it writes by itself.
-#include "engine/prior.h"
+#include "engine/run/prior.h"
 
 #include <ATen/ATen.h>
 

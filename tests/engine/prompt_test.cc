@@ -1,7 +1,7 @@
 // Room 1: the prompt's ids, grids and positions.
 #include <ATen/ATen.h>
 
-#include "engine/rope.h"
+#include "engine/components/layers/rope.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
 #include "tokenizer/prompt_layout.h"

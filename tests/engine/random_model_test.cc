@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "engine/random_weights.h"
+#include "engine/checkpoint/random_weights.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 

@@ -1,5 +1,5 @@
 // Room 5: random numbers, bit for bit torch's; the CUDA ones without a card.
-#include "engine/random.h"
+#include "kernels/random.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -2,7 +2,7 @@
 // upstream's input.
 #include <ATen/ATen.h>
 
-#include "engine/references.h"
+#include "engine/run/references.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"

@@ -1,5 +1,5 @@
 // The container against broken files: each rule of the format has a file that breaks it.
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

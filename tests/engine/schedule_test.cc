@@ -1,7 +1,7 @@
 // Room 4: the noise schedule.
 #include <ATen/ATen.h>
 
-#include "engine/flow_schedule.h"
+#include "engine/components/flow_schedule.h"
 #include "tests/engine/cases.h"
 
 namespace glm {

@@ -1,10 +1,10 @@
 // Which models our kernels decode, and on a GPU that it is they who do it.
-#include "engine/token_decoder.h"
+#include "engine/run/token_decoder.h"
 
 #include <filesystem>
 
-#include "engine/device.h"
-#include "engine/model.h"
+#include "engine/device/device.h"
+#include "engine/run/model.h"
 #include "glm/pipeline.h"
 #include "kernels/cuda/loader.h"
 #include "tests/base/refusal.h"

@@ -1,5 +1,5 @@
 // Files' tensors to the device.
-#include "engine/upload.h"
+#include "engine/device/upload.h"
 
 #include <ATen/ATen.h>
 
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <thread>
 
-#include "engine/device.h"
+#include "engine/device/device.h"
 #include "tests/engine/cases.h"
 #include "tests/support/temporary_folder.h"
 

@@ -1,5 +1,5 @@
 // Room 7: latents to pixels.
-#include "engine/vae.h"
+#include "engine/components/vae.h"
 
 #include <ATen/ATen.h>
 

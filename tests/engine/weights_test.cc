@@ -1,12 +1,12 @@
 // Weights against broken checkpoints: what is missing, too much, of another shape or type is named.
-#include "engine/weights.h"
+#include "engine/checkpoint/weights.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
 #include "base/json.h"
-#include "engine/model.h"
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
+#include "engine/run/model.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 

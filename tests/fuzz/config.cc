@@ -1,5 +1,5 @@
 // The json files of a checkpoint: the input's first byte chooses which of them the rest stands for.
-#include "engine/config.h"
+#include "engine/checkpoint/config.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/device.h"
+#include "engine/device/device.h"
 #include "kernels/cuda/library.h"
 
 namespace glm {

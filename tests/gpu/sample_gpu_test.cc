@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/random.h"
+#include "kernels/random.h"
 #include "kernels/sampling.h"
 #include "tests/gpu/gpu_test.h"
 #include "tests/support/tolerance.h"

@@ -11,7 +11,7 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/random.h"
+#include "kernels/random.h"
 #include "kernels/sampling.h"
 #include "tests/kernels/device_memory.h"
 #include "tests/support/tolerance.h"

@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "engine/kernel_check.h"
+#include "engine/device/trust/kernel_check.h"
 #include "tests/kernels/step_host.h"
 
 namespace glm {

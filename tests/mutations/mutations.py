@@ -3,10 +3,10 @@
 The first part are the mistakes of weights_tools/reference's ancestor; the second part are our own.
 """
 
-A, D, P, G, V, F = ("engine/prior_transformer.cc", "engine/dit.cc", "engine/prior.cc", "engine/glyph_encoder.cc",
-                    "engine/vae.cc", "engine/flow_schedule.cc")
-R, ROT, S, RUN = "engine/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/picture_run.cc"
-W, Q, REF, L = "engine/vision_tower.cc", "engine/image_tokenizer.cc", "engine/references.cc", "tokenizer/prompt_layout.cc"
+A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components/dit.cc", "engine/run/prior.cc", "engine/components/glyph_encoder.cc",
+                    "engine/components/vae.cc", "engine/components/flow_schedule.cc")
+R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/picture_run.cc"
+W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
 
 MUTATIONS = [
     # --- the image decoder
@@ -43,7 +43,7 @@ MUTATIONS = [
     ("prior: no norm after attention", A, "post_attention_norm_.forward(attention_.forward(input_norm_.forward(x), state, layer))", "attention_.forward(input_norm_.forward(x), state, layer)"),
     ("prior: the two post-norms swapped", A, 'post_attention_norm_(w / "post_self_attn_layernorm", c.dim, c.norm_eps)', 'post_attention_norm_(w / "post_mlp_layernorm", c.dim, c.norm_eps)'),
     ("prior: gate and up swapped", A, "gate_up[1] * at::silu(gate_up[0])", "gate_up[0] * at::silu(gate_up[1])"),
-    ("prior: key bias missing", "engine/layers.cc", "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}));",
+    ("prior: key bias missing", "engine/components/layers/layers.cc", "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}));",
      "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}) * (biases.size() == 1 ? 0 : 1));"),
     ("attention: head j reads key head j mod Hkv", "kernels/attention.cc", " = k.transpose(1, 2);\n  const at::Tensor values = v.transpose(1, 2);",
      " = k.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1});\n"

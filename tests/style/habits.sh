@@ -3,17 +3,18 @@
 set -euo pipefail
 failed=0
 report() { [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; failed=1; }; }
-library="base kernels tokenizer engine api"
+library="include base kernels tokenizer pictures engine api"
 
 report "the library prints, exits or aborts" \
   "$(grep -rnE '\b(printf|puts|std::cout|std::cerr|std::clog|exit|abort|assert|DCHECK)\b *[(<]?' --include=*.cc --include=*.h $library |
      grep -vE '^[^:]+:[0-9]+: *//|snprintf|static_assert' | grep -E 'printf *\(|puts *\(|std::c(out|err|log)|\b(exit|abort|assert|DCHECK) *\(' || true)"
 report "a conditional of the preprocessor outside the build and the C header" \
-  "$(grep -rnE '^ *# *(if|ifdef|ifndef|elif)\b' --include=*.cc --include=*.h $library cli | grep -v '^api/glm_image.h:' || true)"
+  "$(grep -rnE '^ *# *(if|ifdef|ifndef|elif)\b' --include=*.cc --include=*.h $library cli | grep -v '^include/glm_image.h:' || true)"
 report "a file of more than 400 lines" \
   "$(find $library cli tests \( -name '*.cc' -o -name '*.h' \) -exec wc -l {} + | awk '$1 > 400 && $2 != "total"')"
 report "a component's header that doesn't name its upstream class" \
-  "$(grep -LE 'Upstream: ' engine/{prior_transformer,vision_tower,image_tokenizer,references,glyph_encoder,dit,vae,prior,flow_schedule,rope,layers,config,picture_run}.h || true)"
+  "$(grep -LE 'Upstream: ' engine/components/*.h engine/components/layers/{layers,rope}.h engine/checkpoint/config.h engine/run/{prior,references,picture_run}.h || true)"
+report "a friend of another class" "$(grep -rnE '\bfriend\b' --include=*.h --include=*.cuh $library cli || true)"
 report "an operation without a contract or a roofline" \
   "$(for header in kernels/*.h; do grep -q 'Contract:' "$header" && grep -q 'Roofline:' "$header" || echo "$header"; done)"
 report "a tensor parameter without its shape" \

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 
 namespace glm {
 

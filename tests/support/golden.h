@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/safetensors.h"
+#include "engine/checkpoint/safetensors.h"
 #include "glm/pipeline.h"
 #include "tests/support/tolerance.h"
 

@@ -1,0 +1,400 @@
+#include "engine/checkpoint/config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "glm/error.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+// Upstream's class defaults: what an absent key means. Sources: transformers 5.17.0 configuration_glm_image.py,
+// configuration_t5.py, generation/configuration_utils.py (the values that sampling falls back to), diffusers 0.39.0
+// transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, pipeline_glm_image.py
+// (picture). A key that stands in no list has no default: it is required.
+constexpr const char* kDefaults = R"({
+  "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385,
+    "image_token_id": 167855, "dtype": "float32", "tie_word_embeddings": false},
+  "text_config": {"vocab_size": 168064, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
+    "num_attention_heads": 32, "num_key_value_heads": 2, "hidden_act": "silu", "max_position_embeddings": 131072,
+    "rms_norm_eps": 1e-05, "vision_vocab_size": 16512, "attention_bias": true},
+  "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0,
+    "mrope_section": [8, 12, 12]},
+  "vision_config": {"depth": 40, "hidden_size": 1536, "hidden_act": "gelu", "attention_bias": true, "num_heads": 16,
+    "in_channels": 3, "image_size": 2048, "patch_size": 16, "spatial_merge_size": 1, "intermediate_size": 6144,
+    "layer_norm_eps": 1e-06},
+  "vq_config": {"embed_dim": 2048, "num_embeddings": 16384, "latent_channels": 1536},
+  "preprocessor": {"do_resize": true, "do_rescale": true, "do_normalize": true, "do_convert_rgb": true, "resample": 3,
+    "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2, "rescale_factor": 0.00392156862745098,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]},
+  "size": {"shortest_edge": 3136, "longest_edge": 1003520},
+  "generation_config": {"temperature": 1.0, "top_p": 1.0, "top_k": 50},
+  "text_encoder": {"vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,
+    "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-06,
+    "feed_forward_proj": "relu"},
+  "transformer": {"patch_size": 2, "in_channels": 16, "out_channels": 16, "num_layers": 30, "attention_head_dim": 40,
+    "num_attention_heads": 64, "text_embed_dim": 1472, "time_embed_dim": 512, "condition_dim": 256,
+    "prior_vq_quantizer_codebook_size": 16384},
+  "vae": {"in_channels": 3, "out_channels": 3, "block_out_channels": [64], "layers_per_block": 1, "act_fn": "silu",
+    "latent_channels": 4, "norm_num_groups": 32, "sample_size": 32, "use_quant_conv": true,
+    "use_post_quant_conv": true, "mid_block_add_attention": true, "up_block_types": ["UpDecoderBlock2D"],
+    "down_block_types": ["DownEncoderBlock2D"]},
+  "scheduler": {"num_train_timesteps": 1000, "use_dynamic_shifting": false, "base_shift": 0.5, "max_shift": 1.15,
+    "base_image_seq_len": 256, "time_shift_type": "exponential", "shift_terminal": null, "invert_sigmas": false,
+    "use_karras_sigmas": false, "use_exponential_sigmas": false, "use_beta_sigmas": false, "stochastic_sampling": false},
+  "picture": {"steps": 50, "guidance": 1.5}
+})";
+
+constexpr int64_t kMaxDimension = 1 << 20;  // so that products of two dimensions are far from overflowing
+constexpr int64_t kMaxPixels = 1 << 30;
+
+// One object of a json file with the defaults of its class.
+class Section {
+ public:
+  Section(std::string file, const json& content, const char* defaults)
+      : file_(std::move(file)), content_(content), defaults_(json::parse(kDefaults).at(defaults)) {
+    if (!content_.is_object()) fail("", "an object", content_);
+  }
+
+  [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
+    throw Error(ErrorCode::model, file_ + ": " + (key.empty() ? "" : key + ": ") + "expected " + expected + ", found " +
+                                      json_text(found).substr(0, 200));
+  }
+
+  bool has(const std::string& key) const { return content_.contains(key) && !content_[key].is_null(); }
+
+  json value(const std::string& key) const {
+    if (content_.contains(key)) return content_[key];
+    if (defaults_.contains(key)) return defaults_[key];
+    throw Error(ErrorCode::model, file_ + ": the key " + key + " is missing");
+  }
+
+  // A whole number from `low` to `high`.
+  int64_t number(const std::string& key, int64_t low = 1, int64_t high = kMaxDimension) const {
+    const json v = value(key);
+    const std::string expected = "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+    if (!v.is_number_integer() || (v.is_number_unsigned() && v.get<uint64_t>() > INT64_MAX)) fail(key, expected, v);
+    const auto n = v.get<int64_t>();
+    if (n < low || n > high) fail(key, expected, v);
+    return n;
+  }
+
+  double real(const std::string& key, double low, double high) const {
+    const json v = value(key);
+    if (!v.is_number() || !(v.get<double>() >= low && v.get<double>() <= high)) {
+      fail(key, "a number from " + json(low).dump() + " to " + json(high).dump(), v);
+    }
+    return v.get<double>();
+  }
+
+  bool flag(const std::string& key) const {
+    const json v = value(key);
+    if (!v.is_boolean()) fail(key, "true or false", v);
+    return v.get<bool>();
+  }
+
+  std::vector<int64_t> numbers(const std::string& key, int64_t high = kMaxDimension) const {
+    const json v = value(key);
+    if (!v.is_array() || v.empty() || v.size() > 16) fail(key, "a list of 1 to 16 whole numbers", v);
+    std::vector<int64_t> all;
+    for (const json& item : v) {
+      if (!item.is_number_integer() || item < 0 || item > high) fail(key, "whole numbers", v);
+      all.push_back(item.get<int64_t>());
+    }
+    return all;
+  }
+
+  std::vector<double> reals(const std::string& key, int64_t count) const {
+    const json v = value(key);
+    const std::string expected = "a list of " + std::to_string(count) + " numbers";
+    if (!v.is_array() || v.size() != static_cast<size_t>(count)) fail(key, expected, v);
+    std::vector<double> all;
+    for (const json& item : v) {
+      if (!item.is_number()) fail(key, expected, v);
+      all.push_back(item.get<double>());
+    }
+    return all;
+  }
+
+  // This engine knows one value of the key.
+  void only(const std::string& key, const json& known) const {
+    if (value(key) != known) fail(key, known.dump() + ", the only value this program knows", value(key));
+  }
+
+  Section section(const std::string& key) const {
+    return {file_ + ": " + key, has(key) ? content_[key] : json::object(), key.c_str()};
+  }
+
+ private:
+  std::string file_;
+  json content_;
+  json defaults_;
+};
+
+Section read(const fs::path& file, const char* defaults) {
+  return {file.string(), read_json(file), defaults};
+}
+
+PriorConfig prior_config(const Section& s) {
+  const Section rope = s.section("rope_parameters");
+  s.only("hidden_act", "silu");
+  rope.only("rope_type", "default");
+  PriorConfig c{.dim = s.number("hidden_size"),
+                .inner_dim = s.number("intermediate_size"),
+                .layers = s.number("num_hidden_layers", 1, 1024),
+                .heads = s.number("num_attention_heads"),
+                .kv_heads = s.number("num_key_value_heads"),
+                .head_dim = 0,
+                .vocab = s.number("vocab_size", 1, 1 << 24),
+                .vision_vocab = s.number("vision_vocab_size"),
+                .max_positions = s.number("max_position_embeddings", 1, 1 << 24),
+                .norm_eps = s.real("rms_norm_eps", 0, 1),
+                .attention_bias = s.flag("attention_bias"),
+                .rope_theta = rope.real("rope_theta", 1, 1e12),
+                .rotary_fraction = rope.real("partial_rotary_factor", 0, 1),
+                .mrope_section = rope.numbers("mrope_section")};
+  c.head_dim = s.has("head_dim") ? s.number("head_dim") : c.dim / c.heads;
+  if (c.heads % c.kv_heads != 0) s.fail("num_key_value_heads", "a divisor of " + std::to_string(c.heads), c.kv_heads);
+  // The numbers a head may generate are looked up in the embedding again.
+  if (c.vision_vocab > c.vocab) {
+    s.fail("vision_vocab_size", "at most vocab_size (" + std::to_string(c.vocab) + ")", c.vision_vocab);
+  }
+  if (c.rotary_dim() < 2 || c.rotary_dim() % 2 != 0) {
+    rope.fail("partial_rotary_factor", "an even part of head_dim (" + std::to_string(c.head_dim) + ")",
+              c.rotary_fraction);
+  }
+  int64_t frequencies = 0;
+  for (const int64_t n : c.mrope_section) frequencies += n;
+  if (c.mrope_section.size() != 3 || frequencies != c.rotary_dim() / 2) {
+    rope.fail("mrope_section", "three numbers with the sum " + std::to_string(c.rotary_dim() / 2), c.mrope_section);
+  }
+  return c;
+}
+
+GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& folder) {
+  const fs::path file = folder / "generation_config.json";
+  const Section s(file.string(), is_present(file) ? read_json(file) : json::object(), "generation_config");
+  const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
+  GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
+                     .image_end = model.number("image_end_token_id", 0, last_id),
+                     .image_token = model.number("image_token_id", 0, last_id),
+                     .codebook = model.section("vq_config").number("num_embeddings"),
+                     .eos = 0,
+                     .temperature = s.real("temperature", 1e-6, 1e6),
+                     .top_p = s.real("top_p", 0, 1),
+                     .top_k = s.number("top_k", 0, 1 << 24)};
+  c.eos = s.has("eos_token_id") ? s.number("eos_token_id", 0) : c.image_end;
+  if (c.codebook > text.number("vision_vocab_size")) {
+    model.fail("vq_config: num_embeddings", "at most vision_vocab_size", c.codebook);
+  }
+  return c;
+}
+
+VisionConfig vision_config(const Section& s) {
+  s.only("hidden_act", "gelu");
+  s.only("in_channels", 3);
+  s.only("spatial_merge_size", 1);
+  s.only("patch_size", 16);  // half of a token's 32 pixels: references are halved first
+  VisionConfig c{.dim = s.number("hidden_size"),
+                 .inner_dim = s.number("intermediate_size"),
+                 .layers = s.number("depth", 1, 1024),
+                 .heads = s.number("num_heads"),
+                 .patch = s.number("patch_size"),
+                 .channels = s.number("in_channels"),
+                 .positions = 0,
+                 .norm_eps = s.real("layer_norm_eps", 0, 1),
+                 .attention_bias = s.flag("attention_bias")};
+  c.positions = s.number("image_size", c.patch) / c.patch;
+  if (c.dim % c.heads != 0) s.fail("num_heads", "a divisor of hidden_size (" + std::to_string(c.dim) + ")", c.heads);
+  return c;
+}
+
+CodebookConfig codebook_config(const Section& s, const VisionConfig& vision) {
+  const CodebookConfig c{
+      .entries = s.number("num_embeddings"), .dim = s.number("embed_dim"), .features = s.number("latent_channels")};
+  if (c.features != vision.dim) {
+    s.fail("latent_channels", "vision_config's hidden_size (" + std::to_string(vision.dim) + ")", c.features);
+  }
+  return c;
+}
+
+PreprocessorConfig preprocessor_config(const Section& s, const VisionConfig& vision) {
+  for (const char* key : {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"}) s.only(key, true);
+  for (const char* key : {"temporal_patch_size", "merge_size"}) s.only(key, 1);
+  s.only("resample", 3);  // bicubic
+  s.only("patch_size", vision.patch);
+  const Section size = s.section("size");
+  PreprocessorConfig c{.min_pixels = s.has("min_pixels") ? s.number("min_pixels", 1, kMaxPixels)
+                                                         : size.number("shortest_edge", 1, kMaxPixels),
+                       .max_pixels = s.has("max_pixels") ? s.number("max_pixels", 1, kMaxPixels)
+                                                         : size.number("longest_edge", 1, kMaxPixels),
+                       .rescale = s.real("rescale_factor", 1e-6, 1e6),
+                       .mean = s.reals("image_mean", 3),
+                       .std = s.reals("image_std", 3)};
+  for (const double std : c.std) {
+    if (std == 0) s.fail("image_std", "numbers other than 0", c.std);
+  }
+  return c;
+}
+
+GlyphConfig glyph_config(const Section& s) {
+  s.only("feed_forward_proj", "gated-gelu");
+  GlyphConfig c{.dim = s.number("d_model"),
+                .inner_dim = s.number("d_ff"),
+                .heads = s.number("num_heads"),
+                .head_dim = s.number("d_kv"),
+                .layers = s.number("num_layers", 1, 1024),
+                .vocab = s.number("vocab_size", 259),  // 256 bytes and three specials
+                .buckets = s.number("relative_attention_num_buckets", 4),
+                .max_distance = s.number("relative_attention_max_distance"),
+                .norm_eps = s.real("layer_norm_epsilon", 0, 1)};
+  if (c.max_distance <= c.buckets / 4)
+    s.fail("relative_attention_max_distance", "more than a quarter of the buckets", c.max_distance);
+  return c;
+}
+
+DitConfig dit_config(const Section& s, const GlyphConfig& glyph, const GenerationConfig& generation) {
+  DitConfig c{.layers = s.number("num_layers", 1, 1024),
+              .heads = s.number("num_attention_heads"),
+              .head_dim = s.number("attention_head_dim"),
+              .in_channels = s.number("in_channels"),
+              .out_channels = s.number("out_channels"),
+              .patch = s.number("patch_size", 1, 16),
+              .text_dim = s.number("text_embed_dim"),
+              .time_dim = s.number("time_embed_dim"),
+              .condition_dim = s.number("condition_dim"),
+              .codebook = s.number("prior_vq_quantizer_codebook_size")};
+  if (c.head_dim % 4 != 0) s.fail("attention_head_dim", "a multiple of 4", c.head_dim);
+  if (c.out_channels != c.in_channels)
+    s.fail("out_channels", "in_channels (" + std::to_string(c.in_channels) + ")", c.out_channels);
+  if (c.text_dim != glyph.dim)
+    s.fail("text_embed_dim", "the text encoder's d_model (" + std::to_string(glyph.dim) + ")", c.text_dim);
+  if (c.codebook != generation.codebook) {
+    s.fail("prior_vq_quantizer_codebook_size", "the prior's codebook (" + std::to_string(generation.codebook) + ")",
+           c.codebook);
+  }
+  return c;
+}
+
+VaeConfig vae_config(const Section& s, const DitConfig& dit) {
+  s.only("act_fn", "silu");
+  s.only("in_channels", 3);
+  s.only("out_channels", 3);
+  VaeConfig c{.channels = s.numbers("block_out_channels"),
+              .layers_per_block = s.number("layers_per_block", 1, 64),
+              .latent_channels = s.number("latent_channels"),
+              .image_channels = s.number("out_channels"),
+              .groups = s.number("norm_num_groups"),
+              .sample_size = s.number("sample_size"),
+              .mid_attention = s.flag("mid_block_add_attention"),
+              .quant_conv = s.flag("use_quant_conv"),
+              .post_quant_conv = s.flag("use_post_quant_conv"),
+              .latents_mean = {},
+              .latents_std = {}};
+  c.latents_mean = s.reals("latents_mean", c.latent_channels);
+  c.latents_std = s.reals("latents_std", c.latent_channels);
+  s.only("up_block_types", json(std::vector<std::string>(c.channels.size(), "UpDecoderBlock2D")));
+  s.only("down_block_types", json(std::vector<std::string>(c.channels.size(), "DownEncoderBlock2D")));
+  for (const int64_t n : c.channels) {
+    if (n < 1 || n % c.groups != 0)
+      s.fail("block_out_channels", "multiples of norm_num_groups (" + std::to_string(c.groups) + ")", c.channels);
+  }
+  if (c.latent_channels != dit.in_channels) {
+    s.fail("latent_channels", "the transformer's in_channels (" + std::to_string(dit.in_channels) + ")",
+           c.latent_channels);
+  }
+  // The prompt's grid counts cells of 32 pixels and its ids are doubled on both axes to the decoder's patches.
+  if (c.scale() * dit.patch != 16) {
+    s.fail("block_out_channels", "so many blocks that a transformer's patch covers 16 pixels", c.channels);
+  }
+  return c;
+}
+
+ScheduleConfig schedule_config(const Section& s) {
+  s.only("use_dynamic_shifting", true);
+  s.only("time_shift_type", "linear");
+  s.only("shift_terminal", nullptr);
+  for (const char* key :
+       {"invert_sigmas", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "stochastic_sampling"}) {
+    s.only(key, false);
+  }
+  return {.train_timesteps = s.number("num_train_timesteps", 2),
+          .base_image_length = s.number("base_image_seq_len"),
+          .base_shift = s.real("base_shift", 0, 1e6),
+          .max_shift = s.real("max_shift", 0, 1e6)};
+}
+
+// Applies glm_image.json to the defaults of size, steps and guidance, and to those of sampling.
+PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, GenerationConfig* generation) {
+  const fs::path file = folder / "glm_image.json";
+  const json content = is_present(file) ? read_json(file) : json::object();
+  const Section s(file.string(), content, "picture");
+  for (const auto& item : content.items()) {
+    static const std::vector<std::string> known = {"width",       "height", "steps", "guidance",
+                                                   "temperature", "top_p",  "top_k"};
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
+      s.fail(item.key(), "one of width, height, steps, guidance, temperature, top_p, top_k", item.key());
+    }
+  }
+  if (s.has("temperature")) generation->temperature = s.real("temperature", 1e-6, 1e6);
+  if (s.has("top_p")) generation->top_p = s.real("top_p", 0, 1);
+  if (s.has("top_k")) generation->top_k = s.number("top_k", 0, 1 << 24);
+  return {.width = s.has("width") ? s.number("width", 128, 2048) : vae.sample_size,
+          .height = s.has("height") ? s.number("height", 128, 2048) : vae.sample_size,
+          .steps = s.number("steps", 1, 1000),
+          .guidance = s.real("guidance", 0, 1000)};
+}
+
+// Is this a checkpoint of this pipeline at all?
+void check_model_index(const fs::path& folder) {
+  const fs::path file = folder / "model_index.json";
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::model,
+                folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
+  }
+  if (!is_present(file)) {
+    throw Error(ErrorCode::model, folder.string() + ": expected a checkpoint folder with model_index.json, found none");
+  }
+  const json index = read_json(file);
+  const json found = index.is_object() ? index.value("_class_name", json()) : json();
+  if (found != "GlmImagePipeline") {
+    throw Error(ErrorCode::model, file.string() + ": expected a checkpoint of GlmImagePipeline, found one of " +
+                                      (found.is_string() ? found.get<std::string>() : "another kind"));
+  }
+}
+
+std::string model_dtype(const Section& s) {
+  const json v = s.has("torch_dtype") && !s.has("dtype") ? s.value("torch_dtype") : s.value("dtype");
+  for (const char* known : {"float32", "bfloat16", "float16"}) {
+    if (v == known) return known;
+  }
+  s.fail("dtype", "float32, bfloat16 or float16", v);
+}
+
+}  // namespace
+
+ModelConfig::ModelConfig(const fs::path& folder) {
+  check_model_index(folder);
+  const Section model = read(folder / "vision_language_encoder" / "config.json", "vision_language_encoder");
+  model.only("tie_word_embeddings", false);
+  const Section text = model.section("text_config");
+  dtype = model_dtype(model);
+  prior = prior_config(text);
+  generation = generation_config(model, text, folder / "vision_language_encoder");
+  vision = vision_config(model.section("vision_config"));
+  codebook = codebook_config(model.section("vq_config"), vision);
+  preprocessor = preprocessor_config(read(folder / "processor" / "preprocessor_config.json", "preprocessor"), vision);
+  glyph = glyph_config(read(folder / "text_encoder" / "config.json", "text_encoder"));
+  dit = dit_config(read(folder / "transformer" / "config.json", "transformer"), glyph, generation);
+  vae = vae_config(read(folder / "vae" / "config.json", "vae"), dit);
+  schedule = schedule_config(read(folder / "scheduler" / "scheduler_config.json", "scheduler"));
+  picture = picture_defaults(folder, vae, &generation);
+}
+
+}  // namespace glm

@@ -1,0 +1,232 @@
+#include "engine/checkpoint/safetensors.h"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ostream>
+#include <tuple>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "base/checked.h"
+#include "base/json.h"
+#include "glm/error.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr uint64_t kMaxHeader = 100'000'000;  // the reference reader's limit
+constexpr size_t kMaxTensors = 1'000'000;
+constexpr size_t kMaxName = 1024;
+constexpr size_t kMaxRank = 16;
+
+const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
+  static const std::vector<std::pair<std::string, at::ScalarType>> table = {{"F64", at::kDouble},
+                                                                            {"F32", at::kFloat},
+                                                                            {"F16", at::kHalf},
+                                                                            {"BF16", at::kBFloat16},
+                                                                            {"F8_E4M3", at::kFloat8_e4m3fn},
+                                                                            {"F8_E5M2", at::kFloat8_e5m2},
+                                                                            {"I64", at::kLong},
+                                                                            {"I32", at::kInt},
+                                                                            {"I16", at::kShort},
+                                                                            {"I8", at::kChar},
+                                                                            {"U8", at::kByte},
+                                                                            {"BOOL", at::kBool}};
+  return table;
+}
+
+[[noreturn]] void fail(const fs::path& file, const std::string& what) {
+  throw Error(ErrorCode::model, file.string() + ": " + what + "; the file is damaged, download it again");
+}
+
+uint64_t unsigned_number(const json& value, const fs::path& file, const std::string& what) {
+  if (!value.is_number_unsigned()) fail(file, what + ": expected a whole number of at least 0, found " + value.dump());
+  return value.get<uint64_t>();
+}
+
+TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::string& name) {
+  const std::string where = "tensor \"" + name + "\"";
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets")) {
+    fail(file, where + ": expected the keys dtype, shape and data_offsets, found " + entry.dump().substr(0, 200));
+  }
+  const auto dtype =
+      std::find_if(dtypes().begin(), dtypes().end(), [&](const auto& d) { return entry["dtype"] == d.first; });
+  if (dtype == dtypes().end()) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
+  const json& shape = entry["shape"];
+  const json& offsets = entry["data_offsets"];
+  if (!shape.is_array() || shape.size() > kMaxRank) fail(file, where + ": shape is not a list of at most 16 sizes");
+  if (!offsets.is_array() || offsets.size() != 2) fail(file, where + ": data_offsets is not a pair");
+
+  TensorInfo info{
+      dtype->second, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
+  // The strides of an empty tensor are products too: they have to fit as if it held something.
+  uint64_t bytes = c10::elementSize(info.dtype);
+  bool empty = false;
+  for (const json& size : shape) {
+    const uint64_t n = unsigned_number(size, file, where);
+    empty = empty || n == 0;
+    if (!checked_multiply(bytes, std::max<uint64_t>(n, 1), &bytes) || bytes > static_cast<uint64_t>(INT64_MAX)) {
+      fail(file, where + ": its shape " + shape.dump() + " overflows");
+    }
+    info.shape.push_back(static_cast<int64_t>(n));
+  }
+  if (empty) bytes = 0;
+  if (info.end < info.begin || info.end - info.begin != bytes) {
+    fail(file, where + ": expected " + std::to_string(bytes) + " bytes for " + shape_text(info.shape) +
+                   ", found offsets " + offsets.dump());
+  }
+  return info;
+}
+
+}  // namespace
+
+struct SafetensorsFile::Mapping {
+  explicit Mapping(const fs::path& file) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
+    if (descriptor < 0) {
+      throw Error(ErrorCode::model,
+                  file.string() + ": can't be opened (" + std::strerror(errno) + "); is the checkpoint complete?");
+    }
+    struct stat status {};
+    // The length is asked of the same descriptor that is mapped: reading past a shorter file's end would be SIGBUS.
+    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    if (regular) size = static_cast<uint64_t>(status.st_size);
+    int reason = 0;
+    if (size > 0) {
+      void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+      if (address != MAP_FAILED) data = static_cast<const char*>(address);
+      reason = errno;
+    }
+    ::close(descriptor);
+    if (!regular) throw Error(ErrorCode::model, file.string() + ": expected a safetensors file, found something else");
+    if (size > 0 && data == nullptr) {
+      throw Error(ErrorCode::memory, file.string() + ": can't be mapped (" + std::strerror(reason) + ")");
+    }
+  }
+  ~Mapping() {
+    if (data != nullptr) ::munmap(const_cast<char*>(data), size);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  const char* data = nullptr;
+  uint64_t size = 0;
+};
+
+SafetensorsFile::SafetensorsFile(const fs::path& file) : path_(file), mapping_(std::make_shared<Mapping>(file)) {
+  if (mapping_->size < 8) fail(file, "expected at least 8 bytes, found " + std::to_string(mapping_->size));
+  uint64_t header_size = 0;
+  std::memcpy(&header_size, mapping_->data, 8);
+  if (header_size > kMaxHeader) {
+    fail(file, "expected a header of at most 100000000 bytes, found " + std::to_string(header_size));
+  }
+  data_begin_ = 8 + header_size;
+  if (data_begin_ > mapping_->size) {
+    fail(file,
+         "its header needs " + std::to_string(data_begin_) + " bytes, the file has " + std::to_string(mapping_->size));
+  }
+  parse_header({mapping_->data + 8, header_size}, mapping_->size - data_begin_);
+}
+
+void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) {
+  if (header.empty() || header.front() != '{') fail(path_, "its header doesn't start with {");
+  const json entries = parse_json(header, path_.string(), /*max_depth=*/3);
+  if (entries.size() > kMaxTensors) fail(path_, "it names more than 1000000 tensors");
+  std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;  // an empty tensor stands before its neighbour
+  for (const auto& [name, entry] : entries.items()) {
+    if (name == "__metadata__") {
+      if (!entry.is_object()) fail(path_, "__metadata__: expected an object, found " + entry.dump().substr(0, 200));
+      for (const auto& [key, value] : entry.items()) {
+        if (!value.is_string()) {
+          fail(path_, "__metadata__: " + key + ": expected text, found " + value.dump().substr(0, 200));
+        }
+        metadata_[key] = value.get<std::string>();
+      }
+      continue;
+    }
+    if (name.size() > kMaxName) fail(path_, "a tensor's name is longer than 1024 bytes");
+    const TensorInfo info = parse_tensor(entry, path_, name);
+    order.emplace_back(info.begin, info.end, name);
+    if (info.end > data_size) {
+      fail(path_,
+           "tensor \"" + name + "\" ends at byte " + std::to_string(info.end) + " of " + std::to_string(data_size));
+    }
+    tensors_.emplace(name, info);
+  }
+  std::sort(order.begin(), order.end());
+  uint64_t end = 0;
+  for (const auto& [begin, next, name] : order) {
+    if (begin != end) {
+      fail(path_, "tensor \"" + name + "\": expected it to begin at byte " + std::to_string(end) +
+                      ", where the one before ends, found " + std::to_string(begin));
+    }
+    end = next;
+  }
+  if (end != data_size) {
+    fail(path_, "expected " + std::to_string(end) + " bytes of data, found " + std::to_string(data_size));
+  }
+}
+
+at::Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const TensorInfo& info = tensors_.at(name);
+  const char* data = mapping_->data + data_begin_ + info.begin;
+  if (info.begin == info.end) return at::empty(info.shape, info.dtype);
+  if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
+    at::Tensor copy = at::empty(info.shape, info.dtype);
+    std::memcpy(copy.mutable_data_ptr(), data, info.end - info.begin);
+    return copy;
+  }
+  // ATen has no read-only tensor; the mapping is PROT_READ, so a write would fault, and nothing writes to weights.
+  return at::from_blob(
+      const_cast<char*>(data), info.shape, [keep = mapping_](void*) {}, at::TensorOptions(info.dtype));
+}
+
+void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const uint64_t end = offset + tensor.nbytes();
+    header[name] = {
+        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = json_text(header);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  write_file(file, [&](std::ostream& out) {
+    const uint64_t size = text.size();
+    out.write(reinterpret_cast<const char*>(&size), sizeof size);
+    out.write(text.data(), static_cast<std::streamsize>(size));
+    for (const auto& [name, tensor] : tensors) {
+      const at::Tensor bytes = tensor.cpu().contiguous();
+      out.write(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
+    }
+  });
+}
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::string text;
+  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
+}
+
+std::string dtype_name(at::ScalarType dtype) {
+  for (const auto& [name, type] : dtypes()) {
+    if (type == dtype) return name;
+  }
+  throw Error(ErrorCode::internal, std::string("safetensors has no name for the type ") + c10::toString(dtype));
+}
+
+}  // namespace glm

@@ -1,0 +1,170 @@
+#include "engine/checkpoint/weights.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "engine/checkpoint/random_weights.h"
+#include "engine/checkpoint/safetensors.h"
+#include "glm/error.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Weights::Store {
+  fs::path folder;
+  at::ScalarType dtype{};
+  at::Device device = at::kCPU;
+  std::shared_ptr<Uploader> uploader;  // of files, when the device isn't the CPU
+  bool random = false;                 // there are no files
+  std::vector<SafetensorsFile> files;
+  std::map<std::string, size_t> file_of;  // tensor name -> index into files
+  std::set<std::string> claimed;
+
+  void add(SafetensorsFile file) {
+    for (const auto& [name, info] : file.tensors()) file_of.emplace(name, files.size());
+    files.push_back(std::move(file));
+  }
+};
+
+namespace {
+
+// The shards an index file names, each checked to hold exactly the tensors the index says.
+std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index) {
+  const json content = read_json(index);
+  if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {
+    throw Error(ErrorCode::model, index.string() + ": expected an object weight_map; download the file again");
+  }
+  std::map<std::string, std::set<std::string>> wanted;  // shard -> tensor names
+  for (const auto& [name, shard] : content["weight_map"].items()) {
+    const std::string file = shard.is_string() ? shard.get<std::string>() : "";
+    if (file.empty() || file.front() == '.' || file != fs::path(file).filename()) {
+      throw Error(ErrorCode::model,
+                  index.string() + ": expected a plain file name for \"" + name + "\", found " + shard.dump());
+    }
+    wanted[file].insert(name);
+  }
+  std::vector<SafetensorsFile> files;
+  for (const auto& [shard, names] : wanted) {
+    SafetensorsFile file(folder / shard);
+    for (const std::string& name : names) {
+      if (!file.tensors().contains(name)) {
+        throw Error(ErrorCode::model, (folder / shard).string() + ": " + index.filename().string() +
+                                          " expects the tensor \"" + name + "\" here, and it is missing");
+      }
+    }
+    for (const auto& [name, info] : file.tensors()) {
+      if (!names.contains(name)) {
+        throw Error(ErrorCode::model, (folder / shard).string() + ": holds the tensor \"" + name + "\", which " +
+                                          index.filename().string() + " doesn't name here");
+      }
+    }
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+}  // namespace
+
+Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader)
+    : store_(std::make_shared<Store>()) {
+  store_->folder = folder;
+  store_->dtype = dtype;
+  if (uploader != nullptr) store_->device = uploader->device();
+  store_->uploader = std::move(uploader);
+  for (const char* stem : {"model", "diffusion_pytorch_model"}) {  // transformers' and diffusers' names
+    const fs::path single = folder / (std::string(stem) + ".safetensors");
+    const fs::path index = folder / (std::string(stem) + ".safetensors.index.json");
+    if (is_present(single)) {
+      store_->add(SafetensorsFile(single));
+      return;
+    }
+    if (is_present(index)) {
+      for (SafetensorsFile& file : open_shards(folder, index)) store_->add(std::move(file));
+      return;
+    }
+  }
+  throw Error(ErrorCode::model, folder.string() +
+                                    ": expected model.safetensors, diffusion_pytorch_model.safetensors or the "
+                                    "index of their shards, found none; is the checkpoint complete?");
+}
+
+Weights::Weights(std::shared_ptr<Store> store, std::string scope)
+    : store_(std::move(store)), scope_(std::move(scope)) {}
+
+Weights Weights::random(at::ScalarType dtype, at::Device device) {
+  auto store = std::make_shared<Store>();
+  store->dtype = dtype;
+  store->device = device;
+  store->random = true;
+  return {std::move(store), ""};
+}
+
+Weights Weights::operator/(const std::string& name) const {
+  return {store_, scope_ + name + "."};
+}
+
+at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
+  const std::string full = scope_ + name;
+  if (store_->random) return random_weight(full, shape, at::TensorOptions(store_->dtype).device(store_->device));
+  const auto found = store_->file_of.find(full);
+  if (found == store_->file_of.end()) {
+    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full +
+                                      "\" is missing; expected it with shape " + shape_text(shape));
+  }
+  const SafetensorsFile& file = store_->files[found->second];
+  const TensorInfo& info = file.tensors().at(full);
+  const std::string where = file.path().string() + ": tensor \"" + full + "\": ";
+  if (at::IntArrayRef(info.shape) != shape) {
+    throw Error(ErrorCode::model, where + "expected shape " + shape_text(shape) + ", found " + shape_text(info.shape) +
+                                      "; does config.json belong to this file?");
+  }
+  if (info.dtype != at::kFloat && info.dtype != at::kBFloat16 && info.dtype != at::kHalf) {
+    throw Error(ErrorCode::model, where + "expected F32, BF16 or F16, found " + dtype_name(info.dtype));
+  }
+  store_->claimed.insert(full);
+  const at::Tensor stored = file.tensor(full);
+  return (store_->uploader != nullptr ? store_->uploader->upload(stored) : stored).to(store_->dtype);
+}
+
+bool Weights::has(const std::string& name) const {
+  return store_->random || store_->file_of.contains(scope_ + name);
+}
+
+at::ScalarType Weights::dtype() const {
+  return store_->dtype;
+}
+
+at::Device Weights::device() const {
+  return store_->device;
+}
+
+void Weights::leave(const std::string& name) const {
+  const std::string prefix = scope_ + name + ".";
+  for (auto at = store_->file_of.lower_bound(prefix); at != store_->file_of.end() && at->first.starts_with(prefix);
+       ++at) {
+    store_->claimed.insert(at->first);
+  }
+}
+
+void Weights::check_all_claimed() const {
+  std::vector<std::pair<std::string, size_t>> left;
+  for (const auto& entry : store_->file_of) {
+    if (!store_->claimed.contains(entry.first)) left.push_back(entry);
+  }
+  if (left.empty()) return;
+  std::string names;
+  for (size_t i = 0; i < left.size() && i < 3; ++i) names += (i > 0 ? ", \"" : "\"") + left[i].first + "\"";
+  if (left.size() > 3) names += ", …";
+  throw Error(ErrorCode::model, store_->files[left[0].second].path().string() + ": " + std::to_string(left.size()) +
+                                    " tensors that this model has no place for: " + names +
+                                    "; does config.json belong to this file?");
+}
+
+}  // namespace glm

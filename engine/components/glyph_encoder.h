@@ -1,0 +1,51 @@
+// Encodes quoted text, byte by byte, for the image decoder: a T5 encoder over ByT5's bytes.
+// Upstream: transformers modeling_t5.py, T5EncoderModel; GlmImagePipeline._get_glyph_embeds
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "engine/checkpoint/config.h"
+#include "engine/checkpoint/weights.h"
+#include "engine/components/layers/layers.h"
+#include "engine/components/layers/tap.h"
+
+namespace glm {
+
+// Upstream: T5Block of an encoder: T5LayerSelfAttention, T5LayerFF (T5DenseGatedActDense)
+class GlyphBlock {
+ public:
+  GlyphBlock(const Weights& w, const GlyphConfig& c);
+  // bias: [n, H, T, T], position bias with the padded keys hidden
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& bias) const;  // [n, T, E] -> [n, T, E]
+
+ private:
+  at::Tensor attend(const at::Tensor& x, const at::Tensor& bias) const;  // [n, T, E] -> [n, T, E]
+  at::Tensor feed_forward(const at::Tensor& x) const;                    // [n, T, E] -> [n, T, E]
+
+  RmsNorm attention_norm_, feed_forward_norm_;
+  Linear qkv_, output_, gate_up_, down_;
+  int64_t heads_, head_dim_;
+};
+
+class GlyphEncoder {
+ public:
+  GlyphEncoder(const Weights& w, const GlyphConfig& c);
+
+  // Rows of ids of any lengths >= 1, one per quoted text, to the embeddings of all their ids in order.
+  // Taps: ids, mask, hidden. -> [1, sum of lengths, E]
+  at::Tensor forward(const std::vector<std::vector<int64_t>>& texts, const Tap& tap) const;
+
+ private:
+  at::Tensor position_bias(int64_t length) const;  // [1, H, T, T]
+
+  GlyphConfig config_;
+  at::Device device_;
+  Embedding embed_;
+  Embedding relative_bias_;
+  std::vector<GlyphBlock> blocks_;
+  RmsNorm norm_;
+};
+
+}  // namespace glm

@@ -1,0 +1,93 @@
+// The autoregressive transformer that writes image tokens: the text half of the vision-language encoder.
+// Upstream: transformers modeling_glm_image.py, GlmImageTextModel and the lm_head of GlmImageForConditionalGeneration
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "engine/checkpoint/config.h"
+#include "engine/checkpoint/weights.h"
+#include "engine/components/layers/kv_cache.h"
+#include "engine/components/layers/layers.h"
+#include "engine/components/layers/tap.h"
+#include "kernels/rotary.h"
+
+namespace glm {
+
+// What a request's decoding needs, allocated up front: a step neither grows nor asks anything.
+struct DecodeState {
+  KvCache cache;
+  RotaryTable rotary;  // [capacity, R]: every position of the request, prompt first
+  at::Tensor token;    // i64 [B]: what the next step is fed
+  int64_t length = 0;  // positions in the cache
+};
+
+// How the prior keeps its weights and decodes.
+struct PriorKernels {
+  std::optional<cuda::Format> packing;  // the weights as our kernels read them
+  bool decode = false;                  // by our kernels (TokenDecoder); else by ATen, unpacking each weight it needs
+};
+
+// Upstream: GlmImageTextAttention
+class PriorAttention {
+ public:
+  PriorAttention(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing);
+  at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
+
+ private:
+  friend class TokenDecoder;
+
+  Linear qkv_;
+  Linear output_;
+  int64_t heads_, kv_heads_, head_dim_;
+};
+
+// Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
+class PriorLayer {
+ public:
+  PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing = {});
+  at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
+
+ private:
+  friend class TokenDecoder;
+
+  at::Tensor mlp(const at::Tensor& x) const;  // [B, L, D] -> [B, L, D]
+
+  RmsNorm input_norm_, post_attention_norm_, pre_mlp_norm_, post_mlp_norm_;
+  PriorAttention attention_;
+  Linear gate_up_, down_;
+};
+
+class PriorTransformer {
+ public:
+  PriorTransformer(const Weights& w, const PriorConfig& c, const PriorKernels& kernels = {});
+
+  bool decodes_by_kernels() const { return decodes_by_kernels_; }
+
+  // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids, from any device.
+  DecodeState start(int64_t batch, const at::Tensor& positions) const;
+
+  // Feeds the prompt, the same for all rows, from any device. Logits of the last position.
+  at::Tensor prefill(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
+
+  // Feeds state.token. Logits of the next one.
+  at::Tensor step(DecodeState& state) const;  // -> [B, V]
+
+ private:
+  friend class TokenDecoder;
+
+  at::Tensor forward(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
+
+  PriorConfig config_;
+  bool decodes_by_kernels_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  Embedding embed_;
+  std::vector<PriorLayer> layers_;
+  RmsNorm norm_;
+  Linear head_;
+};
+
+}  // namespace glm

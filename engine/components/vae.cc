@@ -1,0 +1,164 @@
+#include "engine/components/vae.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <string>
+
+#include "kernels/attention.h"
+
+namespace glm {
+namespace {
+
+constexpr double kEps = 1e-6;  // a literal in upstream's classes
+
+at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
+  return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(w.device(), w.dtype());
+}
+
+}  // namespace
+
+Conv::Conv(const Weights& w, Dims dims)
+    : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})),
+      bias_(w.tensor("bias", {dims.out})),
+      padding_(dims.kernel / 2) {}
+
+at::Tensor Conv::forward(const at::Tensor& x) const {
+  return at::conv2d(x, weight_, bias_, 1, padding_);
+}
+
+Downsample::Downsample(const Weights& w, int64_t channels)
+    : weight_(w.tensor("weight", {channels, channels, 3, 3})), bias_(w.tensor("bias", {channels})) {}
+
+at::Tensor Downsample::forward(const at::Tensor& x) const {
+  return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);  // left, right, top, bottom
+}
+
+GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups)
+    : weight_(w.tensor("weight", {channels})), bias_(w.tensor("bias", {channels})), groups_(groups) {}
+
+at::Tensor GroupNorm::forward(const at::Tensor& x) const {
+  return at::group_norm(x, groups_, weight_, bias_, kEps);
+}
+
+Resnet::Resnet(const Weights& w, Dims dims)
+    : norm1_(w / "norm1", dims.in, dims.groups),
+      norm2_(w / "norm2", dims.out, dims.groups),
+      conv1_(w / "conv1", {dims.in, dims.out, 3}),
+      conv2_(w / "conv2", {dims.out, dims.out, 3}) {
+  if (dims.in != dims.out) shortcut_.emplace(w / "conv_shortcut", Conv::Dims{dims.in, dims.out, 1});
+}
+
+at::Tensor Resnet::forward(const at::Tensor& x) const {
+  const at::Tensor h = conv1_.forward(at::silu(norm1_.forward(x)));
+  return (shortcut_ ? shortcut_->forward(x) : x) + conv2_.forward(at::silu(norm2_.forward(h)));
+}
+
+PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t groups)
+    : norm_(w / "group_norm", channels, groups),
+      qkv_({{w / "to_q", channels}, {w / "to_k", channels}, {w / "to_v", channels}}, channels, Linear::Bias::yes),
+      output_(w / "to_out.0", channels, channels, Linear::Bias::yes) {}
+
+at::Tensor PixelAttention::forward(const at::Tensor& x) const {
+  const at::Tensor pixels = norm_.forward(x.flatten(2)).transpose(1, 2);             // [P, H*W, C]
+  const auto qkv = qkv_.forward(pixels).unflatten(-1, {3, 1, x.size(1)}).unbind(2);  // one head
+  const at::Tensor attended = attention(
+      qkv[0], qkv[1], qkv[2], {.scale = 1.0 / std::sqrt(static_cast<double>(x.size(1))), .causal = false, .bias = {}});
+  return x + output_.forward(attended).transpose(1, 2).reshape(x.sizes());
+}
+
+VaeMiddle::VaeMiddle(const Weights& w, const VaeConfig& c)
+    : first_(w / "resnets.0", {c.channels.back(), c.channels.back(), c.groups}),
+      second_(w / "resnets.1", {c.channels.back(), c.channels.back(), c.groups}) {
+  if (c.mid_attention) attention_.emplace(w / "attentions.0", c.channels.back(), c.groups);
+}
+
+at::Tensor VaeMiddle::forward(const at::Tensor& x) const {
+  const at::Tensor h = first_.forward(x);
+  return second_.forward(attention_ ? attention_->forward(h) : h);
+}
+
+VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c)
+    : mean_(channel_values(c.latents_mean, w)),
+      std_(channel_values(c.latents_std, w)),
+      conv_in_(w / "encoder.conv_in", {c.image_channels, c.channels.front(), 3}),
+      middle_(w / "encoder.mid_block", c),
+      norm_out_(w / "encoder.conv_norm_out", c.channels.back(), c.groups),
+      conv_out_(w / "encoder.conv_out", {c.channels.back(), 2 * c.latent_channels, 3}) {  // means, then variances
+  if (c.quant_conv) quant_.emplace(w / "quant_conv", Conv::Dims{2 * c.latent_channels, 2 * c.latent_channels, 1});
+  int64_t in = c.channels.front();
+  for (size_t i = 0; i < c.channels.size(); ++i) {
+    const int64_t out = c.channels[i];
+    const Weights block = w / "encoder.down_blocks" / std::to_string(i);
+    DownBlock down;
+    for (int64_t j = 0; j < c.layers_per_block; ++j) {
+      down.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups});
+    }
+    if (i + 1 < c.channels.size()) down.downsample.emplace(block / "downsamplers.0.conv", out);
+    down_blocks_.push_back(std::move(down));
+    in = out;
+  }
+}
+
+at::Tensor VaeEncoder::encode(const at::Tensor& pixels) const {
+  at::Tensor x = conv_in_.forward(pixels.to(mean_.device(), mean_.scalar_type()));
+  for (const DownBlock& block : down_blocks_) {
+    for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
+    if (block.downsample) x = block.downsample->forward(x);
+  }
+  const at::Tensor moments = conv_out_.forward(at::silu(norm_out_.forward(middle_.forward(x))));
+  return (quant_ ? quant_->forward(moments) : moments).chunk(2, 1)[0];
+}
+
+at::Tensor VaeEncoder::normalize(const at::Tensor& mean) const {
+  return (mean.to(mean_.device(), mean_.scalar_type()) - mean_) / std_;
+}
+
+at::Tensor bytes_to_pixels(const at::Tensor& bytes) {
+  return bytes.to(at::kFloat) / 255 * 2 - 1;
+}
+
+VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
+    : mean_(channel_values(c.latents_mean, w)),
+      std_(channel_values(c.latents_std, w)),
+      conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
+      middle_(w / "decoder.mid_block", c),
+      norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups),
+      conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
+  if (c.post_quant_conv)
+    post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
+  int64_t in = c.channels.back();
+  for (size_t i = 0; i < c.channels.size(); ++i) {  // the deepest block first
+    const int64_t out = c.channels[c.channels.size() - 1 - i];
+    const Weights block = w / "decoder.up_blocks" / std::to_string(i);
+    UpBlock up;
+    for (int64_t j = 0; j <= c.layers_per_block; ++j) {
+      up.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups});
+    }
+    if (i + 1 < c.channels.size()) up.upsample.emplace(block / "upsamplers.0.conv", Conv::Dims{out, out, 3});
+    up_blocks_.push_back(std::move(up));
+    in = out;
+  }
+}
+
+at::Tensor VaeDecoder::scale(const at::Tensor& latents) const {
+  return latents.to(mean_.device(), mean_.scalar_type()) * std_ + mean_;
+}
+
+at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
+  const at::Tensor latents = scaled.to(mean_.device());
+  at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(latents) : latents);
+  x = middle_.forward(x);
+  for (const UpBlock& block : up_blocks_) {
+    for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
+    if (block.upsample) x = block.upsample->forward(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
+  }
+  return conv_out_.forward(at::silu(norm_out_.forward(x)));
+}
+
+at::Tensor pixels_to_bytes(const at::Tensor& pixels) {
+  const at::Tensor unit = (pixels * 0.5 + 0.5).clamp(0, 1).to(at::kFloat);
+  return (unit * 255).round().to(at::kByte).permute({0, 2, 3, 1}).contiguous();
+}
+
+}  // namespace glm

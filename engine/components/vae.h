@@ -1,0 +1,148 @@
+// The VAE: a picture's pixels to latents and back.
+// Upstream: diffusers AutoencoderKL, Encoder, Decoder, UNetMidBlock2D, DownEncoderBlock2D, UpDecoderBlock2D,
+// ResnetBlock2D
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "engine/checkpoint/config.h"
+#include "engine/checkpoint/weights.h"
+#include "engine/components/layers/layers.h"
+
+namespace glm {
+
+// Upstream: torch.nn.Conv2d of stride 1 that keeps height and width
+class Conv {
+ public:
+  struct Dims {
+    int64_t in;
+    int64_t out;
+    int64_t kernel;  // odd
+  };
+  Conv(const Weights& w, Dims dims);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
+
+ private:
+  at::Tensor weight_, bias_;
+  int64_t padding_;
+};
+
+// Halves height and width by a convolution of stride 2, with a row and a column of zeros below and on the right.
+// Upstream: Downsample2D with padding 0
+class Downsample {
+ public:
+  Downsample(const Weights& w, int64_t channels);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H / 2, W / 2]
+
+ private:
+  at::Tensor weight_, bias_;
+};
+
+// Upstream: torch.nn.GroupNorm, eps 1e-6
+class GroupNorm {
+ public:
+  GroupNorm(const Weights& w, int64_t channels, int64_t groups);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, …] -> [P, C, …]
+
+ private:
+  at::Tensor weight_, bias_;
+  int64_t groups_;
+};
+
+// Upstream: ResnetBlock2D without time embedding
+class Resnet {
+ public:
+  struct Dims {
+    int64_t in;
+    int64_t out;
+    int64_t groups;
+  };
+  Resnet(const Weights& w, Dims dims);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
+
+ private:
+  GroupNorm norm1_, norm2_;
+  Conv conv1_, conv2_;
+  std::optional<Conv> shortcut_;
+};
+
+// Upstream: Attention of UNetMidBlock2D: one head over all pixels
+class PixelAttention {
+ public:
+  PixelAttention(const Weights& w, int64_t channels, int64_t groups);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H, W]
+
+ private:
+  GroupNorm norm_;
+  Linear qkv_, output_;
+};
+
+// The deepest resolution. Upstream: UNetMidBlock2D
+class VaeMiddle {
+ public:
+  VaeMiddle(const Weights& w, const VaeConfig& c);
+  at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H, W]
+
+ private:
+  Resnet first_, second_;
+  std::optional<PixelAttention> attention_;
+};
+
+class VaeEncoder {
+ public:
+  VaeEncoder(const Weights& w, const VaeConfig& c);
+
+  // The mean of the latents' distribution. pixels: -1 .. 1, from any device.
+  at::Tensor encode(const at::Tensor& pixels) const;  // [P, 3, H, W] -> [P, C, h, w]
+  // To the diffusion's scale: (mean - latents' mean) / std.
+  at::Tensor normalize(const at::Tensor& mean) const;  // [P, C, h, w] -> [P, C, h, w]
+
+ private:
+  struct DownBlock {
+    std::vector<Resnet> resnets;
+    std::optional<Downsample> downsample;
+  };
+  at::Tensor mean_, std_;  // [1, C, 1, 1]
+  Conv conv_in_;
+  std::vector<DownBlock> down_blocks_;
+  VaeMiddle middle_;
+  GroupNorm norm_out_;
+  Conv conv_out_;
+  std::optional<Conv> quant_;
+};
+
+// Bytes as the encoder takes them: x / 255 * 2 - 1 in fp32. u8 [P, 3, H, W] -> fp32 [P, 3, H, W]
+// Upstream: VaeImageProcessor.preprocess
+at::Tensor bytes_to_pixels(const at::Tensor& bytes);
+
+class VaeDecoder {
+ public:
+  VaeDecoder(const Weights& w, const VaeConfig& c);
+
+  // Latents of the diffusion, from any device, to the decoder's scale and dtype: x * std + mean.
+  at::Tensor scale(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]
+  // Scaled latents, from any device, to pixels, about -1 .. 1.
+  at::Tensor decode(const at::Tensor& scaled) const;  // [P, C, h, w] -> [P, 3, H, W]
+
+ private:
+  struct UpBlock {
+    std::vector<Resnet> resnets;
+    std::optional<Conv> upsample;
+  };
+  at::Tensor mean_, std_;  // [1, C, 1, 1]
+  std::optional<Conv> post_quant_;
+  Conv conv_in_;
+  VaeMiddle middle_;
+  std::vector<UpBlock> up_blocks_;
+  GroupNorm norm_out_;
+  Conv conv_out_;
+};
+
+// Pixels to bytes: clamp(x / 2 + 1/2, 0, 1) in x's dtype, then * 255 in fp32, rounded half to even.
+// [P, 3, H, W] -> u8 [P, H, W, 3]. Upstream: VaeImageProcessor.postprocess
+at::Tensor pixels_to_bytes(const at::Tensor& pixels);
+
+}  // namespace glm

@@ -1,0 +1,147 @@
+#include "engine/device/device.h"
+
+#include <ATen/Context.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
+#include <sys/resource.h>
+
+#include <charconv>
+
+#include "base/free_memory.h"
+#include "glm/error.h"
+
+namespace glm {
+namespace {
+
+constexpr int kLeastCapability = 80;  // bf16 matrix units
+constexpr const char* kInstall =
+    "run third_party/install.sh, which installs the GPU set of LibTorch when it sees a driver";
+
+std::string cuda_version(int64_t number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+// Loads LibTorch's CUDA library, once. Empty, or why it can't be used.
+const std::string& load_problem() {
+  static const std::string problem = []() -> std::string {
+    // Found by this program's RUNPATH or LD_LIBRARY_PATH. It registers its operations with the dispatcher and stays.
+    if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+      const char* reason = ::dlerror();
+      return std::string("LibTorch's CUDA library can't be loaded (") +
+             (reason != nullptr ? reason : "no reason given") + "); " + kInstall;
+    }
+    if (!at::detail::getCUDAHooks().hasCUDART()) {
+      return "this process has used LibTorch by itself before a Pipeline was made; make the first Pipeline before";
+    }
+    return {};
+  }();
+  return problem;
+}
+
+at::Device start(const CudaDevice& device) {
+  at::Context& context = at::globalContext();
+  try {
+    context.lazyInitDevice(at::kCUDA);
+  } catch (const c10::Error& e) {
+    throw Error(ErrorCode::device, "cuda:" + std::to_string(device.index) + " (" + device.name +
+                                       "): CUDA can't be started (" + e.what_without_backtrace() +
+                                       "); is it free, and does nvidia-smi see it?");
+  }
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowTF32CuDNN(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+  context.setDeterministicCuDNN(true);
+  context.setBenchmarkCuDNN(false);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(device.index)};
+}
+
+// "cuda" -> 0, "cuda:3" -> 3, anything else -> -1
+int gpu_index(const std::string& name) {
+  if (name == "cuda") return 0;
+  int index = -1;
+  if (name.starts_with("cuda:")) {
+    const char* end = name.data() + name.size();
+    const std::from_chars_result read = std::from_chars(name.data() + 5, end, index);
+    if (read.ec != std::errc() || read.ptr != end) return -1;
+  }
+  return index;
+}
+
+}  // namespace
+
+std::string problem_of(const CudaDevice& device) {
+  if (10 * device.major + device.minor < kLeastCapability) {
+    return "expected a GPU of compute capability 8.0 or newer (Ampere), found " + std::to_string(device.major) + "." +
+           std::to_string(device.minor) + "; take --device cpu";
+  }
+  if (!load_problem().empty()) return load_problem();
+  const int64_t runtime = at::detail::getCUDAHooks().versionCUDART();
+  if (device.driver / 1000 < runtime / 1000) {
+    return "expected a driver for CUDA " + cuda_version(runtime) + " or newer, found one for " +
+           cuda_version(device.driver) + "; update the NVIDIA driver";
+  }
+  if (!at::detail::getCUDAHooks().hasCUDA()) return "CUDA can't be started; does nvidia-smi see the GPU?";
+  return {};
+}
+
+at::Device open_device(const std::string& name, std::string* note) {
+  const int index = gpu_index(name);
+  if (name != "auto" && name != "cpu" && index < 0) {
+    throw Error(ErrorCode::usage, "device: expected auto, cpu, cuda or cuda:N, found \"" + name.substr(0, 60) + "\"");
+  }
+  const std::vector<CudaDevice> all = cuda_devices();
+  if (name == "cpu") {
+    if (!all.empty()) load_problem();  // now, or never: what is computed on the CPU first settles it for the process
+    return at::kCPU;
+  }
+  if (name == "auto") {
+    if (all.empty()) return at::kCPU;
+    const std::string problem = problem_of(all[0]);
+    if (problem.empty()) return start(all[0]);
+    if (note != nullptr) *note = "the GPU " + all[0].name + " is not used: " + problem;
+    return at::kCPU;
+  }
+  if (all.empty()) {
+    throw Error(ErrorCode::device, "device " + name +
+                                       ": expected an NVIDIA GPU with its driver, found none; install the driver and " +
+                                       kInstall + ", or take --device cpu");
+  }
+  if (static_cast<size_t>(index) >= all.size()) {
+    throw Error(ErrorCode::device, "device " + name + ": expected cuda:0 to cuda:" + std::to_string(all.size() - 1) +
+                                       ", found no such GPU; glm-image devices lists them");
+  }
+  const CudaDevice& device = all[static_cast<size_t>(index)];
+  const std::string problem = problem_of(device);
+  if (!problem.empty()) throw Error(ErrorCode::device, "device " + name + " (" + device.name + "): " + problem);
+  return start(device);
+}
+
+void synchronize(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+int64_t free_memory_of(at::Device device) {
+  if (device.is_cpu()) return free_memory();
+  return static_cast<int64_t>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
+}
+
+int64_t peak_memory_of(at::Device device) {
+  if (device.is_cpu()) {
+    rusage usage{};
+    return ::getrusage(RUSAGE_SELF, &usage) == 0 ? int64_t{usage.ru_maxrss} * 1024 : 0;
+  }
+  constexpr auto kind = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).reserved_bytes[kind].peak;
+}
+
+void release_cached_memory(at::Device device) {
+  if (device.is_cpu()) return;
+  try {
+    c10::getDeviceAllocator(device.type())->emptyCache();
+  } catch (const c10::Error&) {  // a GPU that failed fails here too; the caller has the reason
+  }
+}
+
+}  // namespace glm

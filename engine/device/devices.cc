@@ -1,0 +1,114 @@
+#include "glm/devices.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/cpu_count.h"
+#include "engine/device/device.h"
+
+namespace glm {
+namespace {
+
+// The part of the driver's interface that is asked here, as CUDA's documentation has it. Every function returns 0 for
+// success.
+class CudaDriver {
+ public:
+  CudaDriver() {
+    library_ = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);  // stays loaded: LibTorch uses it too
+    if (library_ == nullptr) return;
+    find("cuInit", &init);
+    find("cuDriverGetVersion", &version);
+    find("cuDeviceGetCount", &count);
+    find("cuDeviceGet", &get);
+    find("cuDeviceGetName", &name);
+    find("cuDeviceTotalMem_v2", &memory);
+    find("cuDeviceGetAttribute", &attribute);
+  }
+  bool complete() const { return library_ != nullptr && missing_ == 0; }
+
+  int (*init)(unsigned flags) = nullptr;
+  int (*version)(int* version) = nullptr;
+  int (*count)(int* count) = nullptr;
+  int (*get)(int* device, int ordinal) = nullptr;
+  int (*name)(char* name, int size, int device) = nullptr;
+  int (*memory)(size_t* bytes, int device) = nullptr;
+  int (*attribute)(int* value, int attribute, int device) = nullptr;
+
+ private:
+  template <typename Function>
+  void find(const char* symbol, Function* function) {
+    *function = reinterpret_cast<Function>(::dlsym(library_, symbol));
+    if (*function == nullptr) ++missing_;
+  }
+
+  void* library_ = nullptr;
+  int missing_ = 0;
+};
+
+// Numbers of CUdevice_attribute.
+constexpr int kMultiprocessors = 16;
+constexpr int kCapabilityMajor = 75;
+constexpr int kCapabilityMinor = 76;
+
+std::string cpu_product() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name") && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
+  }
+  return "CPU";
+}
+
+}  // namespace
+
+std::vector<CudaDevice> cuda_devices() {
+  const CudaDriver driver;
+  int version = 0;
+  int count = 0;
+  if (!driver.complete() || driver.init(0) != 0 || driver.version(&version) != 0 || driver.count(&count) != 0)
+    return {};
+  std::vector<CudaDevice> all;
+  for (int i = 0; i < count; ++i) {
+    CudaDevice found;
+    found.index = i;
+    found.driver = version;
+    int device = 0;
+    char name[256] = "";
+    size_t memory = 0;
+    if (driver.get(&device, i) != 0 || driver.name(name, sizeof name, device) != 0 ||
+        driver.memory(&memory, device) != 0 || driver.attribute(&found.major, kCapabilityMajor, device) != 0 ||
+        driver.attribute(&found.minor, kCapabilityMinor, device) != 0 ||
+        driver.attribute(&found.multiprocessors, kMultiprocessors, device) != 0) {
+      return {};  // a GPU that doesn't answer: numbers after it would not be LibTorch's
+    }
+    found.name = name;
+    found.memory = static_cast<int64_t>(memory);
+    all.push_back(found);
+  }
+  return all;
+}
+
+int64_t memory_of(at::Device device) {
+  if (device.is_cpu()) return int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  return cuda_devices().at(static_cast<size_t>(device.index())).memory;
+}
+
+std::vector<DeviceInfo> devices() {
+  std::vector<DeviceInfo> all = {
+      {.name = "cpu", .product = cpu_product(), .memory = memory_of(at::kCPU), .cores = cpu_count(), .problem = {}}};
+  for (const CudaDevice& device : cuda_devices()) {
+    all.push_back({.name = "cuda:" + std::to_string(device.index),
+                   .product = device.name,
+                   .memory = device.memory,
+                   .cores = device.multiprocessors,
+                   .capability = 10 * device.major + device.minor,
+                   .driver = device.driver,
+                   .problem = problem_of(device)});
+  }
+  const bool gpu = all.size() > 1 && all[1].problem.empty();
+  all[gpu ? 1 : 0].automatic = true;
+  return all;
+}
+
+}  // namespace glm

@@ -1,0 +1,207 @@
+#include "engine/device/trust/kernel_cache.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <ostream>
+#include <thread>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "glm/error.h"
+
+namespace glm {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kVersion = 1;  // of the file and of what is checked
+constexpr uint64_t kMaxBytes = 1U << 20U;
+
+// FNV-1a: the same in every build.
+std::string hash_of(const std::string& text) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+std::string name_of(const std::string& card, const std::string& build) {
+  return "kernels-" + hash_of(card + "\n" + build);
+}
+
+// JSON has no infinity and no NaN: null is an error of any size.
+nlohmann::json json_of(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+double number_of(const nlohmann::json& value) {
+  return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>();
+}
+
+KernelReport with_problem(const std::string& card, const std::string& build, const std::string& problem) {
+  KernelReport report{card, build, {}};
+  report.verdicts.push_back({});
+  report.verdicts.back().problem = problem;
+  return report;
+}
+
+// The marker: open and, where it could be had, locked.
+class Marker {
+ public:
+  enum class Lock { ours, others, impossible };
+
+  explicit Marker(const fs::path& file) : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {}
+  ~Marker() {
+    if (fd_ >= 0) ::close(fd_);  // and the lock goes
+  }
+  Marker(const Marker&) = delete;
+  Marker& operator=(const Marker&) = delete;
+
+  Lock lock(std::chrono::milliseconds patience) const {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point end = Clock::now() + patience;
+    while (fd_ >= 0) {
+      if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return Lock::ours;
+      if (errno != EWOULDBLOCK && errno != EINTR) return Lock::impossible;
+      if (Clock::now() >= end) return Lock::others;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return Lock::impossible;
+  }
+
+  std::string read() const {
+    char text[256];
+    const ssize_t count = ::pread(fd_, text, sizeof text, 0);
+    return count > 0 ? std::string(text, static_cast<size_t>(count)) : std::string();
+  }
+  // Empty: the check has ended. False where nothing can be written.
+  bool write(const std::string& text) const {
+    return ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  }
+
+ private:
+  int fd_;
+};
+
+// From a file that anything may have been done to. Throws.
+KernelReport report_of(const nlohmann::json& file) {
+  KernelReport report{file.at("card").get<std::string>(), file.at("build").get<std::string>(), {}};
+  for (const nlohmann::json& v : file.at("verdicts")) {
+    report.verdicts.push_back({v.at("kernel").get<std::string>(), v.at("format").get<std::string>(),
+                               v.at("shape").get<std::string>(), number_of(v.at("error")), number_of(v.at("allowed")),
+                               number_of(v.at("ms")), number_of(v.at("reference_ms")),
+                               v.at("problem").get<std::string>()});
+  }
+  return report;
+}
+
+}  // namespace
+
+fs::path cache_folder() {
+  const char* const cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "glm-image";
+  const char* const home = std::getenv("HOME");
+  if (home != nullptr && fs::path(home).is_absolute()) return fs::path(home) / ".cache/glm-image";
+  return {};
+}
+
+fs::path KernelCache::report_file(const std::string& card, const std::string& build) const {
+  return folder_ / (name_of(card, build) + ".json");
+}
+fs::path KernelCache::marker_file(const std::string& card, const std::string& build) const {
+  return folder_ / (name_of(card, build) + ".checking");
+}
+
+std::optional<KernelReport> KernelCache::kept(const std::string& card, const std::string& build) const {
+  try {
+    const nlohmann::json file = read_json(report_file(card, build), kMaxBytes);
+    if (file.at("version").get<int>() != kVersion) return {};
+    KernelReport report = report_of(file);
+    if (report.card != card || report.build != build || report.verdicts.empty()) return {};
+    return report;
+  } catch (const std::exception&) {  // not there, or broken: it is checked again
+    return {};
+  }
+}
+
+void KernelCache::keep(const KernelReport& report) const {
+  nlohmann::json verdicts = nlohmann::json::array();
+  for (const KernelVerdict& v : report.verdicts) {
+    verdicts.push_back({{"kernel", v.kernel},
+                        {"format", v.format},
+                        {"shape", v.shape},
+                        {"error", json_of(v.error)},
+                        {"allowed", json_of(v.allowed)},
+                        {"ms", json_of(v.ms)},
+                        {"reference_ms", json_of(v.reference_ms)},
+                        {"problem", v.problem}});
+  }
+  const nlohmann::json file = {
+      {"version", kVersion}, {"card", report.card}, {"build", report.build}, {"verdicts", verdicts}};
+  try {
+    const std::string text = file.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+    write_file(report_file(report.card, report.build), [&](std::ostream& out) { out << text << "\n"; });
+  } catch (const std::exception&) {  // it will be checked again
+  }
+}
+
+KernelReport KernelCache::report(const std::string& card, const std::string& build, bool check_again,
+                                 const Check& check) const {
+  const auto without_marker = [&] {
+    try {
+      return check([](const std::string&) {});
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::device) throw;
+      throw Error(e.code(), std::string(e.what()) + "; --kernels off does without them");
+    }
+  };
+  if (folder_.empty()) return without_marker();
+  std::error_code ignored;
+  fs::create_directories(folder_, ignored);
+  if (std::optional<KernelReport> known; !check_again && (known = kept(card, build))) return *known;
+  const Marker marker(marker_file(card, build));
+  switch (marker.lock(patience_)) {
+    case Marker::Lock::impossible:
+      return without_marker();
+    case Marker::Lock::others:
+      return with_problem(card, build, "another process has been checking them for too long; end it, or wait for it");
+    case Marker::Lock::ours:
+      break;
+  }
+  if (!check_again) {
+    if (const std::string at = marker.read(); !at.empty()) {
+      return with_problem(card, build,
+                          "a check of them ended at " + at +
+                              ", by a fault or because it was stopped; glm-image kernels --check tries "
+                              "again");
+    }
+    if (std::optional<KernelReport> known = kept(card, build)) return *known;  // made while we waited
+  }
+  fs::remove(report_file(card, build), ignored);  // or a check that dies would leave an earlier one's word
+  if (!marker.write("its beginning")) return without_marker();
+  try {
+    KernelReport report = check([&](const std::string& what) { marker.write(what); });
+    keep(report);
+    marker.write("");
+    return report;
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::device) {
+      marker.write("");
+      throw;
+    }
+    throw Error(e.code(), std::string(e.what()) + "; the next start does without them");
+  } catch (...) {
+    marker.write("");
+    throw;
+  }
+}
+
+}  // namespace glm

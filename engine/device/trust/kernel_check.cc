@@ -1,0 +1,223 @@
+#include "engine/device/trust/kernel_check.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+
+#include "engine/device/device.h"
+#include "engine/device/trust/kernel_cache.h"
+#include "glm/error.h"
+#include "kernels/cuda/loader.h"
+
+namespace glm {
+namespace {
+
+constexpr double kSlack = 1.1;  // two measurements of the same are so far apart
+constexpr int kSamples = 5;
+constexpr int kCallsOfSample = 50;  // so that a launch's beginning counts little
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g", value);
+  return text;
+}
+
+std::string name_of(const KernelTrial& t) {
+  return t.kernel + (t.format.empty() ? "" : " " + t.format) + " " + t.shape;
+}
+
+// The least of some samples, by turns so that both meet the same clocks: of our calls, and of ATen's operations.
+void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch, KernelVerdict& verdict) {
+  using Clock = std::chrono::steady_clock;
+  const auto ms_of = [&](const auto& work) {
+    synchronize(device);
+    const Clock::time_point begin = Clock::now();
+    work();
+    synchronize(device);
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count() / kCallsOfSample;
+  };
+  std::vector<cuda::Call> calls;
+  for (size_t i = 0; i < kCallsOfSample; ++i) calls.push_back(t.turns[i % t.turns.size()]);
+  double ours = std::numeric_limits<double>::infinity();
+  double atens = ours;
+  for (int i = -1; i < kSamples; ++i) {  // the first warms up
+    const double own = ms_of([&] { launch(calls); });
+    const double other = ms_of([&] {
+      for (int turn = 0; turn < kCallsOfSample; ++turn) t.aten(turn);
+    });
+    if (i < 0) continue;
+    ours = std::min(ours, own);
+    atens = std::min(atens, other);
+  }
+  verdict.ms = ours;
+  verdict.reference_ms = atens;
+}
+
+bool is_out_of_memory(const c10::Error& e) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr;
+}
+
+// Does the device still do anything? A fault has ended that for this process.
+bool still_works(at::Device device) {
+  try {
+    synchronize(device);
+    return true;
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+// The driver's version where Linux tells it, else the CUDA that it knows.
+std::string driver_of(const CudaDevice& device) {
+  std::string version;
+  std::ifstream("/sys/module/nvidia/version") >> version;
+  const std::string cuda = std::to_string(device.driver / 1000) + "." + std::to_string(device.driver % 1000 / 10);
+  return (version.empty() ? "" : version + " ") + "for CUDA " + cuda;
+}
+
+std::string card_of(at::Device device) {
+  const std::vector<CudaDevice> all = cuda_devices();
+  const size_t index = static_cast<unsigned char>(device.index());
+  if (index >= all.size()) throw Error(ErrorCode::device, device.str() + ": the driver doesn't know it any more");
+  const CudaDevice& d = all[index];
+  return d.name + ", capability " + std::to_string(d.major) + "." + std::to_string(d.minor) + ", " +
+         std::to_string(d.multiprocessors) + " multiprocessors, driver " + driver_of(d);
+}
+
+}  // namespace
+
+KernelVerdict judge_trial(const KernelTrial& t, at::Device device, const LaunchCalls& launch) {
+  KernelVerdict verdict{
+      .kernel = t.kernel, .format = t.format, .shape = t.shape, .error = 0, .allowed = t.allowed, .problem = {}};
+  const auto restore = [&] {
+    for (const KernelTrial::Written& w : t.written) w.tensor.copy_(w.before);
+  };
+  const auto run = [&](int times) {
+    restore();
+    const char* const wrong = launch(std::vector<cuda::Call>(static_cast<size_t>(times), t.call));
+    if (wrong != nullptr) verdict.problem = wrong;
+    synchronize(device);
+    return wrong == nullptr;
+  };
+  if (!run(1)) return verdict;
+  std::vector<at::Tensor> first;
+  for (const KernelTrial::Written& w : t.written) first.push_back(w.tensor.clone());
+  const KernelTrial::Answer answer = t.judge();
+  verdict.error = answer.error;
+  verdict.problem = answer.problem;
+  if (!(answer.error <= t.allowed)) {
+    verdict.problem = "its result is " + short_number(answer.error) + " from ATen's, where " + short_number(t.allowed) +
+                      " is allowed";
+  }
+  if (!verdict.problem.empty() || !run(t.repeatable ? 3 : 1)) return verdict;
+  for (size_t i = 0; i < first.size(); ++i) {
+    const at::Tensor again = t.written[i].tensor.view(at::kByte);
+    if (!at::equal(again, first[i].view(at::kByte)))
+      verdict.problem = "the same call gives other bits when it is repeated";
+  }
+  if (verdict.problem.empty() && !t.turns.empty()) measure(t, device, launch, verdict);
+  return verdict;
+}
+
+std::vector<KernelVerdict> merged(const std::vector<KernelVerdict>& verdicts) {
+  std::vector<KernelVerdict> all;
+  for (const KernelVerdict& v : verdicts) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const KernelVerdict& other) {
+      return other.kernel == v.kernel && other.format == v.format && other.shape == v.shape;
+    });
+    if (same == all.end()) {
+      all.push_back(v);
+      continue;
+    }
+    if (!(v.error <= same->error)) same->error = v.error;
+    if (v.ms > 0) {
+      same->ms = v.ms;
+      same->reference_ms = v.reference_ms;
+    }
+    if (same->problem.empty()) same->problem = v.problem;
+  }
+  for (KernelVerdict& v : all) {
+    double ours = 0;
+    double atens = 0;
+    KernelVerdict* worst = &v;
+    for (KernelVerdict& other : all) {
+      if (other.kernel != v.kernel || other.format != v.format || other.ms <= 0) continue;
+      ours += other.ms;
+      atens += other.reference_ms;
+      if (worst->ms <= 0 || other.ms * worst->reference_ms > worst->ms * other.reference_ms) worst = &other;
+    }
+    if (ours > kSlack * atens && worst->problem.empty()) {
+      worst->problem = "it is slower than ATen: " + short_number(ours) +
+                       " ms for the public model's shapes, where ATen takes " + short_number(atens);
+    }
+  }
+  return all;
+}
+
+KernelReport check_kernels(at::Device device, const std::function<void(const std::string&)>& begin) {
+  const c10::InferenceMode inference;
+  const c10::DeviceGuard current(device);
+  const cuda::Library& library = *cuda::load_library().library;
+  const LaunchCalls launch = [&](const std::vector<cuda::Call>& calls) {
+    void* const stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+    return library.run(calls.data(), static_cast<int>(calls.size()), stream);
+  };
+  std::string at = "their beginning";
+  std::vector<KernelVerdict> verdicts;
+  const auto check = [&](const KernelTrial& t) {
+    at = name_of(t);
+    begin(at);
+    try {
+      verdicts.push_back(judge_trial(t, device, launch));
+    } catch (const c10::Error& e) {
+      if (is_out_of_memory(e) || !still_works(device)) throw;
+      verdicts.push_back({.kernel = t.kernel,
+                          .format = t.format,
+                          .shape = t.shape,
+                          .allowed = t.allowed,
+                          .problem = first_line(e.what_without_backtrace())});
+    }
+  };
+  try {
+    visit_kernel_trials(device, library.multiprocessors(), /*real=*/true, check);
+    synchronize(device);
+  } catch (const c10::Error& e) {
+    const std::string what = first_line(e.what_without_backtrace());
+    if (still_works(device)) {
+      release_cached_memory(device);
+      throw Error(is_out_of_memory(e) ? ErrorCode::memory : ErrorCode::internal, what);
+    }
+    throw Error(ErrorCode::device, "our CUDA kernels faulted on this GPU, at " + at + " (" + what + ")");
+  }
+  release_cached_memory(device);
+  return {card_of(device), library.build, merged(verdicts)};
+}
+
+KernelReport known_kernels(at::Device device, bool check_again) {
+  const std::string card = card_of(device);
+  const std::string build = cuda::load_library().library->build;
+  try {
+    return KernelCache(cache_folder()).report(card, build, check_again, [&](const KernelCache::Begin& begin) {
+      return check_kernels(device, begin);
+    });
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::device) throw;
+    KernelVerdict nothing;
+    nothing.problem = std::string("they could not be checked (") + e.what() + ")";
+    return {card, build, {nothing}};
+  }
+}
+
+}  // namespace glm

@@ -1,0 +1,196 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "engine/device/trust/kernel_trials.h"
+#include "engine/device/trust/trial_tensors.h"
+#include "glm/kernel_report.h"
+#include "kernels/cuda/weight_format.h"
+#include "kernels/decode_reference.h"
+#include "kernels/packed_weight.h"
+
+namespace glm {
+namespace {
+
+using cuda::Format;
+using Rows = PackedWeight::Rows;
+
+// fp32 sums in another order; tensor cores cut theirs off.
+constexpr double kSums = 1e-4;
+// Weights that are taken by turns are more than a card's cache holds.
+constexpr int64_t kBeyondCaches = int64_t{128} << 20;
+
+struct Shape {
+  int64_t rows = 0, inner = 0;
+  Rows order = Rows::plain;
+  int64_t packed_at_once = 1024;  // rows: packing takes memory of many times its weight's size
+};
+constexpr Shape kSmall[] = {{48, 384, Rows::plain, 32}, {80, 256, Rows::gate_up, 32}};
+constexpr Shape kReal[] = {
+    {4608, 4096}, {4096, 4096}, {27392, 4096, Rows::gate_up}, {4096, 13696}, {16512, 4096}};  // qkv, o, MLP, head
+
+struct Weight {
+  at::Tensor dense;         // bf16 [rows, inner]: what the kernels compute with
+  at::Tensor tiles;         // bytes
+  at::Tensor row_scales;    // fp32
+  at::Tensor group_scales;  // i32
+  cuda::PackedWeight packed{};
+};
+
+// Of numbers that packing keeps bit for bit: whole codes, a power of two for each row (int4: each group).
+at::Tensor exact_weight(const TrialTensors& make, Format format, int64_t rows, int64_t inner) {
+  const auto powers = [&](at::IntArrayRef shape) { return make.whole(1, 3, shape, at::kFloat).mul_(0x1p-7); };
+  if (format == Format::bf16) return make.normal({rows, inner}, at::kBFloat16);
+  if (format == Format::int4) {
+    const int64_t groups = inner / cuda::kGroupInner;
+    const at::Tensor codes = make.whole(0, 16, {rows, groups, cuda::kGroupInner}, at::kFloat);
+    codes.select(2, 5).fill_(0);
+    codes.select(2, 77).fill_(15);
+    return codes.sub_(make.whole(0, 16, {rows, groups, 1}, at::kFloat)).mul_(powers({rows, groups, 1})).flatten(1);
+  }
+  if (format == Format::int8) {
+    const at::Tensor codes = make.whole(-127, 128, {rows, inner}, at::kFloat);
+    codes.select(1, inner - 1).fill_(-127);
+    return codes.mul_(powers({rows, 1}));
+  }
+  const at::Tensor bits = make.whole(0, 254, {rows, inner}, at::kByte);  // 0x7F is NaN, and so is 0xFF
+  const at::Tensor codes = bits.masked_fill(bits == 0x7F, 0).view(at::kFloat8_e4m3fn).to(at::kFloat);
+  codes.select(1, 0).fill_(448);
+  return codes.mul_(powers({rows, 1}));
+}
+
+// Bytes at a pointer of the tensor's device.
+at::Tensor bytes_at(const void* data, int64_t count, const at::Tensor& like) {
+  return at::from_blob(const_cast<void*>(data), {count}, like.options().dtype(at::kByte));
+}
+
+// Part by part: the tiles of a few rows (of gate and of up) follow each other.
+Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
+  const int64_t groups = format == Format::int4 ? s.inner / cuda::kGroupInner : 0;
+  const bool row_scaled = format == Format::fp8 || format == Format::int8;
+  Weight w;
+  w.dense = at::empty({s.rows, s.inner}, make.on(at::kBFloat16));
+  w.tiles = at::empty({cuda::packed_bytes(format, s.rows, s.inner)}, make.on(at::kByte));
+  w.row_scales = at::empty({row_scaled ? s.rows : 0}, make.on(at::kFloat));
+  w.group_scales = at::empty({s.rows * groups}, make.on(at::kInt));
+  const at::Tensor row_bytes = w.row_scales.view(at::kByte);
+  const at::Tensor group_bytes = w.group_scales.view(at::kByte);
+  for (int64_t first = 0; first < s.rows; first += s.packed_at_once) {
+    const int64_t count = std::min(s.packed_at_once, s.rows - first);
+    const PackedWeight part(exact_weight(make, format, count, s.inner), format, s.order);
+    const cuda::PackedWeight p = part.parameters();
+    const auto put = [&](const at::Tensor& all, const void* from) {
+      const int64_t row = all.size(0) / s.rows;
+      if (row > 0) all.slice(0, first * row, (first + count) * row).copy_(bytes_at(from, count * row, all));
+    };
+    put(w.tiles, p.tiles);
+    put(row_bytes, p.row_scales);
+    put(group_bytes, p.group_scales);
+    const auto halves = part.dense().chunk(s.order == Rows::gate_up ? 2 : 1);
+    for (size_t half = 0; half < halves.size(); ++half) {
+      const int64_t to = static_cast<int64_t>(half) * s.rows / 2 + first / static_cast<int64_t>(halves.size());
+      w.dense.slice(0, to, to + halves[half].size(0)).copy_(halves[half]);
+    }
+  }
+  w.packed = {.tiles = w.tiles.const_data_ptr(),
+              .row_scales = row_scaled ? w.row_scales.const_data_ptr<float>() : nullptr,
+              .group_scales = groups > 0 ? data_of<const uint32_t>(w.group_scales) : nullptr,
+              .rows = static_cast<int>(s.rows),
+              .inner = static_cast<int>(s.inner),
+              .format = format};
+  return w;
+}
+
+std::vector<at::Tensor> copies_of(const at::Tensor& tensor) {
+  std::vector<at::Tensor> copies = {tensor};
+  for (int64_t bytes = tensor.nbytes(); bytes < kBeyondCaches; bytes += tensor.nbytes()) {
+    copies.push_back(tensor.clone());
+  }
+  return copies;
+}
+
+// Ours and ATen's with weights that no cache holds.
+void add_timing(KernelTrial& t, const Weight& w, const Shape& s) {
+  const at::Tensor x = t.kept.front();
+  for (const at::Tensor& tiles : copies_of(w.tiles)) {
+    t.turns.push_back(t.call);
+    t.turns.back().linear.weight.tiles = tiles.const_data_ptr();
+    t.kept.push_back(tiles);
+  }
+  t.aten = [weights = copies_of(w.dense), x, gate_up = s.order == Rows::gate_up](int turn) {
+    const at::Tensor y = at::linear(x, weights[static_cast<size_t>(turn) % weights.size()]);
+    if (!gate_up) return;
+    const auto both = y.chunk(2, -1);
+    at::silu(both[0]).mul_(both[1]);
+  };
+}
+
+struct Run {
+  int batch;
+  int splits;
+};
+
+KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s, const Run& run) {
+  const bool gate_up = s.order == Rows::gate_up;
+  at::Tensor x = make.normal({run.batch, s.inner}, at::kBFloat16);
+  if (gate_up) {  // gates of about 2
+    const auto spread = w.dense.slice(0, 0, 16).to(at::kFloat).std().item<double>();
+    x = (x * (2 / spread / std::sqrt(static_cast<double>(s.inner)))).to(at::kBFloat16);
+  }
+  const at::Tensor padded = make.poison({run.batch, s.inner + 8}, at::kBFloat16);
+  padded.slice(1, 0, s.inner).copy_(x);
+  KernelTrial t;
+  t.kernel = gate_up ? "gate|up" : "linear";
+  t.format = cuda::format_name(w.packed.format);
+  t.shape = std::to_string(s.rows) + " x " + std::to_string(s.inner);
+  t.allowed = gate_up ? kBf16Step : kSums;
+  t.repeatable = true;
+  t.kept = {x, padded, w.dense, w.tiles, w.row_scales, w.group_scales};
+  t.call.kernel = cuda::Kernel::linear;
+  t.call.linear = {};
+  t.call.linear.weight = w.packed;
+  t.call.linear.x = bf16_of(padded);
+  t.call.linear.x_stride = static_cast<int>(s.inner) + 8;
+  t.call.linear.batch = run.batch;
+  t.call.linear.splits = run.splits;
+  if (gate_up) {
+    const at::Tensor out = make.poison({run.batch, s.rows / 2}, at::kBFloat16);
+    t.written = {writes(out)};
+    t.call.linear.activated = bf16_of(out);
+    t.call.linear.activated_stride = static_cast<int>(s.rows / 2);
+    t.judge = [x, out, dense = w.dense] { return rounded_alike(out, decode_gate_up(x, dense)); };
+  } else {
+    const at::Tensor sums = make.poison({run.splits, run.batch, s.rows}, at::kFloat);
+    t.written = {writes(sums)};
+    t.call.linear.sums = data_of<float>(sums);
+    t.judge = [x, sums, dense = w.dense]() -> KernelTrial::Answer {
+      return {difference(sums.to(at::kDouble).sum(0), decode_linear(x, dense)), {}};
+    };
+  }
+  return t;
+}
+
+}  // namespace
+
+void visit_linear_trials(at::Device device, int multiprocessors, bool real, const VisitTrial& visit) {
+  const TrialTensors make(device);
+  for (const Format format : {Format::bf16, Format::fp8, Format::int8, Format::int4}) {
+    for (const Shape& s : kSmall) {
+      const Weight w = make_weight(make, format, s);
+      for (const int batch : {3, 9}) {
+        visit(make_trial(make, w, s, {batch, s.order == Rows::plain && batch > 8 ? 2 : 1}));
+      }
+    }
+    if (!real) continue;
+    for (const Shape& s : kReal) {
+      const Weight w = make_weight(make, format, s);
+      const int splits = s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed, multiprocessors);
+      visit(make_trial(make, w, s, {16, splits}));
+      KernelTrial one = make_trial(make, w, s, {1, splits});
+      add_timing(one, w, s);
+      visit(one);
+    }
+  }
+}
+
+}  // namespace glm

@@ -1,0 +1,72 @@
+#include "engine/device/trust/trial_tensors.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+
+#include <random>
+
+namespace glm {
+namespace {
+
+constexpr double kRoundedOtherwise = 0.02;
+
+at::Generator generator_for(at::Device device) {
+  const uint64_t seed = std::random_device()();
+  if (device.is_cpu()) return at::make_generator<at::CPUGeneratorImpl>(seed);
+  at::Generator generator = at::detail::getCUDAHooks().getNewGenerator(device.index());
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+}  // namespace
+
+TrialTensors::TrialTensors(at::Device device) : device_(device), generator_(generator_for(device)) {}
+
+at::Tensor TrialTensors::normal(at::IntArrayRef shape, at::ScalarType dtype) const {
+  return at::empty(shape, on(dtype)).normal_(0, 1, generator_);
+}
+at::Tensor TrialTensors::whole(int64_t low, int64_t high, at::IntArrayRef shape, at::ScalarType dtype) const {
+  return at::empty(shape, on(dtype)).random_(low, high, generator_);
+}
+at::Tensor TrialTensors::exponential(at::IntArrayRef shape) const {
+  return at::empty(shape, on(at::kFloat)).exponential_(1, generator_).clamp_min_(1e-7);
+}
+at::Tensor TrialTensors::poison(at::IntArrayRef shape, at::ScalarType dtype) const {
+  at::Tensor tensor = at::empty(shape, on(dtype));
+  tensor.view(at::kByte).fill_(0xFF);
+  return tensor;
+}
+at::Tensor TrialTensors::ints(const std::vector<int>& values) const {
+  return at::tensor(values, at::kInt).to(device_);
+}
+
+KernelTrial::Written writes(const at::Tensor& tensor) {
+  return {tensor, tensor.clone()};
+}
+
+double difference(const at::Tensor& actual, const at::Tensor& expected) {
+  const at::Tensor wide = expected.to(at::kDouble);
+  return ((actual.to(at::kDouble) - wide).abs().max() / wide.abs().max()).item<double>();
+}
+
+KernelTrial::Answer rounded_alike(const at::Tensor& actual, const at::Tensor& expected) {
+  const auto other = actual.ne(expected).sum().item<int64_t>();
+  KernelTrial::Answer answer{difference(actual, expected), {}};
+  if (other > 2 && static_cast<double>(other) > kRoundedOtherwise * static_cast<double>(actual.numel())) {
+    answer.problem = std::to_string(other) + " of " + std::to_string(actual.numel()) + " numbers are not ATen's";
+  }
+  return answer;
+}
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor x = a.contiguous().view(at::kByte);
+  const at::Tensor y = b.contiguous().view(at::kByte);
+  return at::equal(x, y);
+}
+
+KernelTrial::Answer joined(const KernelTrial::Answer& a, const KernelTrial::Answer& b) {
+  return {a.error >= b.error ? a.error : b.error, a.problem.empty() ? b.problem : a.problem};
+}
+
+}  // namespace glm

@@ -1,0 +1,198 @@
+#include "engine/device/upload.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "base/cpu_count.h"
+
+namespace glm {
+namespace {
+
+constexpr int kMostThreads = 16;
+constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes: less isn't worth a buffer's copy of its own
+constexpr int kPopulateRead = 22;                  // MADV_POPULATE_READ, which older systems' headers lack
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Asks for all of a mapped file's pages at once, and maps them without a fault for every few. Kernels before 5.14 don't
+// know the second, and the faults come.
+void populate(const char* from, size_t size) {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
+  auto* const begin = const_cast<char*>(from) - into_page;
+  ::madvise(begin, size + into_page, MADV_WILLNEED);
+  ::madvise(begin, size + into_page, kPopulateRead);
+}
+
+}  // namespace
+
+// Threads that copy pieces, in order. They are no ATen's threads: those are as many as the caller of the engine
+// computes with, they all wait for each other at each piece, and sleep between two of them.
+class Uploader::Copiers {
+ public:
+  explicit Copiers(int threads) {
+    try {
+      for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+    } catch (const std::system_error&) {  // fewer have to do, or none: wait() copies too
+    }
+  }
+  ~Copiers() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  Copiers(const Copiers&) = delete;
+  Copiers& operator=(const Copiers&) = delete;
+
+  void start(const char* from, char* to, size_t size) {
+    {
+      const std::lock_guard lock(mutex_);
+      pieces_.push_back({.from = from, .to = to, .size = size});
+    }
+    changed_.notify_one();
+  }
+
+  // Forgets what is left, when a copy to the device failed: what is copied from may be gone afterwards.
+  void drop() {
+    std::unique_lock lock(mutex_);
+    while (pieces_.size() > begun_) pieces_.pop_back();
+    copied_.wait(lock,
+                 [this] { return std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& p) { return p.done; }); });
+    pieces_.clear();
+    begun_ = 0;
+  }
+
+  // Until the oldest piece that wasn't waited for is copied. The caller helps meanwhile.
+  void wait_for_next() {
+    std::unique_lock lock(mutex_);
+    while (!pieces_.front().done) {
+      if (!copy_one(lock)) copied_.wait(lock);
+    }
+    pieces_.pop_front();
+    --begun_;
+  }
+
+ private:
+  struct Piece {
+    const char* from;
+    char* to;
+    size_t size;
+    bool done = false;
+  };
+
+  // Copies the oldest piece that nobody has begun; false when there is none.
+  bool copy_one(std::unique_lock<std::mutex>& lock) {
+    if (begun_ == pieces_.size()) return false;
+    Piece& piece = pieces_[begun_++];  // a deque's elements stay where they are
+    lock.unlock();
+    populate(piece.from, piece.size);
+    std::memcpy(piece.to, piece.from, piece.size);
+    lock.lock();
+    piece.done = true;
+    copied_.notify_one();
+    return true;
+  }
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+      if (!copy_one(lock)) changed_.wait(lock);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_, copied_;
+  std::deque<Piece> pieces_;  // started and not waited for
+  size_t begun_ = 0;          // of them
+  bool ended_ = false;
+  std::vector<std::thread> threads_;
+};
+
+Uploader::Uploader(at::Device device, int64_t buffer_bytes, int threads)
+    : device_(device), buffer_bytes_(buffer_bytes) {
+  const int count = threads > 0 ? threads : std::min(cpu_count(), kMostThreads);
+  const at::Tensor memory =
+      at::empty({int64_t{2} * count, buffer_bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
+  for (int i = 0; i < 2 * count; ++i) {
+    Buffer& buffer = buffers_.emplace_back();
+    buffer.memory = memory[i];
+    if (!device.is_cpu()) buffer.taken.emplace(device.type());
+  }
+  copiers_ = std::make_unique<Copiers>(count - 1);  // and the caller
+}
+
+Uploader::~Uploader() = default;
+
+at::Tensor Uploader::upload(const at::Tensor& cpu) {
+  const auto begin = Clock::now();
+  const at::Tensor source = cpu.contiguous();
+  at::Tensor result = at::empty(source.sizes(), source.options().device(device_));
+  if (source.numel() == 0) return result;
+  try {
+    send(static_cast<const char*>(source.const_data_ptr()), static_cast<int64_t>(source.nbytes()),
+         result.view({-1}).view(at::kByte));
+  } catch (...) {
+    copiers_->drop();
+    throw;
+  }
+  bytes_ += static_cast<int64_t>(source.nbytes());
+  seconds_ += seconds_since(begin);
+  return result;
+}
+
+// Half of the buffers are being filled while the device fetches the other half. A tensor of few buffers is cut smaller,
+// so that all threads take part.
+void Uploader::send(const char* from, int64_t size, const at::Tensor& to) {
+  const auto filling = static_cast<int64_t>(buffers_.size() / 2);
+  const int64_t piece = std::min(buffer_bytes_, std::max(kLeastPiece, (size + filling - 1) / filling));
+  const int64_t pieces = (size + piece - 1) / piece;
+  const size_t first = next_;
+  const auto buffer_of = [&](int64_t k) -> Buffer& {
+    return buffers_[(first + static_cast<size_t>(k)) % buffers_.size()];
+  };
+  const auto size_of = [&](int64_t k) { return std::min(piece, size - k * piece); };
+  for (int64_t k = 0; k < pieces + filling; ++k) {
+    if (const int64_t filled = k - filling; filled >= 0 && filled < pieces) {
+      copiers_->wait_for_next();
+      Buffer& buffer = buffer_of(filled);
+      at::Tensor target = to.slice(0, filled * piece, filled * piece + size_of(filled));
+      target.copy_(buffer.memory.slice(0, 0, size_of(filled)), /*non_blocking=*/true);
+      if (buffer.taken) buffer.taken->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+    }
+    if (k < pieces) {
+      Buffer& buffer = buffer_of(k);
+      if (buffer.taken) buffer.taken->synchronize();
+      copiers_->start(from + k * piece, static_cast<char*>(buffer.memory.mutable_data_ptr()),
+                      static_cast<size_t>(size_of(k)));
+    }
+  }
+  next_ = (first + static_cast<size_t>(pieces)) % buffers_.size();
+}
+
+void Uploader::finish() {
+  const auto begin = Clock::now();
+  for (Buffer& buffer : buffers_) {
+    if (buffer.taken) buffer.taken->synchronize();
+  }
+  seconds_ += seconds_since(begin);
+}
+
+}  // namespace glm

@@ -1,0 +1,31 @@
+#include "engine/run/dump.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "engine/checkpoint/safetensors.h"
+
+namespace glm {
+
+Tap Dump::tap() {
+  if (file_.empty()) return {};
+  const auto keep = [this](const std::string& name, const at::Tensor& value) {
+    kept_[name].push_back(value.to(at::kCPU, value.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous());
+  };
+  return {keep, level_};
+}
+
+void Dump::write(const std::string& json) const {
+  if (file_.empty()) return;
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& entry : kept_) {
+    const std::vector<at::Tensor>& values = entry.second;
+    const bool same =
+        std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });
+    tensors.emplace(entry.first, same ? values[0] : at::cat(values));
+  }
+  write_safetensors(file_, tensors, {{"json", json}});
+}
+
+}  // namespace glm

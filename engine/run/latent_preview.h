@@ -1,0 +1,22 @@
+// A small picture of latents without the VAE decoder: a linear map from a latent's channels to its mean colour.
+// Fitted by least squares to what this checkpoint's VAE makes of coloured patches.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/components/vae.h"
+#include "glm/image.h"
+
+namespace glm {
+
+class LatentPreview {
+ public:
+  LatentPreview(const VaeEncoder& encoder, const VaeDecoder& decoder, const VaeConfig& c);
+
+  Image image(const at::Tensor& scaled) const;  // [1, C, h, w] -> a pixel for each latent
+
+ private:
+  at::Tensor map_;  // fp32 [C + 1, 3], on the CPU; the last row is added
+};
+
+}  // namespace glm

@@ -1,0 +1,194 @@
+#include "engine/run/prior.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/components/layers/finite.h"
+#include "engine/components/layers/rope.h"
+#include "engine/run/token_decoder.h"
+#include "glm/error.h"
+#include "kernels/random.h"
+
+namespace glm {
+namespace {
+
+void check_positions(const at::Tensor& positions, int64_t max_positions) {
+  const auto largest = positions.max().item<int64_t>();
+  if (largest >= max_positions) {
+    throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " +
+                                      std::to_string(largest) + ", the model has " + std::to_string(max_positions) +
+                                      "; shorten the prompt");
+  }
+}
+
+constexpr size_t kBatch = cuda::kMaxBatch;
+
+// Positions of a request, i64 [3, 1, …].
+struct Positions {
+  at::Tensor prompt, grids;
+  at::Tensor all() const { return at::cat({prompt, grids}, -1); }
+};
+
+Positions positions_of(const PriorRequest& request, const ModelConfig& c) {
+  Positions p{.prompt = prompt_positions(request.ids.size(1), request.sources), .grids = {}};
+  p.grids = grid_positions(position_after(p.prompt), {request.preview, request.target});
+  check_positions(p.all(), c.prior.max_positions);
+  return p;
+}
+
+int64_t cells_of(const PriorRequest& request) {
+  return request.preview.cells() + request.target.cells();
+}
+
+// A prompt that was fed, and what came out: the next request goes on from here when its prompt is the same.
+struct FedPrompt {
+  at::Tensor ids;                    // i64 [1, L]
+  at::Tensor positions;              // i64 [3, 1, …], of prompt and grids
+  std::optional<DecodeState> state;  // of one row; behind the prompt the cache may hold another request's tokens
+  at::Tensor logits;                 // [1, V] of the prompt's last position
+
+  void feed(const PriorTransformer& transformer, const at::Tensor& prompt, const at::Tensor& all, const Tap& tap) {
+    if (state && at::equal(ids, prompt) && at::equal(positions, all)) {
+      state->length = ids.size(1);
+      return;
+    }
+    ids = prompt;
+    positions = all;
+    state.reset();  // its memory first
+    state.emplace(transformer.start(1, all));
+    logits = transformer.prefill(ids, *state, tap);
+  }
+};
+
+// One request by ATen, a token at a time. -> i64 [1, n]
+at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
+                        FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
+  const int64_t cells = cells_of(request);
+  const Positions positions = positions_of(request, c);
+  tap.stage("position_ids_prefill", positions.prompt);
+
+  fed.feed(transformer, request.ids, positions.all(), tap / "prefill");
+  DecodeState& state = *fed.state;
+  RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
+  FiniteWatch watch;
+  at::Tensor generated = at::empty({1, cells + 1}, state.token.options());
+  std::vector<at::Tensor> all_logits;
+  int64_t n = 0;
+  at::Tensor logits = fed.logits;
+  while (true) {
+    watch.see(logits);
+    if (tap.wants_full()) all_logits.push_back(logits);
+    // Only image tokens until the grids are full; the last token, normally the end, is free.
+    const int64_t legal = n < cells && !request.allow_early_stop ? c.generation.codebook : c.prior.vision_vocab;
+    const at::Tensor exponential =
+        request.sampling.greedy ? at::Tensor() : random.exponential(logits.sizes()).to(logits.device());
+    state.token.copy_(sample(logits, exponential, legal, request.sampling));
+    generated.select(1, n).copy_(state.token);
+    ++n;
+    done(n);
+    if (n > cells || (request.allow_early_stop && state.token.item<int64_t>() == c.generation.eos)) break;
+    logits = transformer.step(state);
+  }
+  watch.check("prior's logits");
+  tap.stage("position_ids_decode", positions.grids.slice(-1, 0, n - 1));
+  if (tap.wants_full()) tap.full("logits", at::stack(all_logits, 1));
+  return generated.slice(1, 0, n).cpu();
+}
+
+// Requests of one batch by our kernels. A prompt that several share is fed once.
+std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, const ModelConfig& c,
+                                        const std::vector<PriorRequest>& requests,
+                                        const std::function<void(int64_t)>& done, const Tap& tap) {
+  std::vector<DecodeRow> rows;
+  std::vector<Positions> positions;
+  for (const PriorRequest& request : requests) {
+    positions.push_back(positions_of(request, c));
+    tap.stage("position_ids_prefill", positions.back().prompt);
+    rows.push_back({.prompt = {}, .logits = {}, .cells = cells_of(request), .rng = request.rng, .seed = request.seed});
+    const size_t last = rows.size() - 1;
+    if (last > 0 && at::equal(requests[last - 1].ids, request.ids) &&
+        at::equal(positions[last - 1].all(), positions[last].all())) {
+      rows[last].prompt = rows[last - 1].prompt;
+      rows[last].logits = rows[last - 1].logits;
+      continue;
+    }
+    const auto state = std::make_shared<DecodeState>(transformer.start(1, positions.back().all()));
+    rows[last].logits = transformer.prefill(request.ids, *state, {});
+    rows[last].prompt = state;
+  }
+  const PriorRequest& any = requests.front();
+  TokenDecoder decoder(transformer, rows,
+                       {.sampling = any.sampling,
+                        .codebook = c.generation.codebook,
+                        .mask = !any.allow_early_stop,
+                        .eos = c.generation.eos});
+  std::vector<at::Tensor> tokens = decoder.run(done);
+  for (size_t k = 0; k < tokens.size(); ++k) {
+    tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, tokens[k].size(1) - 1));
+  }
+  return tokens;
+}
+
+bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
+  return a.sampling == b.sampling && a.allow_early_stop == b.allow_early_stop && a.rng == b.rng;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
+                                        const std::vector<PriorRequest>& requests, const StepDone& done,
+                                        const Tap& tap) {
+  int64_t total = 0;
+  for (const PriorRequest& request : requests) total += cells_of(request) + 1;
+  int64_t before = 0;  // tokens of the requests that are done
+  done(0, total);
+  std::vector<at::Tensor> tokens;
+  FedPrompt fed;
+  while (tokens.size() < requests.size()) {
+    const size_t first = tokens.size();
+    const auto now = [&](int64_t n) { done(before + n, total); };
+    if (!transformer.decodes_by_kernels() || tap.wants_full()) {
+      tokens.push_back(decode_alone(transformer, c, requests[first], fed, now, tap));
+    } else {
+      std::vector<PriorRequest> together;
+      while (together.size() < kBatch && first + together.size() < requests.size() &&
+             same_sampling(requests[first], requests[first + together.size()])) {
+        together.push_back(requests[first + together.size()]);
+      }
+      const std::vector<at::Tensor> written = decode_together(transformer, c, together, now, tap);
+      tokens.insert(tokens.end(), written.begin(), written.end());
+    }
+    for (size_t k = first; k < tokens.size(); ++k) before += cells_of(requests[k]) + 1;
+  }
+  return tokens;
+}
+
+at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook) {
+  const int64_t first = preview.cells();
+  const int64_t cells = target.cells();
+  if (generated.size(1) < first + cells) {
+    throw Error(ErrorCode::model, "the prior stopped after " + std::to_string(generated.size(1)) + " of " +
+                                      std::to_string(first + cells) +
+                                      " image tokens; leave out --allow-early-stop, or try another seed");
+  }
+  at::Tensor ids = generated.slice(1, first, first + cells);
+  const auto illegal = at::logical_or(ids < 0, ids >= codebook).sum().item<int64_t>();
+  if (illegal > 0) {
+    throw Error(ErrorCode::model, std::to_string(illegal) + " of " + std::to_string(cells) +
+                                      " tokens of the picture's grid are no image tokens (ids 0 to " +
+                                      std::to_string(codebook - 1) +
+                                      "); leave out --allow-early-stop, or try another seed");
+  }
+  return ids;
+}
+
+at::Tensor upsample_ids(const at::Tensor& ids, Grid grid) {
+  const at::Tensor cells = ids.view({1, grid.height, grid.width});
+  return cells.repeat_interleave(2, 1).repeat_interleave(2, 2).view({1, 4 * grid.cells()});
+}
+
+}  // namespace glm

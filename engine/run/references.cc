@@ -1,0 +1,219 @@
+#include "engine/run/references.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "engine/components/layers/finite.h"
+#include "glm/error.h"
+#include "pictures/reference_size.h"
+#include "pictures/resize.h"
+
+namespace glm {
+namespace {
+
+bool same(const Image& a, const Image& b) {
+  return a.width == b.width && a.height == b.height && a.rgb == b.rgb;
+}
+
+// Hands on what several references hand in as the rows of one tensor, as upstream's tower has them.
+class Rows {
+ public:
+  Tap tap(const Tap& to) {
+    if (!to.wants_full()) return {};
+    return {[this](const std::string& name, const at::Tensor& value) { rows_[name].push_back(value); },
+            Tap::Level::full};
+  }
+  void hand_on(const Tap& to) const {
+    for (const auto& [name, values] : rows_) to.full(name, at::cat(values));
+  }
+
+ private:
+  std::map<std::string, std::vector<at::Tensor>> rows_;
+};
+
+class ReferenceReader {
+ public:
+  ReferenceReader(const Model& m, ReferenceStore& store, const Injection& injected, const Tap& tap)
+      : m_(m), store_(store), injected_(injected), tap_(tap) {}
+
+  std::vector<std::shared_ptr<const Reference>> read(const std::vector<Image>& pictures, const StepDone& done) {
+    const auto total = static_cast<int64_t>(pictures.size());
+    done(0, total);
+    std::vector<Reference> all;
+    all.reserve(pictures.size());
+    for (const Image& picture : pictures) all.push_back(resize_reference(m_.config, picture));
+    inject_ids(all);
+    std::vector<std::shared_ptr<const Reference>> read;
+    for (size_t i = 0; i < all.size(); ++i) {
+      read.push_back(complete(std::move(all[i]), i, i + 1 == all.size()));
+      done(static_cast<int64_t>(i) + 1, total);
+    }
+    rows_.hand_on(tap_ / "vision");
+    hand_on(read);
+    return read;
+  }
+
+ private:
+  // As the decoder takes them, four for each token: the first of the four is the token.
+  void inject_ids(std::vector<Reference>& all) const {
+    int64_t count = 0;
+    for (const Reference& r : all) count += 4 * r.grid.cells();
+    const auto injected = injected_.ids("prior.source0.ids", {count}, m_.config.generation.codebook);
+    if (!injected) return;
+    int64_t begin = 0;
+    for (Reference& r : all) {
+      const int64_t end = begin + 4 * r.grid.cells();
+      r.ids = injected->slice(0, begin, end)
+                  .view({r.grid.height, 2, r.grid.width, 2})
+                  .select(3, 0)
+                  .select(1, 0)
+                  .reshape({1, r.grid.cells()});
+      begin = end;
+    }
+  }
+
+  // Each of the later results from the ones before, unless it is known.
+  std::shared_ptr<const Reference> complete(Reference r, size_t index, bool last) {
+    const std::string number = std::to_string(index);
+    const auto mean = injected_.values("vae.cond" + number + ".mean",
+                                       {1, m_.config.vae.latent_channels, r.pixels.height / m_.config.vae.scale(),
+                                        r.pixels.width / m_.config.vae.scale()},
+                                       m_.dtype);
+    const bool plain = !r.ids.defined() && !mean && !tap_.wants_full();
+    if (plain) {
+      if (auto known = store_.find(r.vision, r.pixels)) return known;
+    }
+    if (!r.ids.defined()) r.ids = tokens(r, last);
+    r.mean = mean ? *mean : m_.vae_encoder.encode(bytes_to_pixels(bytes_of(r.pixels)));
+    FiniteWatch watch;
+    watch.see(r.mean);
+    watch.check("reference's latents");
+    r.condition = m_.dit.condition(m_.vae_encoder.normalize(r.mean), upsample_ids(r.ids, r.grid),
+                                   m_.dit.canvas(r.pixels.height, r.pixels.width), tap_ / ("dit.write" + number));
+    auto whole = std::make_shared<const Reference>(std::move(r));
+    if (plain) store_.keep(whole);
+    return whole;
+  }
+
+  at::Tensor tokens(const Reference& r, bool last) {  // -> i64 [1, h * w]
+    const at::Tensor pixels = normalized_pixels(bytes_of(r.vision), m_.config.preprocessor);
+    const at::Tensor features = m_.vision_tower.forward(pixels, rows_.tap(tap_));
+    FiniteWatch watch;
+    watch.see(features);
+    watch.check("reference's features");
+    return m_.image_tokenizer.forward(features, r.grid, last ? tap_ / "vq" : Tap()).cpu().unsqueeze(0);
+  }
+
+  void hand_on(const std::vector<std::shared_ptr<const Reference>>& read) const {
+    if (!tap_.wanted()) return;
+    std::vector<at::Tensor> ids, upsampled, grids;
+    for (size_t i = 0; i < read.size(); ++i) {
+      const Reference& r = *read[i];
+      const Tap tap = tap_ / ("vae.cond" + std::to_string(i));
+      tap.stage("pixels", bytes_to_pixels(bytes_of(r.pixels)).to(m_.dtype));
+      tap.stage("mean", r.mean);
+      ids.push_back(r.ids[0]);
+      upsampled.push_back(upsample_ids(r.ids, r.grid)[0]);
+      grids.push_back(at::tensor({int64_t{1}, 2 * r.grid.height, 2 * r.grid.width}, at::kLong));
+    }
+    tap_.stage("ar.vq_ids", at::cat(ids));
+    tap_.stage("prior.source0.ids", at::cat(upsampled));
+    tap_.stage("prior.source0.grid", at::stack(grids));
+    if (!tap_.wants_full()) return;
+    for (size_t layer = 0; layer < read[0]->condition.layers.size(); ++layer) {
+      std::vector<at::Tensor> k, v;
+      for (const auto& r : read) {
+        k.push_back(r->condition.layers[layer].k);
+        v.push_back(r->condition.layers[layer].v);
+      }
+      const Tap tap = tap_ / ("dit.kv.sample0.layer" + std::to_string(layer));
+      tap.full("k", at::cat(k, 1));
+      tap.full("v", at::cat(v, 1));
+    }
+  }
+
+  const Model& m_;
+  ReferenceStore& store_;
+  const Injection& injected_;
+  Tap tap_;
+  Rows rows_;
+};
+
+}  // namespace
+
+at::Tensor bytes_of(const Image& image) {
+  return at::from_blob(const_cast<uint8_t*>(image.rgb.data()), {1, image.height, image.width, 3}, at::kByte)
+      .permute({0, 3, 1, 2})
+      .contiguous();  // sums over channels side by side are 5e-5 off at 512 x 512 in fp32 on a CPU; upstream's are
+}
+
+Reference resize_reference(const ModelConfig& c, const Image& picture) {
+  const ReferenceSize size = reference_size(picture.width, picture.height,
+                                            {.cell = c.vision.patch,
+                                             .min_pixels = c.preprocessor.min_pixels,
+                                             .max_pixels = c.preprocessor.max_pixels,
+                                             .vae_cell = 2 * c.vae.scale() * c.dit.patch});
+  return {.vision = resize_bicubic(picture, size.vision_width, size.vision_height),
+          .pixels = resize_lanczos(picture, size.vae_width, size.vae_height),
+          .grid = {size.rows, size.columns},
+          .ids = {},
+          .mean = {},
+          .condition = {}};
+}
+
+int64_t Reference::bytes() const {
+  return static_cast<int64_t>(vision.rgb.size() + pixels.rgb.size() + ids.nbytes() + mean.nbytes()) + condition.bytes();
+}
+
+std::shared_ptr<const Reference> ReferenceStore::find(const Image& vision, const Image& pixels) {
+  const auto found = std::find_if(kept_.begin(), kept_.end(),
+                                  [&](const auto& r) { return same(r->vision, vision) && same(r->pixels, pixels); });
+  if (found == kept_.end()) return nullptr;
+  std::rotate(found, found + 1, kept_.end());
+  return kept_.back();
+}
+
+void ReferenceStore::keep(const std::shared_ptr<const Reference>& reference) {
+  if (reference->bytes() > limit_) return;
+  kept_.push_back(reference);
+  while (bytes() > limit_) kept_.erase(kept_.begin());
+}
+
+int64_t ReferenceStore::bytes() const {
+  int64_t sum = 0;
+  for (const auto& r : kept_) sum += r->bytes();
+  return sum;
+}
+
+std::vector<std::shared_ptr<const Reference>> read_references(const Model& m, const std::vector<Image>& pictures,
+                                                              ReferenceStore& store, const Injection& injected,
+                                                              const StepDone& done, const Tap& tap) {
+  return ReferenceReader(m, store, injected, tap).read(pictures, done);
+}
+
+at::Tensor place_tokens(const at::Tensor& ids, const std::vector<std::shared_ptr<const Reference>>& references,
+                        const Model& m) {
+  at::Tensor placed = ids.clone();
+  int64_t begin = 1;
+  for (const auto& reference : references) {
+    const int64_t cells = reference->grid.cells();
+    at::Tensor place = placed.slice(1, begin, begin + cells);
+    // With random weights the tokenizer may be another model's, with another id for the place.
+    if (place.size(1) != cells ||
+        (!m.random_weights && !(place == m.config.generation.image_token).all().item<bool>())) {
+      throw Error(ErrorCode::usage,
+                  "can't inject ar.in.input_ids: expected " + std::to_string(cells) + " ids of " +
+                      m.layout_tokens.image + " from place " + std::to_string(begin) +
+                      " for a reference's tokens, found others; inject a dump of the same references");
+    }
+    place.copy_(reference->ids);
+    begin += reference_length(reference->grid);
+  }
+  return placed;
+}
+
+}  // namespace glm

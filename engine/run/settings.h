@@ -1,0 +1,37 @@
+// A request with its defaults filled in and checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/grid.h"
+#include "engine/checkpoint/config.h"
+#include "engine/run/cost.h"
+#include "glm/pipeline.h"
+
+namespace glm {
+
+struct Settings {
+  int64_t width, height, steps;
+  double guidance, temperature, top_p;
+  int64_t top_k;
+  int64_t rendered_width() const;  // the next multiple of 32
+  int64_t rendered_height() const;
+  Grid grid() const;
+  Canvas canvas() const { return {grid(), guidance > 1 ? 2 : 1}; }
+};
+
+// Throws Error(usage) for what can't be met.
+Settings settle(const Request& request, const ModelConfig& config);
+
+// The same in public words.
+Details details_of(const Settings& settings, const ModelConfig& config);
+
+// The texts that are to be drawn: the request's own, else what stands in quotes. Error(usage) for too many.
+std::vector<std::string> texts_of(const Request& request);
+
+// Error(usage): "what: expected …, found …"
+[[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found);
+
+}  // namespace glm
