@@ -18,47 +18,46 @@ std::optional<Linear::Packing> packing_of(std::optional<cuda::Format> format,
 }  // namespace
 
 PriorAttention::PriorAttention(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing)
-    : qkv_({{w / "q_proj", c.heads * c.head_dim},
-            {w / "k_proj", c.kv_heads * c.head_dim},
-            {w / "v_proj", c.kv_heads * c.head_dim}},
-           c.dim, c.attention_bias ? Linear::Bias::yes : Linear::Bias::no, packing_of(packing)),
-      output_(w / "o_proj", c.heads * c.head_dim, c.dim, Linear::Bias::no, packing_of(packing)),
-      heads_(c.heads),
-      kv_heads_(c.kv_heads),
-      head_dim_(c.head_dim) {}
+    : qkv({{w / "q_proj", c.heads * c.head_dim},
+           {w / "k_proj", c.kv_heads * c.head_dim},
+           {w / "v_proj", c.kv_heads * c.head_dim}},
+          c.dim, c.attention_bias ? Linear::Bias::yes : Linear::Bias::no, packing_of(packing)),
+      output(w / "o_proj", c.heads * c.head_dim, c.dim, Linear::Bias::no, packing_of(packing)),
+      heads(c.heads),
+      kv_heads(c.kv_heads),
+      head_dim(c.head_dim) {}
 
 at::Tensor PriorAttention::forward(const at::Tensor& x, DecodeState& state, int64_t layer) const {
   const int64_t begin = state.length;
   const int64_t end = begin + x.size(1);
-  const at::Tensor qkv =
-      qkv_.forward(x).unflatten(-1, {heads_ + 2 * kv_heads_, head_dim_});  // [B, L, Hq + 2 Hkv, head]
-  const auto parts = qkv.split_with_sizes({heads_ + kv_heads_, kv_heads_}, 2);
+  const at::Tensor all = qkv.forward(x).unflatten(-1, {heads + 2 * kv_heads, head_dim});  // [B, L, Hq + 2 Hkv, head]
+  const auto parts = all.split_with_sizes({heads + kv_heads, kv_heads}, 2);
   const at::Tensor qk = rotate(parts[0], state.rotary.rows(begin, end));
-  state.cache.write(layer, begin, qk.slice(2, heads_), parts[1]);
-  return output_.forward(
-      attention(qk.slice(2, 0, heads_), state.cache.keys(layer, end), state.cache.values(layer, end),
-                {.scale = std::pow(static_cast<double>(head_dim_), -0.5), .causal = x.size(1) > 1, .bias = {}}));
+  state.cache.write(layer, begin, qk.slice(2, heads), parts[1]);
+  return output.forward(
+      attention(qk.slice(2, 0, heads), state.cache.keys(layer, end), state.cache.values(layer, end),
+                {.scale = std::pow(static_cast<double>(head_dim), -0.5), .causal = x.size(1) > 1, .bias = {}}));
 }
 
 PriorLayer::PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing)
-    : input_norm_(w / "input_layernorm", c.dim, c.norm_eps),
-      post_attention_norm_(w / "post_self_attn_layernorm", c.dim, c.norm_eps),
-      pre_mlp_norm_(w / "post_attention_layernorm", c.dim,
-                    c.norm_eps),  // upstream's name for what it norms: the attention's sum
-      post_mlp_norm_(w / "post_mlp_layernorm", c.dim, c.norm_eps),
-      attention_(w / "self_attn", c, packing),
-      gate_up_(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no,
-               packing_of(packing, PackedWeight::Rows::gate_up)),
-      down_(w / "mlp" / "down_proj", c.inner_dim, c.dim, Linear::Bias::no, packing_of(packing)) {}
+    : input_norm(w / "input_layernorm", c.dim, c.norm_eps),
+      post_attention_norm(w / "post_self_attn_layernorm", c.dim, c.norm_eps),
+      pre_mlp_norm(w / "post_attention_layernorm", c.dim,
+                   c.norm_eps),  // upstream's name for what it norms: the attention's sum
+      post_mlp_norm(w / "post_mlp_layernorm", c.dim, c.norm_eps),
+      attention(w / "self_attn", c, packing),
+      gate_up(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no,
+              packing_of(packing, PackedWeight::Rows::gate_up)),
+      down(w / "mlp" / "down_proj", c.inner_dim, c.dim, Linear::Bias::no, packing_of(packing)) {}
 
 at::Tensor PriorLayer::forward(const at::Tensor& x, DecodeState& state, int64_t layer) const {
-  const at::Tensor a = x + post_attention_norm_.forward(attention_.forward(input_norm_.forward(x), state, layer));
-  return a + post_mlp_norm_.forward(mlp(pre_mlp_norm_.forward(a)));
+  const at::Tensor a = x + post_attention_norm.forward(attention.forward(input_norm.forward(x), state, layer));
+  return a + post_mlp_norm.forward(mlp(pre_mlp_norm.forward(a)));
 }
 
 at::Tensor PriorLayer::mlp(const at::Tensor& x) const {
-  const auto gate_up = gate_up_.forward(x).chunk(2, -1);  // the first half is the gate
-  return down_.forward(gate_up[1] * at::silu(gate_up[0]));
+  const auto halves = gate_up.forward(x).chunk(2, -1);  // the first half is the gate
+  return down.forward(halves[1] * at::silu(halves[0]));
 }
 
 PriorTransformer::PriorTransformer(const Weights& w, const PriorConfig& c, const PriorKernels& kernels)

@@ -31,33 +31,24 @@ struct PriorKernels {
 };
 
 // Upstream: GlmImageTextAttention
-class PriorAttention {
- public:
+struct PriorAttention {
   PriorAttention(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing);
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
 
- private:
-  friend class TokenDecoder;
-
-  Linear qkv_;
-  Linear output_;
-  int64_t heads_, kv_heads_, head_dim_;
+  Linear qkv;
+  Linear output;
+  int64_t heads, kv_heads, head_dim;
 };
 
 // Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
-class PriorLayer {
- public:
+struct PriorLayer {
   PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing = {});
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
+  at::Tensor mlp(const at::Tensor& x) const;                                         // [B, L, D] -> [B, L, D]
 
- private:
-  friend class TokenDecoder;
-
-  at::Tensor mlp(const at::Tensor& x) const;  // [B, L, D] -> [B, L, D]
-
-  RmsNorm input_norm_, post_attention_norm_, pre_mlp_norm_, post_mlp_norm_;
-  PriorAttention attention_;
-  Linear gate_up_, down_;
+  RmsNorm input_norm, post_attention_norm, pre_mlp_norm, post_mlp_norm;
+  PriorAttention attention;
+  Linear gate_up, down;
 };
 
 class PriorTransformer {
@@ -65,6 +56,13 @@ class PriorTransformer {
   PriorTransformer(const Weights& w, const PriorConfig& c, const PriorKernels& kernels = {});
 
   bool decodes_by_kernels() const { return decodes_by_kernels_; }
+
+  // Its parts, for TokenDecoder, which computes the same by our kernels.
+  const PriorConfig& config() const { return config_; }
+  const Embedding& embedding() const { return embed_; }
+  const std::vector<PriorLayer>& layers() const { return layers_; }
+  const RmsNorm& norm() const { return norm_; }
+  const Linear& head() const { return head_; }
 
   // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids, from any device.
   DecodeState start(int64_t batch, const at::Tensor& positions) const;
@@ -76,8 +74,6 @@ class PriorTransformer {
   at::Tensor step(DecodeState& state) const;  // -> [B, V]
 
  private:
-  friend class TokenDecoder;
-
   at::Tensor forward(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
 
   PriorConfig config_;

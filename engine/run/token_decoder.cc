@@ -124,10 +124,10 @@ bool TokenDecoder::fits(const PriorConfig& c) {
 
 TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows,
                            const Options& options)
-    : transformer_(transformer), options_(options), memory_(std::make_unique<Memory>(transformer.config_, rows)) {
+    : transformer_(transformer), options_(options), memory_(std::make_unique<Memory>(transformer.config(), rows)) {
   describe_step();
   // The first token comes from the prompt's logits, by the same kernel.
-  at::Tensor logits = memory_->logits.view({-1, memory_->batch, transformer_.config_.vision_vocab});
+  at::Tensor logits = memory_->logits.view({-1, memory_->batch, transformer_.config().vision_vocab});
   logits.zero_();
   for (int64_t k = 0; k < memory_->batch; ++k) logits[0][k].copy_(rows[static_cast<size_t>(k)].logits[0]);
   draw_exponentials();
@@ -177,28 +177,28 @@ void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor
                .splits = splits,
                .post_weight = bits(post),
                .tokens = post.defined() ? nullptr : m.part(Memory::kTokens).data_ptr<int>(),
-               .embedding = bits(transformer_.embed_.weight()),
+               .embedding = bits(transformer_.embedding().weight()),
                .before = bits(m.residual[norms_ % 2]),
                .residual = bits(m.residual[1 - norms_ % 2]),
                .pre_weight = bits(pre),
                .x = bits(m.x),
                .x_stride = narrow(m.x.size(1)),
                .batch = narrow(m.batch),
-               .dim = narrow(transformer_.config_.dim),
+               .dim = narrow(transformer_.config().dim),
                .own_x = 0,
-               .eps = static_cast<float>(transformer_.config_.norm_eps)};
+               .eps = static_cast<float>(transformer_.config().norm_eps)};
   ++norms_;
   step_.push_back(call);
 }
 
 void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv_splits) {
   const Memory& m = *memory_;
-  const PriorConfig& c = transformer_.config_;
+  const PriorConfig& c = transformer_.config();
   const at::Tensor cache = m.cache.layer(index);
   cuda::Call call{.kernel = cuda::Kernel::attention, .attention = {}};
   call.attention = {.qkv = m.qkv.data_ptr<float>(),
                     .qkv_splits = qkv_splits,
-                    .bias = bits(layer.attention_.qkv_.bias()),
+                    .bias = bits(layer.attention.qkv.bias()),
                     .cosines = bits(m.cosines),
                     .sines = bits(m.sines),
                     .keys = bits(cache[0]),
@@ -219,7 +219,7 @@ void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv
 
 void TokenDecoder::add_sample(int splits) {
   const Memory& m = *memory_;
-  const PriorConfig& c = transformer_.config_;
+  const PriorConfig& c = transformer_.config();
   const SamplingOptions& s = options_.sampling;
   cuda::Call call{.kernel = cuda::Kernel::sample, .sample = {}};
   call.sample = {.logits = m.logits.data_ptr<float>(),
@@ -247,29 +247,29 @@ void TokenDecoder::add_sample(int splits) {
 
 void TokenDecoder::describe_step() {
   Memory& m = *memory_;
-  const PriorConfig& c = transformer_.config_;
-  const PriorLayer& any = transformer_.layers_.front();
+  const PriorConfig& c = transformer_.config();
+  const PriorLayer& any = transformer_.layers().front();
   const auto sums_for = [&](const Linear& layer) {
     return at::empty({splits_of(layer), m.batch, layer.packed().rows}, m.partial.options());
   };
-  m.qkv = sums_for(any.attention_.qkv_);
-  const at::Tensor of_output = sums_for(any.attention_.output_);
-  const at::Tensor of_down = sums_for(any.down_);
+  m.qkv = sums_for(any.attention.qkv);
+  const at::Tensor of_output = sums_for(any.attention.output);
+  const at::Tensor of_down = sums_for(any.down);
   m.summed = of_output.numel() > of_down.numel() ? of_output : of_down;
-  m.logits = sums_for(transformer_.head_);
+  m.logits = sums_for(transformer_.head());
 
-  add_norm(0, {}, any.input_norm_.weight());
+  add_norm(0, {}, any.input_norm.weight());
   for (int64_t i = 0; i < c.layers; ++i) {
-    const PriorLayer& layer = transformer_.layers_[static_cast<size_t>(i)];
-    add_attention(layer, i, add_product(layer.attention_.qkv_, m.x, m.qkv));
-    add_norm(add_product(layer.attention_.output_, m.attended, m.summed), layer.post_attention_norm_.weight(),
-             layer.pre_mlp_norm_.weight());
-    add_product(layer.gate_up_, m.x, {});
+    const PriorLayer& layer = transformer_.layers()[static_cast<size_t>(i)];
+    add_attention(layer, i, add_product(layer.attention.qkv, m.x, m.qkv));
+    add_norm(add_product(layer.attention.output, m.attended, m.summed), layer.post_attention_norm.weight(),
+             layer.pre_mlp_norm.weight());
+    add_product(layer.gate_up, m.x, {});
     const RmsNorm& next =
-        i + 1 == c.layers ? transformer_.norm_ : transformer_.layers_[static_cast<size_t>(i) + 1].input_norm_;
-    add_norm(add_product(layer.down_, m.activated, m.summed), layer.post_mlp_norm_.weight(), next.weight());
+        i + 1 == c.layers ? transformer_.norm() : transformer_.layers()[static_cast<size_t>(i) + 1].input_norm;
+    add_norm(add_product(layer.down, m.activated, m.summed), layer.post_mlp_norm.weight(), next.weight());
   }
-  add_sample(add_product(transformer_.head_, m.x, m.logits));
+  add_sample(add_product(transformer_.head(), m.x, m.logits));
 }
 
 void TokenDecoder::draw_exponentials() {
