@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "glm/pipeline.h"
 
@@ -29,6 +30,7 @@ namespace {
 
 using glm::Error;
 using glm::ErrorCode;
+using glm::refuse;
 
 void tell(glm_engine* engine, const char* text) noexcept {
   const std::lock_guard lock(engine->mutex);
@@ -76,10 +78,6 @@ glm_status guarded(glm_engine* engine, Call call) noexcept {
   }
 }
 
-[[noreturn]] void fail(const std::string& what, const std::string& expected, const std::string& found) {
-  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
-}
-
 // The caller's structure, with the defaults for what an older caller doesn't have.
 template <typename Struct>
 Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
@@ -87,21 +85,21 @@ Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name
   init(&all);
   if (given == nullptr) return all;
   if (given->struct_size < sizeof(size_t) || given->struct_size > sizeof(Struct)) {
-    fail(name + ".struct_size", "at most " + std::to_string(sizeof(Struct)) + ", and " + name + "_init before use",
-         std::to_string(given->struct_size));
+    refuse(name + ".struct_size", "at most " + std::to_string(sizeof(Struct)) + ", and " + name + "_init before use",
+           std::to_string(given->struct_size));
   }
   std::memcpy(&all, given, given->struct_size);
   return all;
 }
 
 std::string text_of(const char* text, const std::string& name) {
-  if (text == nullptr) fail(name, "a text", "NULL");
+  if (text == nullptr) refuse(name, "a text", "NULL");
   return text;
 }
 
 template <typename T>
 void expect_array(const T* array, size_t count, const std::string& name) {
-  if (array == nullptr && count > 0) fail(name, "an array of " + std::to_string(count), "NULL");
+  if (array == nullptr && count > 0) refuse(name, "an array of " + std::to_string(count), "NULL");
 }
 
 std::optional<double> positive_or_default(double value) {
@@ -116,21 +114,21 @@ std::optional<T> other_than(T value, T standard) {
 glm::Image image_of(const glm_picture& p) {
   constexpr int64_t most_side = 1 << 20;
   if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > most_side || p.height > most_side) {
-    fail("references", "a picture with its pixels", "none");
+    refuse("references", "a picture with its pixels", "none");
   }
   return {p.width, p.height, {p.rgb, p.rgb + 3 * p.width * p.height}};
 }
 
 glm::Request request_of(const glm_request* given) {
-  if (given == nullptr) fail("request", "one", "NULL");
+  if (given == nullptr) refuse("request", "one", "NULL");
   const glm_request r = taken(given, glm_request_init, "glm_request");
   expect_array(r.texts, r.text_count, "texts");
   expect_array(r.references, r.reference_count, "references");
   expect_array(r.seeds, r.seed_count, "seeds");
-  if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) fail("rng", "0 or 1", std::to_string(r.rng));
+  if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) refuse("rng", "0 or 1", std::to_string(r.rng));
   constexpr size_t many = 1 << 16;  // the pipeline's own limits are lower
   if (r.text_count > many || r.reference_count > many || r.seed_count > many) {
-    fail("texts, references and seeds", "fewer than 65536 of each", "more");
+    refuse("texts, references and seeds", "fewer than 65536 of each", "more");
   }
   glm::Request request;
   request.prompt = text_of(r.prompt, "prompt");
@@ -157,7 +155,7 @@ glm_picture view(const glm::Image& image) {
 
 glm::Callbacks callbacks_of(const glm_callbacks* given, glm::Request* request) {
   const glm_callbacks c = taken(given, glm_callbacks_init, "glm_callbacks");
-  if (c.preview_every < 1) fail("preview_every", "at least 1", std::to_string(c.preview_every));
+  if (c.preview_every < 1) refuse("preview_every", "at least 1", std::to_string(c.preview_every));
   request->full_taps = c.full_taps != 0;
   glm::Callbacks callbacks;
   if (c.cancel != nullptr) callbacks.cancel = &c.cancel->token;
@@ -183,7 +181,7 @@ glm::Callbacks callbacks_of(const glm_callbacks* given, glm::Request* request) {
 
 glm::Pipeline& pipeline_of(glm_engine* engine) {
   const std::lock_guard lock(engine->mutex);
-  if (engine->pipeline == nullptr) fail("engine", "one that has loaded a checkpoint", "an empty one");
+  if (engine->pipeline == nullptr) refuse("engine", "one that has loaded a checkpoint", "an empty one");
   return *engine->pipeline;
 }
 
@@ -215,7 +213,7 @@ struct Call {
   void expect(const void* buffer, size_t count, size_t each, const std::string& name) const {
     uint64_t need = 0;
     if (!glm::checked_multiply(each, request.seeds.size(), &need) || buffer == nullptr || count < need) {
-      fail(name, "room for " + std::to_string(need), buffer == nullptr ? "NULL" : std::to_string(count));
+      refuse(name, "room for " + std::to_string(need), buffer == nullptr ? "NULL" : std::to_string(count));
     }
   }
 
@@ -290,7 +288,7 @@ glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm
   return guarded(engine, [&] {
     const glm_load_options o = taken(options, glm_load_options_init, "glm_load_options");
     const std::lock_guard loading(engine->load);
-    if (engine->pipeline != nullptr) fail("engine", "one without a checkpoint", "one that has loaded one already");
+    if (engine->pipeline != nullptr) refuse("engine", "one without a checkpoint", "one that has loaded one already");
     auto loaded = std::make_unique<glm::Pipeline>(
         text_of(checkpoint, "checkpoint"),
         glm::LoadOptions{.dtype = text_of(o.dtype, "dtype"),
@@ -320,7 +318,7 @@ size_t glm_engine_last_error(const glm_engine* engine, char* text, size_t size) 
 glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_sizes* sizes) {
   return guarded(engine, [&] {
     if (sizes == nullptr || sizes->struct_size < sizeof(size_t) || sizes->struct_size > sizeof(glm_sizes)) {
-      fail("glm_sizes.struct_size", "glm_sizes_init before use", "another size");
+      refuse("glm_sizes.struct_size", "glm_sizes_init before use", "another size");
     }
     const size_t size = sizes->struct_size;
     const Call call(engine, request, nullptr);

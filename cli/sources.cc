@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm::cli {
@@ -18,17 +19,13 @@ namespace {
 
 constexpr uintmax_t kMostConfigBytes = 1 << 20;
 
-[[noreturn]] void fail(const std::string& what, const std::string& expected, const std::string& found) {
-  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
-}
-
 std::string text_of(const std::string& what, const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
   if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
   std::ostringstream number;
   if (const auto* real = node.as_floating_point()) number << real->get();
-  if (number.str().empty()) fail(what, "a number, a text or true or false", "something else");
+  if (number.str().empty()) refuse(what, "a number, a text or true or false", "something else");
   return number.str();
 }
 
@@ -49,8 +46,8 @@ std::string read_config(const fs::path& file) {
   const uintmax_t size = fs::file_size(file, failed);
   std::ifstream in;
   if (!failed) in.open(file, std::ios::binary);
-  if (failed || !in) fail(file.string(), "a configuration file to read", "none");
-  if (size > kMostConfigBytes) fail(file.string(), "at most 1 MiB of configuration", std::to_string(size) + " bytes");
+  if (failed || !in) refuse(file.string(), "a configuration file to read", "none");
+  if (size > kMostConfigBytes) refuse(file.string(), "at most 1 MiB of configuration", std::to_string(size) + " bytes");
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -93,14 +90,14 @@ Source config_file(const Command& command, const fs::path& file) {
       const std::string name(key.str());
       const Option* option = find_option(command, name);
       if (option == nullptr || !option->configurable()) {
-        fail(file.string() + ":" + std::to_string(node.source().begin.line),
-             "the name of an option of glm-image generate, such as steps", "\"" + name.substr(0, 60) + "\"");
+        refuse(file.string() + ":" + std::to_string(node.source().begin.line),
+               "the name of an option of glm-image generate, such as steps", "\"" + name.substr(0, 60) + "\"");
       }
       source.values[name] = texts_of(source.label(*option), *option, node);
     }
   } catch (const toml::parse_error& e) {
-    fail(file.string() + ":" + std::to_string(e.source().begin.line), "TOML, such as steps = 20",
-         std::string(e.description()));
+    refuse(file.string() + ":" + std::to_string(e.source().begin.line), "TOML, such as steps = 20",
+           std::string(e.description()));
   }
   return source;
 }

@@ -5,7 +5,7 @@
 #include <map>
 #include <string_view>
 
-#include "glm/error.h"
+#include "base/refuse.h"
 
 namespace glm::cli {
 
@@ -14,7 +14,7 @@ namespace {
 // Long values are cut, so that a message stays one to read.
 [[noreturn]] void fail(const std::string& option, const std::string& expected, const std::string& found) {
   const std::string shown = found.size() <= 60 ? found : found.substr(0, 60) + "...";
-  throw Error(ErrorCode::usage, option + ": expected " + expected + ", found \"" + shown + "\"");
+  refuse(option, expected, "\"" + shown + "\"");
 }
 
 template <typename Number>

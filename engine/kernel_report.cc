@@ -28,22 +28,6 @@ at::Device open_gpu(const std::string& name) {
 
 }  // namespace
 
-std::string KernelReport::first_problem(const std::string& format) const {
-  bool checked = false;
-  for (const KernelVerdict& v : verdicts) {
-    if (!v.format.empty() && v.format != format) continue;
-    if (!v.problem.empty()) {
-      std::string what = v.kernel;
-      for (const std::string& part : {v.format, v.shape}) {
-        if (!part.empty()) what += " " + part;
-      }
-      return what + (what.empty() ? "" : ": ") + v.problem;
-    }
-    checked = checked || v.format == format;
-  }
-  return checked ? "" : "they have not been checked with " + format + " weights";
-}
-
 KernelReport kernel_report(const std::string& device, bool check_again) {
   try {
     const at::Device gpu = open_gpu(device);

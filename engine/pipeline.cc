@@ -9,6 +9,7 @@
 #include "base/free_memory.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
+#include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
 #include "engine/run/model.h"
@@ -19,22 +20,6 @@
 namespace glm {
 
 namespace fs = std::filesystem;
-
-const char* stage_name(Stage stage) {
-  switch (stage) {
-    case Stage::references:
-      return "references";
-    case Stage::prior:
-      return "tokens";
-    case Stage::glyphs:
-      return "glyphs";
-    case Stage::denoise:
-      return "steps";
-    case Stage::decode:
-      return "pixels";
-  }
-  return "";
-}
 
 struct Pipeline::Engine {
   Engine(const fs::path& checkpoint, const LoadOptions& options)

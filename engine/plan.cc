@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "base/cpu_count.h"
-#include "base/sha256.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
 #include "engine/checkpoint/config.h"
+#include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
 #include "engine/run/model.h"
@@ -96,38 +95,6 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .seconds = seconds_of(config, s, request, Speed(device, dtype))};
 }
 
-std::vector<fs::path> files_of(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const std::string kind = entry.path().extension();
-    if (entry.is_regular_file() && (kind == ".json" || kind == ".safetensors")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-// A file's size, its first megabyte and 64 samples of the rest.
-void add_file(Sha256* hash, const fs::path& file) {
-  constexpr uint64_t head = 1 << 20;
-  constexpr uint64_t sample = 4096;
-  const uint64_t size = fs::file_size(file);
-  hash->add(std::to_string(size) + "\n");
-  std::ifstream in(file, std::ios::binary);
-  std::vector<char> part(head);
-  const auto add = [&](uint64_t at, uint64_t length) {
-    in.seekg(static_cast<std::streamoff>(at));
-    in.read(part.data(), static_cast<std::streamsize>(length));
-    hash->add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
-  };
-  add(0, std::min(size, head));
-  if (size <= head) return;
-  const uint64_t rest = size - head;
-  for (uint64_t i = 0; i < 64; ++i) {
-    const uint64_t at = head + rest / 64 * i;
-    add(at, std::min(sample, size - at));
-  }
-}
-
 }  // namespace
 
 Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
@@ -139,22 +106,6 @@ Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request&
 
 std::vector<std::string> quoted_texts(const std::string& prompt) {
   return find_glyph_texts(prompt);
-}
-
-std::string checkpoint_hash(const fs::path& checkpoint) {
-  const CheckpointName name(checkpoint);
-  try {
-    Sha256 hash;
-    if (name.random) hash.add("random\n");
-    for (const fs::path& file : files_of(name.folder)) {
-      if (name.random && file.extension() != ".json") continue;
-      hash.add(fs::relative(file, name.folder).string() + "\n");
-      add_file(&hash, file);
-    }
-    return hash.hex();
-  } catch (const fs::filesystem_error& e) {
-    throw Error(ErrorCode::model, name.folder.string() + ": can't be read (" + e.code().message() + ")");
-  }
 }
 
 }  // namespace glm

@@ -146,19 +146,6 @@ void place_block(const uint8_t* block, ptrdiff_t stride, int64_t rows, int64_t w
 
 }  // namespace
 
-int64_t channels(Raster::Kind kind) {
-  switch (kind) {
-    case Raster::Kind::grey:
-      return 1;
-    case Raster::Kind::grey_alpha:
-      return 2;
-    case Raster::Kind::rgb:
-      return 3;
-    default:
-      return 4;
-  }
-}
-
 Image to_srgb(Raster raster) {
   const Turn turn = turn_of(raster.width, raster.height, raster.orientation);
   Image image{.width = turn.width, .height = turn.height, .rgb = {}};

@@ -1,5 +1,3 @@
-#include "glm/encode.h"
-
 #include <libexif/exif-data.h>
 
 #include <cstdlib>
@@ -8,7 +6,9 @@
 #include <new>
 #include <string_view>
 
+#include "base/atomic_file.h"
 #include "glm/error.h"
+#include "pictures/encoders.h"
 
 namespace glm {
 namespace {
@@ -110,6 +110,13 @@ std::string read_about(std::span<const uint8_t> bytes) {
     if (text.starts_with("\xff\xd8")) return about_in_exif(bytes);
     if (text.starts_with("RIFF")) return about_in_exif(exif_in_webp(bytes));
     return {};
+  });
+}
+
+void write_png(const std::filesystem::path& file, const Image& image) {
+  const std::vector<uint8_t> bytes = encode_picture(image, PictureFormat::png, /*quality=*/100, {});
+  write_file(file, [&](std::ostream& out) {
+    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   });
 }
 

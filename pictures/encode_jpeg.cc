@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <new>
 
-#include "glm/encode.h"
 #include "glm/error.h"
+#include "pictures/encoders.h"
 
 namespace glm {
 namespace {

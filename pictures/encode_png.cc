@@ -4,8 +4,8 @@
 #include <cstring>
 #include <new>
 
-#include "glm/encode.h"
 #include "glm/error.h"
+#include "pictures/encoders.h"
 
 namespace glm {
 namespace {

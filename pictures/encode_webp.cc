@@ -5,8 +5,8 @@
 #include <memory>
 #include <new>
 
-#include "glm/encode.h"
 #include "glm/error.h"
+#include "pictures/encoders.h"
 
 namespace glm {
 namespace {

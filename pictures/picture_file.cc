@@ -38,27 +38,6 @@ Raster read_raster(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-void refuse_picture(const std::string& message) {
-  throw Error(ErrorCode::usage, message);
-}
-
-std::string size_problem(int64_t width, int64_t height) {
-  const auto within = [](int64_t side) { return side >= kSmallestPictureSide && side <= kLargestPictureSide; };
-  if (within(width) && within(height) && width * height <= kMostPicturePixels) return "";
-  return "expected a picture of " + std::to_string(kSmallestPictureSide) + " to " +
-         std::to_string(kLargestPictureSide) + " pixels a side and at most " + std::to_string(kMostPicturePixels) +
-         " in all, found " + std::to_string(width) + "x" + std::to_string(height) + "; resize it";
-}
-
-void check_picture_size(int64_t width, int64_t height) {
-  if (const std::string problem = size_problem(width, height); !problem.empty()) refuse_picture(problem);
-}
-
-void allocate(Raster* raster) {
-  check_picture_size(raster->width, raster->height);
-  raster->samples.resize(static_cast<size_t>(bytes_of(*raster)));
-}
-
 Image decode_picture(std::span<const uint8_t> bytes) {
   try {
     return to_srgb(read_raster(bytes));

@@ -31,9 +31,7 @@ inline constexpr int64_t kMostDecodingBytes = int64_t{240} << 20;
 
 // Refuses the picture: Error(usage) with this message.
 [[noreturn]] void refuse_picture(const std::string& message);
-// What is wrong with a picture of these sides, by the limits of picture_file.h; empty when nothing is.
-std::string size_problem(int64_t width, int64_t height);
-// Refuses one that has such a problem.
+// Refuses one whose sides have a problem (picture_size.h).
 void check_picture_size(int64_t width, int64_t height);
 // Sizes `samples` for kind, width and height, which are checked first.
 void allocate(Raster* raster);

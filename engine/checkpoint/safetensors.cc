@@ -15,6 +15,7 @@
 #include "base/atomic_file.h"
 #include "base/checked.h"
 #include "base/json.h"
+#include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -28,22 +29,6 @@ constexpr uint64_t kMaxHeader = 100'000'000;  // the reference reader's limit
 constexpr size_t kMaxTensors = 1'000'000;
 constexpr size_t kMaxName = 1024;
 constexpr size_t kMaxRank = 16;
-
-const std::vector<std::pair<std::string, at::ScalarType>>& dtypes() {
-  static const std::vector<std::pair<std::string, at::ScalarType>> table = {{"F64", at::kDouble},
-                                                                            {"F32", at::kFloat},
-                                                                            {"F16", at::kHalf},
-                                                                            {"BF16", at::kBFloat16},
-                                                                            {"F8_E4M3", at::kFloat8_e4m3fn},
-                                                                            {"F8_E5M2", at::kFloat8_e5m2},
-                                                                            {"I64", at::kLong},
-                                                                            {"I32", at::kInt},
-                                                                            {"I16", at::kShort},
-                                                                            {"I8", at::kChar},
-                                                                            {"U8", at::kByte},
-                                                                            {"BOOL", at::kBool}};
-  return table;
-}
 
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
   throw Error(ErrorCode::model, file.string() + ": " + what + "; the file is damaged, download it again");
@@ -60,16 +45,14 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
       !entry.contains("data_offsets")) {
     fail(file, where + ": expected the keys dtype, shape and data_offsets, found " + entry.dump().substr(0, 200));
   }
-  const auto dtype =
-      std::find_if(dtypes().begin(), dtypes().end(), [&](const auto& d) { return entry["dtype"] == d.first; });
-  if (dtype == dtypes().end()) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
+  const auto dtype = entry["dtype"].is_string() ? dtype_named(entry["dtype"].get<std::string>()) : std::nullopt;
+  if (!dtype) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
   const json& shape = entry["shape"];
   const json& offsets = entry["data_offsets"];
   if (!shape.is_array() || shape.size() > kMaxRank) fail(file, where + ": shape is not a list of at most 16 sizes");
   if (!offsets.is_array() || offsets.size() != 2) fail(file, where + ": data_offsets is not a pair");
 
-  TensorInfo info{
-      dtype->second, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
+  TensorInfo info{*dtype, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
   // The strides of an empty tensor are products too: they have to fit as if it held something.
   uint64_t bytes = c10::elementSize(info.dtype);
   bool empty = false;
@@ -214,19 +197,6 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
       out.write(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
     }
   });
-}
-
-std::string shape_text(at::IntArrayRef shape) {
-  std::string text;
-  for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-  return "[" + text + "]";
-}
-
-std::string dtype_name(at::ScalarType dtype) {
-  for (const auto& [name, type] : dtypes()) {
-    if (type == dtype) return name;
-  }
-  throw Error(ErrorCode::internal, std::string("safetensors has no name for the type ") + c10::toString(dtype));
 }
 
 }  // namespace glm

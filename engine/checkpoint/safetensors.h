@@ -48,9 +48,4 @@ class SafetensorsFile {
 void write_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 
-// "[2, 3]", for messages.
-std::string shape_text(at::IntArrayRef shape);
-// "F32", "BF16", …: the format's own names. Throws Error(internal) for a type the format lacks.
-std::string dtype_name(at::ScalarType dtype);
-
 }  // namespace glm

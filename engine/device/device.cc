@@ -5,6 +5,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -120,6 +121,11 @@ at::Device open_device(const std::string& name, std::string* note) {
 
 void synchronize(at::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+int64_t memory_of(at::Device device) {
+  if (device.is_cpu()) return int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  return cuda_devices().at(static_cast<size_t>(device.index())).memory;
 }
 
 int64_t free_memory_of(at::Device device) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
 namespace glm {

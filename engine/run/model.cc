@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
 #include "engine/device/trust/kernel_check.h"
@@ -101,25 +102,6 @@ void check_memory(const ModelConfig& c, at::ScalarType dtype, at::Device device,
 }
 
 }  // namespace
-
-CheckpointName::CheckpointName(const fs::path& checkpoint) {
-  const std::string prefix = "random:";
-  const std::string text = checkpoint.string();
-  random = text.starts_with(prefix);
-  folder = random ? fs::path(text.substr(prefix.size())) : checkpoint;
-}
-
-at::ScalarType compute_dtype(const std::string& asked, const std::string& checkpoint) {
-  const std::string name = asked == "auto" ? checkpoint : asked;
-  if (name == "bfloat16") return at::kBFloat16;
-  // A float16 checkpoint computes in float32: upstream's VAE overflows in float16.
-  if (name == "float32" || (asked == "auto" && name == "float16")) return at::kFloat;
-  throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
-}
-
-const char* dtype_option(at::ScalarType dtype) {
-  return dtype == at::kFloat ? "float32" : "bfloat16";
-}
 
 double bytes_of_format(const std::string& precision) {
   switch (format_of(precision)) {

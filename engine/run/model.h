@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/components/dit.h"
 #include "engine/components/glyph_encoder.h"
@@ -26,20 +27,6 @@ struct ModelOptions {
   std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
   const CancelToken* cancel = nullptr;   // asked between the folders of the checkpoint
 };
-
-// What a checkpoint's name means: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json
-// files imply.
-struct CheckpointName {
-  explicit CheckpointName(const std::filesystem::path& checkpoint);
-  bool random;
-  std::filesystem::path folder;
-};
-
-// "auto", "float32" or "bfloat16", where the checkpoint is in `stored`. Throws Error(usage) for another.
-at::ScalarType compute_dtype(const std::string& asked, const std::string& stored);
-
-// Its name among these.
-const char* dtype_option(at::ScalarType dtype);
 
 // Bytes of a weight of the prior: 2 of "bf16". Throws Error(usage) for another name.
 double bytes_of_format(const std::string& precision);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/refuse.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/components/flow_schedule.h"
 #include "engine/components/layers/finite.h"

@@ -7,7 +7,7 @@
 #include "engine/run/latent_preview.h"
 #include "engine/run/model.h"
 #include "engine/run/references.h"
-#include "glm/pipeline.h"
+#include "glm/request.h"
 
 namespace glm {
 

@@ -5,13 +5,13 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <functional>
 #include <vector>
 
 #include "base/grid.h"
 #include "engine/checkpoint/config.h"
 #include "engine/components/layers/tap.h"
 #include "engine/components/prior_transformer.h"
+#include "engine/run/progress.h"
 #include "glm/rng.h"
 #include "kernels/sampling.h"
 
@@ -27,9 +27,6 @@ struct PriorRequest {
   Rng rng = Rng::cpu;
   uint64_t seed = 0;
 };
-
-// Called after tokens or steps with what is done and the total; may throw to stop.
-using StepDone = std::function<void(int64_t done, int64_t total)>;
 
 // Of each request i64 [1, n], n = preview + target + 1, on the CPU; fewer only with allow_early_stop. A packed
 // transformer decodes up to 16 requests of the same sampling in one pass; else one follows the other. The tokens don't

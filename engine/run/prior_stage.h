@@ -13,7 +13,7 @@
 #include "engine/run/prior.h"
 #include "engine/run/references.h"
 #include "engine/run/settings.h"
-#include "glm/pipeline.h"
+#include "glm/request.h"
 
 namespace glm {
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/components/layers/finite.h"
+#include "engine/run/prior.h"
 #include "glm/error.h"
 #include "pictures/reference_size.h"
 #include "pictures/resize.h"

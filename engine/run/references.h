@@ -12,7 +12,7 @@
 #include "engine/components/layers/tap.h"
 #include "engine/run/injection.h"
 #include "engine/run/model.h"
-#include "engine/run/prior.h"
+#include "engine/run/progress.h"
 #include "glm/image.h"
 
 namespace glm {

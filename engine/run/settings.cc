@@ -6,8 +6,9 @@
 #include <tuple>
 #include <utility>
 
+#include "base/refuse.h"
 #include "glm/error.h"
-#include "pictures/raster.h"
+#include "pictures/picture_size.h"
 #include "tokenizer/glyph_text.h"
 
 namespace glm {
@@ -72,10 +73,6 @@ int64_t Settings::rendered_height() const {
 }
 Grid Settings::grid() const {
   return {rendered_height() / kCell, rendered_width() / kCell};
-}
-
-void refuse(const std::string& what, const std::string& expected, const std::string& found) {
-  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
 }
 
 Settings settle(const Request& r, const ModelConfig& config) {

@@ -8,7 +8,7 @@
 #include "base/grid.h"
 #include "engine/checkpoint/config.h"
 #include "engine/run/cost.h"
-#include "glm/pipeline.h"
+#include "glm/request.h"
 
 namespace glm {
 
@@ -30,8 +30,5 @@ Details details_of(const Settings& settings, const ModelConfig& config);
 
 // The texts that are to be drawn: the request's own, else what stands in quotes. Error(usage) for too many.
 std::vector<std::string> texts_of(const Request& request);
-
-// Error(usage): "what: expected …, found …"
-[[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found);
 
 }  // namespace glm

@@ -5,10 +5,28 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/refuse.h"
+#include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/run/prior.h"
 
 namespace glm {
+
+const char* stage_name(Stage stage) {
+  switch (stage) {
+    case Stage::references:
+      return "references";
+    case Stage::prior:
+      return "tokens";
+    case Stage::glyphs:
+      return "glyphs";
+    case Stage::denoise:
+      return "steps";
+    case Stage::decode:
+      return "pixels";
+  }
+  return "";
+}
 
 Tap with_callback(const Tap& dump, const std::function<void(const StageTensor&)>& own, Tap::Level level) {
   if (!own) return dump;

@@ -1,4 +1,4 @@
-// Between a run's tensors and what pipeline.h hands out and takes in.
+// Between a run's tensors and what request.h hands out and takes in.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,7 +9,7 @@
 #include "engine/components/layers/tap.h"
 #include "engine/run/model.h"
 #include "engine/run/settings.h"
-#include "glm/pipeline.h"
+#include "glm/request.h"
 
 namespace glm {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,14 +28,10 @@ inline constexpr size_t kMostExifText = 65000;
 GLM_API std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality,
                                             const PictureText& text);
 
+// Writes a PNG, whole or not at all. Throws Error(io).
+GLM_API void write_png(const std::filesystem::path& file, const Image& image);
+
 // The `about` of a PNG, JPEG or WebP, or nothing: of another program's, of broken bytes. Throws Error(memory).
 GLM_API std::string read_about(std::span<const uint8_t> bytes);
-
-// The parts, one for each format; `exif` is an Exif segment's contents, "Exif\0\0" first, or nothing.
-std::vector<uint8_t> encode_png(const Image& image, const PictureText& text);
-std::vector<uint8_t> encode_jpeg(const Image& image, int quality, std::span<const uint8_t> exif);
-std::vector<uint8_t> encode_webp(const Image& image, int quality, std::span<const uint8_t> exif);
-std::string about_in_png(std::span<const uint8_t> bytes);
-std::vector<uint8_t> exif_in_webp(std::span<const uint8_t> bytes);
 
 }  // namespace glm

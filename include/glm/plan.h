@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "glm/pipeline.h"
+#include "glm/request.h"
 
 namespace glm {
 

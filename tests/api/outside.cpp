@@ -1,5 +1,5 @@
 // A program of somebody else's in C++: no LibTorch header is on its way to a picture.
-#include <glm/image.h>
+#include <glm/encode.h>
 #include <glm/pipeline.h>
 
 #include <iostream>

@@ -1,7 +1,7 @@
 // Pictures to start from.
 #include <gtest/gtest.h>
 
-#include "glm/image.h"
+#include "glm/encode.h"
 #include "tests/cli/program.h"
 #include "tests/support/reference_picture.h"
 

@@ -1,9 +1,8 @@
 // Pictures as files, read back by libpng.
-#include "glm/image.h"
-
 #include <gtest/gtest.h>
 #include <png.h>
 
+#include "glm/encode.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 

@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"

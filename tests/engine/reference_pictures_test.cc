@@ -1,6 +1,7 @@
 // Pictures from pictures through the public interface: any reference, several seeds, what is kept, what is refused.
 #include <ATen/ATen.h>
 
+#include "engine/checkpoint/dtype.h"
 #include "engine/run/references.h"
 #include "glm/picture_file.h"
 #include "tests/base/refusal.h"

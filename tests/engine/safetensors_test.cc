@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 
+#include "engine/checkpoint/dtype.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 

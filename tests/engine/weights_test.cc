@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "base/json.h"
+#include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/run/model.h"
 #include "tests/base/refusal.h"

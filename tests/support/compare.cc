@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/safetensors.h"
 
 namespace glm {

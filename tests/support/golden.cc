@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "engine/checkpoint/dtype.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference_picture.h"
 

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "glm/kernel_report.h"
+#include "glm/kernel_verdicts.h"
 
 namespace glm {
 

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "engine/device/trust/kernel_trials.h"
-#include "glm/kernel_report.h"
+#include "glm/kernel_verdicts.h"
 
 namespace glm {
 

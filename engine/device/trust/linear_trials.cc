@@ -4,7 +4,7 @@
 
 #include "engine/device/trust/kernel_trials.h"
 #include "engine/device/trust/trial_tensors.h"
-#include "glm/kernel_report.h"
+#include "glm/kernel_verdicts.h"
 #include "kernels/cuda/weight_format.h"
 #include "kernels/decode_reference.h"
 #include "kernels/packed_weight.h"

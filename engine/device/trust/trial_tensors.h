@@ -4,7 +4,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
-#include "engine/device/trust/kernel_trials.h"
+#include "engine/device/trust/kernel_trial.h"
 
 namespace glm {
 

@@ -1,0 +1,16 @@
+// Which checkpoint is meant.
+#pragma once
+
+#include <filesystem>
+
+namespace glm {
+
+// What a checkpoint's name means: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json
+// files imply.
+struct CheckpointName {
+  explicit CheckpointName(const std::filesystem::path& checkpoint);
+  bool random;
+  std::filesystem::path folder;
+};
+
+}  // namespace glm
