@@ -13,6 +13,7 @@
 #include "base/refuse.h"
 #include "glm/error.h"
 #include "glm/pipeline.h"
+#include "glm/weight_formats.h"
 
 struct glm_cancel {
   glm::CancelToken token;
@@ -236,6 +237,15 @@ extern "C" {
 
 const char* glm_image_version(void) {
   return GLM_VERSION;
+}
+
+const char* glm_weight_format_name(size_t index) {
+  try {
+    static const std::vector<glm::WeightFormat> all = glm::weight_formats();
+    return index < all.size() ? all[index].name.c_str() : nullptr;
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 glm_cancel* glm_cancel_create(void) {

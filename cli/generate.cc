@@ -22,6 +22,7 @@
 #include "glm/picture_file.h"
 #include "glm/pipeline.h"
 #include "glm/plan.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 
@@ -222,7 +223,7 @@ class Generation {
     making_.details = pipeline.details(request_);
     if (!options_.metadata && from_.is_null()) return;
     making_.dtype = pipeline.dtype();
-    making_.precision = pipeline.device() == "cpu" ? "bf16" : options_.prior_precision;
+    making_.precision = pipeline.device() == "cpu" ? weight_formats().front().name : options_.prior_precision;
     making_.model = name_of(model_);
     making_.model_hash = checkpoint_hash(model_);
     const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;

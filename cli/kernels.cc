@@ -7,6 +7,7 @@
 
 #include "cli/table.h"
 #include "glm/kernel_report.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 namespace {
@@ -39,9 +40,9 @@ void run_kernels(const std::string& device, bool check) {
   for (const KernelVerdict& v : report.verdicts) rows.push_back(row_of(v));
   std::cout << report.card << "; kernels " << report.build << "\n";
   print_table(rows);
-  for (const char* format : {"bf16", "fp8", "int8", "int4"}) {
-    const std::string problem = report.first_problem(format);
-    std::cout << "prior=" << format
+  for (const WeightFormat& format : weight_formats()) {
+    const std::string problem = report.first_problem(format.name);
+    std::cout << "prior=" << format.name
               << (problem.empty() ? ": our kernels are used" : ": our kernels are not used: " + problem) << "\n";
   }
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/values.h"
 #include "glm/error.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 
@@ -127,7 +128,8 @@ Source source_of(const fs::path& file, const json& metadata) {
     for (const json& item : *found) source.values[option].push_back(text_of(item));
   }
   const std::string precision = metadata_text(metadata, "precision");
-  if (!precision.empty() && precision != "prior=bf16") source.values["precision"] = {precision};  // needs a GPU
+  const std::string plain = "prior=" + weight_formats().front().name;  // the others need a GPU
+  if (!precision.empty() && precision != plain) source.values["precision"] = {precision};
   return source;
 }
 

@@ -6,6 +6,7 @@
 
 #include "cli/values.h"
 #include "glm/error.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 namespace {
@@ -136,6 +137,22 @@ std::vector<Option> picture_options() {
            set(&O::allow_early_stop))};
 }
 
+// "prior=bf16" and so on.
+std::vector<Text> precisions() {
+  std::vector<Text> all;
+  for (const WeightFormat& format : weight_formats()) all.push_back("prior=" + format.name);
+  return all;
+}
+
+// "prior=bf16 (default), prior=fp8, prior=int8 or prior=int4"
+Text listed(const std::vector<Text>& all) {
+  Text list;
+  for (const Text& one : all) {
+    list += list.empty() ? one + " (default)" : (&one == &all.back() ? " or " : ", ") + one;
+  }
+  return list;
+}
+
 std::vector<Option> run_options() {
   const Text g = "Model and machine";
   return {
@@ -151,13 +168,11 @@ std::vector<Option> run_options() {
           {"auto", "cpu", "cuda"}),
       one_of_these("dtype", "TYPE", g, "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
                    &O::dtype, {"auto", "float32", "bfloat16"}),
-      with_choices(value("precision", 0, "prior=FORMAT", g,
-                         "Weights of the prior on a GPU: prior=bf16 (default), prior=fp8, prior=int8 or prior=int4",
+      with_choices(value("precision", 0, "prior=FORMAT", g, "Weights of the prior on a GPU: " + listed(precisions()),
                          [](O& o, const Text& label, const Text& text) {
-                           o.prior_precision =
-                               one_of(label, text, {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}).substr(6);
+                           o.prior_precision = one_of(label, text, precisions()).substr(Text("prior=").size());
                          }),
-                   {"prior=bf16", "prior=fp8", "prior=int8", "prior=int4"}),
+                   precisions()),
       one_of_these("kernels", "WHEN", g,
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),

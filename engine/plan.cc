@@ -9,13 +9,15 @@
 #include "base/cpu_count.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
+#include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
-#include "engine/run/model.h"
+#include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "tokenizer/glyph_text.h"
+#include "tokenizer/prompt_layout.h"
 
 namespace glm {
 
@@ -88,8 +90,8 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .preview_width = small.width,
           .preview_height = small.height,
           .tokens = work_of(config, s.canvas(), kPromptLength, preview).tokens,
-          .weight_bytes =
-              weight_bytes(config, element, device.is_cpu() ? element : bytes_of_format(options.prior_precision)),
+          .weight_bytes = weight_bytes(
+              config, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes),
           .working_bytes = working_bytes(config, s.canvas(), element),
           .free_bytes = free_memory_of(device),
           .seconds = seconds_of(config, s, request, Speed(device, dtype))};

@@ -137,6 +137,9 @@ GLM_IMAGE_API void glm_sizes_init(glm_sizes* sizes);
 
 GLM_IMAGE_API const char* glm_image_version(void);
 
+/* Names that prior_precision takes, the default first; NULL from the table's end on. */
+GLM_IMAGE_API const char* glm_weight_format_name(size_t index);
+
 GLM_IMAGE_API glm_engine* glm_engine_create(void); /* NULL: no memory */
 GLM_IMAGE_API void glm_engine_destroy(glm_engine* engine);
 

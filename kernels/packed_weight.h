@@ -1,16 +1,16 @@
-// Contract: a weight [out, in] rearranged once for the decode kernels (kernels/cuda/weight_format.h has the order), and
-//   quantised when asked: fp8 e4m3 and int8 with a scale for each output row (its largest value at 448 or 127), int4
-//   with a scale and a whole zero for each 128 columns of a row (lowest at 0, highest at 15). Columns are padded with
-//   zeros to
-//   64. A weight whose columns are no multiple of 128 is int8 where int4 was asked. gate_up: the rows are gate, then
-//   up, and the kernel multiplies silu(gate) * up. dense() gives back what the kernels compute with, rounded to bf16.
-//   out: a multiple of 16.
+// Contract: a weight [out, in] rearranged once for the decode kernels (kernels/cuda/formats.h has the order), and
+//   quantised where the format asks for it: fp8 e4m3 and int8 with a scale for each output row (its largest value at
+//   448 or 127), int4 with a scale and a whole zero for each 128 columns of a row (lowest at 0, highest at 15). Columns
+//   are padded with zeros to 64. A weight whose columns are no multiple of 128 is int8 where int4 was asked. gate_up:
+//   the rows are gate, then up, and the kernel multiplies silu(gate) * up. dense() gives back what the kernels compute
+//   with, rounded to bf16. out: a multiple of 16.
 // Roofline: memory; twice the weight's bytes, once per load, and dense() once per layer and prompt.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include "kernels/cuda/parameters.h"
+#include "kernels/packers/packer.h"
 
 namespace glm {
 
@@ -30,9 +30,7 @@ class PackedWeight {
   int64_t out_, in_;
   cuda::Format format_;
   Rows rows_;
-  at::Tensor tiles_;
-  at::Tensor row_scales_;    // fp32 [out] in packed order, of fp8 and int8
-  at::Tensor group_scales_;  // i32 [tiles, groups, 8, 2], of int4
+  PackedTensors packed_;
 };
 
 }  // namespace glm

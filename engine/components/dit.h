@@ -11,7 +11,9 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
-#include "engine/components/layers/layers.h"
+#include "engine/components/layers/embedding.h"
+#include "engine/components/layers/feed_forward.h"
+#include "engine/components/layers/linear.h"
 #include "engine/components/layers/tap.h"
 #include "kernels/attention.h"
 #include "kernels/modulation.h"

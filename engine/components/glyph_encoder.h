@@ -8,7 +8,9 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
-#include "engine/components/layers/layers.h"
+#include "engine/components/layers/embedding.h"
+#include "engine/components/layers/linear.h"
+#include "engine/components/layers/norms.h"
 #include "engine/components/layers/tap.h"
 
 namespace glm {

@@ -9,8 +9,10 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
+#include "engine/components/layers/embedding.h"
 #include "engine/components/layers/kv_cache.h"
-#include "engine/components/layers/layers.h"
+#include "engine/components/layers/linear.h"
+#include "engine/components/layers/norms.h"
 #include "engine/components/layers/tap.h"
 #include "kernels/rotary.h"
 

@@ -10,7 +10,7 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
-#include "engine/components/layers/layers.h"
+#include "engine/components/layers/linear.h"
 
 namespace glm {
 

@@ -28,9 +28,6 @@ struct ModelOptions {
   const CancelToken* cancel = nullptr;   // asked between the folders of the checkpoint
 };
 
-// Bytes of a weight of the prior: 2 of "bf16". Throws Error(usage) for another name.
-double bytes_of_format(const std::string& precision);
-
 struct Model {
   // checkpoint: as CheckpointName takes it; dtype: as compute_dtype does; all components compute in it, on `device`.
   // Throws Error(model), Error(usage), and before a tensor is read Error(memory) when the weights can't fit.

@@ -19,11 +19,9 @@ struct Launch {
 
 struct StepParams;
 
-// columns: 1 for up to 8 batch rows, 2 for up to 16
-cudaError_t launch_step_bf16(const StepParams& p, int columns, const Launch& l);
-cudaError_t launch_step_fp8(const StepParams& p, int columns, const Launch& l);
-cudaError_t launch_step_int8(const StepParams& p, int columns, const Launch& l);
-cudaError_t launch_step_int4(const StepParams& p, int columns, const Launch& l);
+// F: the format of the products' weights; made in formats/. columns: 1 for up to 8 batch rows, 2 for up to 16
+template <typename F>
+cudaError_t launch_step(const StepParams& p, int columns, const Launch& l);
 cudaError_t launch_sample(const SampleParams& p, const Launch& l);
 
 }  // namespace glm::cuda

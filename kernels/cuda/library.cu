@@ -25,17 +25,7 @@ const char* text_of(cudaError_t error, const char* what) {
 }
 
 cudaError_t launch_step(Format format, const StepParams& p, int columns, const Launch& l) {
-  switch (format) {
-    case Format::bf16:
-      return launch_step_bf16(p, columns, l);
-    case Format::fp8:
-      return launch_step_fp8(p, columns, l);
-    case Format::int8:
-      return launch_step_int8(p, columns, l);
-    case Format::int4:
-      return launch_step_int4(p, columns, l);
-  }
-  return cudaErrorInvalidValue;
+  return with_format(format, [&](auto row) { return launch_step<decltype(row)>(p, columns, l); });
 }
 
 cudaError_t ask_device(Device* device) {
@@ -57,7 +47,7 @@ struct Segment {
   int begin, end;
   int products = 0;
   int first_product = 0;  // of all calls'
-  Format format = Format::bf16;
+  Format format{};
   int columns = 1;
   bool sample = false;
 };

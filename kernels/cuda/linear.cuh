@@ -36,38 +36,16 @@ GLM_DEVICE Share<F> take(const char* tile, int block_of_turn) {
   return share;
 }
 
-// Bytes 0, 2 or 1, 3 of a word of e4m3 as two bf16: the seven bits of exponent and fraction move to the top of bf16's,
-// where they mean 2^-120 of their value; the product with 2^120 is exact.
-GLM_DEVICE uint32_t fp8_pair(uint32_t word, int which) {
-  const uint32_t high = which == 0 ? word << 8 : word;
-  return simt::multiply_bf16x2((high & 0x80008000u) | (high >> 4 & 0x07F007F0u), 0x7B807B80u);
-}
-// Likewise of int8 kept as value + 128: behind 2^23's exponent a byte is a float's last bits.
-GLM_DEVICE uint32_t int8_pair(uint32_t word, int which) {
-  const float low = simt::bits_to_float(simt::permute_bytes(word, 0x4B000000u, which == 0 ? 0x7440u : 0x7441u));
-  const float high = simt::bits_to_float(simt::permute_bytes(word, 0x4B000000u, which == 0 ? 0x7442u : 0x7443u));
-  return simt::pack_bf16(low - 8388736.0f, high - 8388736.0f);
-}
-// Nibbles i and i + 4, each plus 128: behind 128's exponent a nibble is a bf16's last bits.
-constexpr uint32_t kExponents = 0x43004300u;
-GLM_DEVICE uint32_t int4_pair(uint32_t word, int i, uint32_t exponents) {
-  return (word >> 4 * i & 0x000F000Fu) | exponents;
-}
+// A format's operands, in formats/: word(words, j, i, exponents) is word i of step j, two bf16 of a lane's share of a
+// block. exponents: kExponents, in a register where that saves instructions.
+template <typename F>
+struct Operand;
+constexpr uint32_t kExponents = 0x43004300u;  // two bf16 of 128, whose last bits count from 0 to 127
 
 template <typename F>
 GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32_t (&a)[4]) {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (F::kGroupScaled) {
-      a[i] = int4_pair(share.word[j], i, exponents);
-    } else if constexpr (F::kLaneBytes == 64) {
-      a[i] = share.word[4 * j + i];
-    } else if constexpr (F::kFloat) {
-      a[i] = fp8_pair(share.word[2 * j + i / 2], i % 2);
-    } else {
-      a[i] = int8_pair(share.word[2 * j + i / 2], i % 2);
-    }
-  }
+  for (int i = 0; i < 4; ++i) a[i] = Operand<F>::word(share.word, j, i, exponents);
 }
 
 // A lane's sixteen columns of a block, of each eight batch rows.

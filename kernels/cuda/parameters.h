@@ -3,23 +3,20 @@
 
 #include <stdint.h>
 
+#include "kernels/cuda/formats.h"
+
 namespace glm::cuda {
 
 using bf16_bits = uint16_t;
 
 constexpr int kMaxBatch = 16;
-constexpr int kTileRows = 16;     // of a packed weight: the rows of one tensor-core product
-constexpr int kBlockInner = 64;   // of a packed weight: what a lane loads at a time holds this many columns of two rows
-constexpr int kGroupInner = 128;  // int4: columns that share a scale and a zero
 constexpr int kHeadDim = 128;
 constexpr int kGroupHeads = 16;  // query heads that share a key/value head
 constexpr int kChunk = 64;       // positions of a block of attention
 constexpr int kMaxDim = 4096;    // of a norm
 constexpr int kMaxVocab = 17 * 1024;
 
-enum class Format : int { bf16, fp8, int8, int4 };
-
-// A weight [rows, inner], packed as kernels/cuda/weight_format.h says.
+// A weight [rows, inner], packed as kernels/cuda/formats.h says.
 struct PackedWeight {
   const void* tiles;
   const float* row_scales;       // [rows] in packed order, of fp8 and int8; else null

@@ -59,8 +59,7 @@ void Graph::replay(int times) const {
 }
 
 const char* name_of(cuda::Format format) {
-  constexpr const char* kNames[] = {"bf16", "fp8", "int8", "int4"};
-  return kNames[static_cast<int>(format)];
+  return cuda::row_of(format).name;
 }
 
 at::Tensor poisoned(const Gpu& gpu, at::IntArrayRef shape, at::ScalarType dtype) {

@@ -1,5 +1,9 @@
 // clang-format off
 #include "tests/kernels/simt_host.h"  // before the bodies
+#include "kernels/cuda/formats/bf16.cuh"
+#include "kernels/cuda/formats/fp8.cuh"
+#include "kernels/cuda/formats/int4.cuh"
+#include "kernels/cuda/formats/int8.cuh"
 #include "kernels/cuda/sampling.cuh"
 #include "kernels/cuda/step.cuh"
 // clang-format on
@@ -29,16 +33,7 @@ void launch(const cuda::StepParams& p, int columns, const HostStep& how) {
 }
 
 void launch(cuda::Format format, const cuda::StepParams& p, int columns, const HostStep& how) {
-  switch (format) {
-    case cuda::Format::bf16:
-      return launch<cuda::Bf16Format>(p, columns, how);
-    case cuda::Format::fp8:
-      return launch<cuda::Fp8Format>(p, columns, how);
-    case cuda::Format::int8:
-      return launch<cuda::Int8Format>(p, columns, how);
-    case cuda::Format::int4:
-      return launch<cuda::Int4Format>(p, columns, how);
-  }
+  cuda::with_format(format, [&](auto row) { launch<decltype(row)>(p, columns, how); });
 }
 
 }  // namespace

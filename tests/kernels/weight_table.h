@@ -1,4 +1,4 @@
-// Random weights as the decode kernels read them, packed element by element after kernels/cuda/weight_format.h's table.
+// Random weights as the decode kernels read them, packed element by element after kernels/cuda/formats.h's table.
 #pragma once
 
 #include <ATen/core/Tensor.h>

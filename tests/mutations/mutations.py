@@ -43,7 +43,7 @@ MUTATIONS = [
     ("prior: no norm after attention", A, "post_attention_norm.forward(attention.forward(input_norm.forward(x), state, layer))", "attention.forward(input_norm.forward(x), state, layer)"),
     ("prior: the two post-norms swapped", A, 'post_attention_norm(w / "post_self_attn_layernorm", c.dim, c.norm_eps)', 'post_attention_norm(w / "post_mlp_layernorm", c.dim, c.norm_eps)'),
     ("prior: gate and up swapped", A, "halves[1] * at::silu(halves[0])", "halves[0] * at::silu(halves[1])"),
-    ("prior: key bias missing", "engine/components/layers/layers.cc", "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}));",
+    ("prior: key bias missing", "engine/components/layers/linear.cc", "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}));",
      "if (bias == Bias::yes) biases.push_back(part.scope.tensor(\"bias\", {part.out}) * (biases.size() == 1 ? 0 : 1));"),
     ("attention: head j reads key head j mod Hkv", "kernels/attention.cc", " = k.transpose(1, 2);\n  const at::Tensor values = v.transpose(1, 2);",
      " = k.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1});\n"

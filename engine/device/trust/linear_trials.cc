@@ -5,7 +5,7 @@
 #include "engine/device/trust/kernel_trials.h"
 #include "engine/device/trust/trial_tensors.h"
 #include "glm/kernel_verdicts.h"
-#include "kernels/cuda/weight_format.h"
+#include "kernels/cuda/formats.h"
 #include "kernels/decode_reference.h"
 #include "kernels/packed_weight.h"
 
@@ -37,26 +37,12 @@ struct Weight {
   cuda::PackedWeight packed{};
 };
 
-// Of numbers that packing keeps bit for bit: whole codes, a power of two for each row (int4: each group).
-at::Tensor exact_weight(const TrialTensors& make, Format format, int64_t rows, int64_t inner) {
-  const auto powers = [&](at::IntArrayRef shape) { return make.whole(1, 3, shape, at::kFloat).mul_(0x1p-7); };
-  if (format == Format::bf16) return make.normal({rows, inner}, at::kBFloat16);
-  if (format == Format::int4) {
-    const int64_t groups = inner / cuda::kGroupInner;
-    const at::Tensor codes = make.whole(0, 16, {rows, groups, cuda::kGroupInner}, at::kFloat);
-    codes.select(2, 5).fill_(0);
-    codes.select(2, 77).fill_(15);
-    return codes.sub_(make.whole(0, 16, {rows, groups, 1}, at::kFloat)).mul_(powers({rows, groups, 1})).flatten(1);
-  }
-  if (format == Format::int8) {
-    const at::Tensor codes = make.whole(-127, 128, {rows, inner}, at::kFloat);
-    codes.select(1, inner - 1).fill_(-127);
-    return codes.mul_(powers({rows, 1}));
-  }
-  const at::Tensor bits = make.whole(0, 254, {rows, inner}, at::kByte);  // 0x7F is NaN, and so is 0xFF
-  const at::Tensor codes = bits.masked_fill(bits == 0x7F, 0).view(at::kFloat8_e4m3fn).to(at::kFloat);
-  codes.select(1, 0).fill_(448);
-  return codes.mul_(powers({rows, 1}));
+// Of numbers that packing keeps bit for bit.
+at::Tensor draw_exact(const TrialTensors& make, Format format, int64_t rows, int64_t inner) {
+  const auto whole = [&](int64_t low, int64_t high, at::IntArrayRef shape) {
+    return make.whole(low, high, shape, at::kFloat);
+  };
+  return cuda::with_format(format, [&](auto row) { return exact_weight(row, {rows, inner}, whole); });
 }
 
 // Bytes at a pointer of the tensor's device.
@@ -66,8 +52,9 @@ at::Tensor bytes_at(const void* data, int64_t count, const at::Tensor& like) {
 
 // Part by part: the tiles of a few rows (of gate and of up) follow each other.
 Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
-  const int64_t groups = format == Format::int4 ? s.inner / cuda::kGroupInner : 0;
-  const bool row_scaled = format == Format::fp8 || format == Format::int8;
+  const bool row_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kRowScaled; });
+  const bool group_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kGroupScaled; });
+  const int64_t groups = group_scaled ? s.inner / cuda::kGroupInner : 0;
   Weight w;
   w.dense = at::empty({s.rows, s.inner}, make.on(at::kBFloat16));
   w.tiles = at::empty({cuda::packed_bytes(format, s.rows, s.inner)}, make.on(at::kByte));
@@ -77,7 +64,7 @@ Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
   const at::Tensor group_bytes = w.group_scales.view(at::kByte);
   for (int64_t first = 0; first < s.rows; first += s.packed_at_once) {
     const int64_t count = std::min(s.packed_at_once, s.rows - first);
-    const PackedWeight part(exact_weight(make, format, count, s.inner), format, s.order);
+    const PackedWeight part(draw_exact(make, format, count, s.inner), format, s.order);
     const cuda::PackedWeight p = part.parameters();
     const auto put = [&](const at::Tensor& all, const void* from) {
       const int64_t row = all.size(0) / s.rows;
@@ -141,7 +128,7 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
   padded.slice(1, 0, s.inner).copy_(x);
   KernelTrial t;
   t.kernel = gate_up ? "gate|up" : "linear";
-  t.format = cuda::format_name(w.packed.format);
+  t.format = cuda::row_of(w.packed.format).name;
   t.shape = std::to_string(s.rows) + " x " + std::to_string(s.inner);
   t.allowed = gate_up ? kBf16Step : kSums;
   t.repeatable = true;
@@ -174,7 +161,7 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
 
 void visit_linear_trials(at::Device device, int multiprocessors, bool real, const VisitTrial& visit) {
   const TrialTensors make(device);
-  for (const Format format : {Format::bf16, Format::fp8, Format::int8, Format::int4}) {
+  for (const auto& [format, name, bytes, quantised] : cuda::kFormats) {
     for (const Shape& s : kSmall) {
       const Weight w = make_weight(make, format, s);
       for (const int batch : {3, 9}) {

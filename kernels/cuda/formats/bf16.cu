@@ -1,13 +1,8 @@
 // clang-format sorts includes, and the machine's names come first.
 // clang-format off
 #include "kernels/cuda/simt_device.cuh"
+#include "kernels/cuda/formats/bf16.cuh"
 #include "kernels/cuda/step_launch.cuh"
 // clang-format on
 
-namespace glm::cuda {
-
-cudaError_t launch_step_bf16(const StepParams& p, int columns, const Launch& l) {
-  return launch_step<Bf16Format>(p, columns, l);
-}
-
-}  // namespace glm::cuda
+template cudaError_t glm::cuda::launch_step<glm::cuda::Bf16Format>(const StepParams& p, int columns, const Launch& l);

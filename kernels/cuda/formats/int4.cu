@@ -1,13 +1,8 @@
 // clang-format sorts includes, and the machine's names come first.
 // clang-format off
 #include "kernels/cuda/simt_device.cuh"
+#include "kernels/cuda/formats/int4.cuh"
 #include "kernels/cuda/step_launch.cuh"
 // clang-format on
 
-namespace glm::cuda {
-
-cudaError_t launch_step_int4(const StepParams& p, int columns, const Launch& l) {
-  return launch_step<Int4Format>(p, columns, l);
-}
-
-}  // namespace glm::cuda
+template cudaError_t glm::cuda::launch_step<glm::cuda::Int4Format>(const StepParams& p, int columns, const Launch& l);

@@ -1,0 +1,28 @@
+// Two linear layers with an activation between. Upstream: diffusers FeedForward
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/checkpoint/weights.h"
+#include "engine/components/layers/linear.h"
+
+namespace glm {
+
+class FeedForward {
+ public:
+  enum class Activation { gelu_erf, gelu_tanh, silu };
+  struct Dims {
+    int64_t in;
+    int64_t inner;
+    int64_t out;
+  };
+  FeedForward(const Weights& w, Dims dims, Activation activation);
+  at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
+
+ private:
+  Linear first_;
+  Linear second_;
+  Activation activation_;
+};
+
+}  // namespace glm

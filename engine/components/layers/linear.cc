@@ -1,0 +1,44 @@
+#include "engine/components/layers/linear.h"
+
+#include <ATen/ATen.h>
+
+#include "glm/error.h"
+
+namespace glm {
+namespace {
+
+using Kept = std::variant<at::Tensor, PackedWeight>;
+
+Kept kept(const at::Tensor& weight, const std::optional<Linear::Packing>& packing) {
+  return packing ? Kept(PackedWeight(weight, packing->format, packing->rows)) : Kept(weight);
+}
+
+}  // namespace
+
+Linear::Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::optional<Packing> packing)
+    : Linear({{w, out}}, in, bias, packing) {}
+
+Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing) {
+  std::vector<at::Tensor> weights;
+  std::vector<at::Tensor> biases;
+  for (const Part& part : parts) {
+    weights.push_back(part.scope.tensor("weight", {part.out, in}));
+    if (bias == Bias::yes) biases.push_back(part.scope.tensor("bias", {part.out}));
+  }
+  weight_ = kept(parts.size() == 1 ? weights[0] : at::cat(weights), packing);
+  if (bias == Bias::yes) bias_ = parts.size() == 1 ? biases[0] : at::cat(biases);
+}
+
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  const auto* packed = std::get_if<PackedWeight>(&weight_);
+  return at::linear(x, packed != nullptr ? packed->dense() : std::get<at::Tensor>(weight_), bias_);
+}
+
+cuda::PackedWeight Linear::packed() const {
+  const auto* packed = std::get_if<PackedWeight>(&weight_);
+  if (packed == nullptr)
+    throw Error(ErrorCode::internal, "expected a packed layer for the decode kernels, found a dense one");
+  return packed->parameters();
+}
+
+}  // namespace glm

@@ -1,0 +1,86 @@
+#include "engine/run/prior_kernels.h"
+
+#include <algorithm>
+
+#include "base/refuse.h"
+#include "engine/device/trust/kernel_check.h"
+#include "engine/run/token_decoder.h"
+#include "glm/error.h"
+#include "kernels/cuda/loader.h"
+
+namespace glm {
+namespace {
+
+// Why our kernels can't decode this model, or nothing.
+std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
+  if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
+  if (!TokenDecoder::fits(c))
+    return "they are made for 16 query heads a key/value head of 128, and this model has others";
+  const cuda::Loaded& loaded = cuda::load_library();
+  return loaded.library == nullptr ? loaded.why_not : "";
+}
+
+}  // namespace
+
+cuda::Format format_of(const std::string& precision) {
+  std::string names;
+  for (const cuda::FormatRow& row : cuda::kFormats) {
+    if (precision == row.name) return row.format;
+    names += (names.empty() ? "" : &row == std::end(cuda::kFormats) - 1 ? " or " : ", ") + std::string(row.name);
+  }
+  refuse("precision of the prior", names, precision);
+}
+
+std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked) {
+  std::vector<cuda::Format> used;
+  for (const int64_t columns : {c.dim, c.heads * c.head_dim, c.inner_dim}) {
+    const cuda::Format format = cuda::format_for(asked, columns);
+    if (std::find(used.begin(), used.end(), format) == used.end()) used.push_back(format);
+  }
+  return used;
+}
+
+std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats) {
+  for (const cuda::Format format : formats) {
+    if (std::string problem = report.first_problem(cuda::row_of(format).name); !problem.empty()) return problem;
+  }
+  return "";
+}
+
+PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
+                                  const PriorOptions& options, std::vector<std::string>* warnings) {
+  const cuda::Format format = format_of(options.precision);
+  const std::string& asked = options.kernels;
+  if (asked != "auto" && asked != "off" && asked != "force") {
+    throw Error(ErrorCode::usage, "kernels: expected auto, off or force, found " + asked);
+  }
+  const bool quantised = cuda::row_of(format).quantised;
+  if (device.is_cpu()) {
+    if (quantised || asked == "force") {
+      throw Error(ErrorCode::device,
+                  (quantised ? "precision " + options.precision : "our CUDA kernels") +
+                      ": expected a GPU, found --device cpu; leave it out, or see glm-image devices");
+    }
+    return {};
+  }
+  if (quantised && dtype != at::kBFloat16) {
+    throw Error(ErrorCode::usage, "precision " + options.precision +
+                                      ": expected --dtype bfloat16 beside it, found float32; leave one of them out");
+  }
+  std::string problem = problem_of_kernels(c, dtype);
+  if (asked == "force" && !problem.empty()) {
+    throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
+  }
+  if (asked == "auto" && problem.empty()) {
+    const std::string found = first_problem(known_kernels(device, /*check_again=*/false), formats_used(c, format));
+    if (!found.empty()) problem = found + "; glm-image kernels shows what was checked, with --check anew";
+  }
+  const bool decode = asked != "off" && problem.empty();
+  if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenDecoder::fits(c)) {
+    warnings->push_back("tokens are written by ATen, some times slower than by our CUDA kernels: " + problem);
+  }
+  if (!decode && !quantised) return {};
+  return {.packing = format, .decode = decode};
+}
+
+}  // namespace glm
