@@ -17,6 +17,7 @@ struct KernelVerdict {
   double ms = 0;            // of one call; 0: not measured
   double reference_ms = 0;  // ATen's
   std::string problem;      // why the kernel isn't used; empty: it is good
+  bool slower = false;      // the problem: ATen was faster when it was measured
 };
 
 struct GLM_API KernelReport {

@@ -130,7 +130,11 @@ struct Details {
   double temperature = 0;
   double top_p = 0;
   int64_t top_k = 0;
+  int64_t grid_width = 0;  // of the tokens
+  int64_t grid_height = 0;
   int64_t latent_channels = 0;
+  int64_t latent_width = 0;
+  int64_t latent_height = 0;
 };
 
 }  // namespace glm

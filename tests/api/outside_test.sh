@@ -28,13 +28,15 @@ LD_LIBRARY_PATH=$(dirname "$library") "$work/outside_c" "$model" "$work/c.ppm" >
 [ "$(wc -c <"$work/c.ppm")" = $((15 + 3 * 130 * 128)) ] || fail "no picture from C"
 
 mkdir "$work/cpp"
-cp "$source/tests/api/outside.cpp" "$work/cpp/"
+cp "$source"/tests/api/outside{,_all}.cpp "$work/cpp/"
 cat >"$work/cpp/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(outside LANGUAGES CXX)
 find_package(glm_image 0.1 REQUIRED)
 add_executable(outside outside.cpp)
 target_link_libraries(outside glm::glm_image)
+add_executable(outside_all outside_all.cpp)
+target_link_libraries(outside_all glm::glm_image)
 END
 "$cmake" -S "$work/cpp" -B "$work/cpp/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
 "$cmake" --build "$work/cpp/build" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
@@ -42,6 +44,12 @@ END
 grep -q '^steps 2/2$' "$work/cpp.out" || fail "no progress in C++"
 grep -q '^refused: steps: expected 1 to 1000, found 0$' "$work/cpp.out" || fail "an error didn't arrive in C++"
 head -c 8 "$work/cpp.png" | grep -q PNG || fail "no picture from C++"
+"$work/cpp/build/outside_all" "$model" "$work/all.png" >"$work/all.out" || { cat "$work/all.out"; fail "the program of all functions"; }
+for header in "$work"/prefix/include/glm-image/glm/*.h; do
+  for name in $(sed -nE 's/^GLM_API [^(]*[ &>]([a-z_]+)\(.*/\1/p; s/^class GLM_API ([A-Za-z]+) \{.*/\1/p' "$header"); do
+    grep -q "[:( ]$name" "$source/tests/api/outside_all.cpp" || fail "$(basename "$header"): $name isn't called in outside_all.cpp"
+  done
+done
 c++ -std=c++20 -I"$work/prefix/include/glm-image" -M "$source/tests/api/outside.cpp" >"$work/headers"
 ! grep -E 'torch|ATen|c10' "$work/headers" || fail "a LibTorch header is needed"
 lines=$(wc -l <"$source/tests/api/outside.cpp")

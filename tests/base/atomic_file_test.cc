@@ -1,9 +1,27 @@
 #include "base/atomic_file.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
+
+namespace {
+
+// What was asked to reach the disk: names of files and folders, in order.
+std::vector<std::string> g_synced;
+
+}  // namespace
+
+extern "C" int fsync(int descriptor) {
+  std::error_code ignored;
+  g_synced.push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor), ignored).string());
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace glm {
 namespace {
@@ -60,6 +78,50 @@ TEST_F(WriteFile, AStreamThatFailsLeavesNothing) {
   const auto failing = [](std::ostream& out) { out.setstate(std::ios::failbit); };
   EXPECT_TRUE(refused(ErrorCode::io, {file_.string() + ":"}, [&] { write_file(file_, failing); }));
   EXPECT_TRUE(names().empty());
+}
+
+// "Whole or not at all" holds when the power fails, too: the contents reach the disk before the name, then the name.
+TEST_F(WriteFile, ReachesTheDiskBeforeItGetsItsName) {
+  write_text(file_, "old");
+  g_synced.clear();
+  write_file(file_, [&](std::ostream& out) {
+    out << "new";
+    EXPECT_TRUE(g_synced.empty());
+  });
+  ASSERT_EQ(g_synced.size(), 2U);
+  EXPECT_NE(g_synced[0].find(folder_.path().string() + "/"), std::string::npos) << g_synced[0];
+  EXPECT_NE(g_synced[0], file_.string()) << "the file had its name already";
+  EXPECT_EQ(fs::canonical(g_synced[1]), fs::canonical(folder_.path()));
+}
+
+TEST_F(WriteFile, TwoAtOnceDoNotMeet) {
+  const auto write = [&](char letter) {
+    write_file(file_, [&](std::ostream& out) {
+      for (int i = 0; i < 64; ++i) {
+        out << std::string(4096, letter) << std::flush;
+        std::this_thread::yield();
+      }
+    });
+  };
+  for (int turn = 0; turn < 20; ++turn) {
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> threads;
+    for (const char letter : {'a', 'b', 'c'}) {
+      threads.emplace_back([&, letter] {
+        try {
+          write(letter);
+        } catch (const Error&) {
+          ++failures;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(failures, 0);
+    const std::string content = read_bytes(file_);
+    ASSERT_EQ(content.size(), 64U * 4096);
+    ASSERT_EQ(content.find_first_not_of(content[0]), std::string::npos) << "parts of several";
+    ASSERT_EQ(names(), std::vector<std::string>{"file"});
+  }
 }
 
 TEST_F(WriteFile, FollowsALink) {

@@ -255,5 +255,75 @@ TEST_F(Metadata, OfStrangersIsRefusedOrHarmless) {
   EXPECT_EQ(run({"info"}).status, 2);
 }
 
+// Does a text hold what a terminal would obey? Lines may end.
+bool commands_a_terminal(const std::string& text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if ((c < ' ' && c != '\n') || c == 127) return true;
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (c == 0xC2 && next >= 0x80 && next < 0xA0) return true;  // U+0080 to U+009F
+    if (c >= 0x80 && c < 0xA0 && (i == 0 || static_cast<unsigned char>(text[i - 1]) < 0x80))
+      return true;  // as one byte
+  }
+  return false;
+}
+
+// A stranger's picture, name or file commands nobody's terminal: in warnings, errors, `info` and what is printed at
+// once.
+TEST_F(Metadata, OfStrangersReachesTheTerminalWithoutItsCommands) {
+  const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};
+  const std::string evil = "\\u001b[2J\\u009b31m\\u007f\\u0007";  // in JSON
+  const auto write = [&](const json& about) {
+    const std::vector<uint8_t> bytes =
+        encode_picture(image, PictureFormat::png, 90, {.about = about.dump(), .parameters = {}});
+    std::ofstream(folder_ / "x.png", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  };
+  const std::string bad =
+      "\x1b[2J\xc2\x9b"
+      "31m\x7f\x07";
+  const auto harmless = [&](const Arguments& arguments, const std::string& expected) {
+    const Outcome outcome = run(arguments);
+    EXPECT_FALSE(commands_a_terminal(outcome.err)) << outcome.err;
+    EXPECT_NE((outcome.err + outcome.out).find(expected), std::string::npos) << outcome.err << outcome.out;
+    return outcome;
+  };
+  for (const char* key : {"steps", "seed", "rng", "dtype", "width", "greedy", "precision"}) {
+    write({{"prompt", "a cat"}, {key, bad}});
+    harmless({"generate", "--from", "x.png", "-o", "y.png"}, "expected");
+  }
+  write({{"prompt", "a " + bad}, {"model", bad}, {"model_hash", "0"}, {"steps", 1}, {"seed", 1}, {bad, bad}});
+  harmless({"generate", "--from", "x.png", "-o", "y.png", "-m", small_checkpoint().string(), "--size", "128x128", "-v"},
+           "another model");
+  EXPECT_FALSE(commands_a_terminal(harmless({"info", "x.png"}, "model: ").out));
+  write({{"prompt", "a"}, {"texts", {bad}}, {"steps", 1}});
+  harmless({"generate", "--from", "x.png", "-o", "z.png", "-m", small_checkpoint().string(), "--size", "128x128"},
+           "text to be drawn");
+  harmless({"generate", "a sign \"" + bad + "\"", "--steps", bad}, "steps: expected");
+  harmless({"generate", "a", "--" + bad}, "unknown option");
+  harmless({bad}, "expected a command");
+  harmless({"info", bad}, "expected a picture");
+  harmless({"generate", "a", "-m", bad}, "no such folder");
+  harmless({"generate", "a", "-o", bad + "/x.png"}, "can't be written");
+  harmless({"generate", "a", "-i", bad}, "expected a picture");
+  std::ofstream(folder_ / "c.toml") << "steps = \"" << evil << "\"\n";
+  harmless({"generate", "a", "--config", "c.toml"}, "steps: expected");
+  std::ofstream(folder_ / "c.toml") << "\"" << evil << "\" = 1\n";
+  harmless({"generate", "a", "--config", "c.toml"}, "the name of an option");
+}
+
+// Files are named exactly for programs, and without commands for a terminal.
+TEST_F(Output, AFilesNameCommandsNoTerminal) {
+  if (!Terminal::available()) GTEST_SKIP() << "this machine has no pseudo terminals";
+  const std::string name = "a\x1b]0;title\x07.png";
+  const Outcome piped = draw(name, {});
+  EXPECT_EQ(piped.out, name + "\n");
+  EXPECT_FALSE(commands_a_terminal(piped.err));
+  Terminal terminal({"generate", "a", "-m", small_checkpoint().string(), "--size", "128x128", "--steps", "1", "-q",
+                     "-y", "-o", (folder_ / name).string()});
+  EXPECT_EQ(terminal.finish(), 0);
+  EXPECT_EQ(terminal.seen().find("\x1b]0;title"), std::string::npos) << terminal.seen();
+}
+
 }  // namespace
 }  // namespace glm

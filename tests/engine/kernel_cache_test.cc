@@ -85,6 +85,36 @@ TEST_F(KernelCacheTest, ChecksOnceForACardAndABuild) {
   EXPECT_EQ(checks_, 4);
 }
 
+// Another job may have had the GPU while it was measured.
+TEST_F(KernelCacheTest, ThatAKernelIsSlowerIsMeasuredAgainAfterADay) {
+  KernelReport slow = good_report();
+  slow.verdicts[1].slower = true;
+  ask(false, slow);
+  ask();
+  EXPECT_EQ(checks_, 1) << "on the same day it is believed";
+  const auto age = [&](std::chrono::hours hours) {
+    const fs::path file = cache_.report_file(kCard, kBuild);
+    fs::last_write_time(file, fs::file_time_type::clock::now() - hours);
+  };
+  age(std::chrono::hours(25));
+  EXPECT_TRUE(same(ask(), good_report())) << "what it has shown now";
+  EXPECT_EQ(checks_, 2);
+  age(std::chrono::hours(10'000));
+  ask();
+  EXPECT_EQ(checks_, 2) << "anything else holds for good";
+}
+
+// A file from tomorrow, of a clock that was set, isn't believed for ever.
+TEST_F(KernelCacheTest, AReportFromTheFutureIsNoYoungerThanNow) {
+  KernelReport slow = good_report();
+  slow.verdicts[1].slower = true;
+  ask(false, slow);
+  const fs::path file = cache_.report_file(kCard, kBuild);
+  fs::last_write_time(file, fs::file_time_type::clock::now() + std::chrono::hours(100'000));
+  ask();
+  EXPECT_EQ(checks_, 2);
+}
+
 TEST_F(KernelCacheTest, KeepsErrorsThatAreNoNumbers) {
   KernelReport report = good_report();
   report.verdicts[0].error = NAN;
@@ -207,6 +237,29 @@ TEST_F(KernelCacheTest, TwoAtATimeShareOneCheck) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 4);
   EXPECT_EQ(checks, 1);
+}
+
+TEST_F(KernelCacheTest, WaitingForAnothersCheckIsCancelled) {
+  const KernelCache patient(place_);
+  std::atomic<bool> begun = false;
+  std::thread slow([&] {
+    (void)patient.report(kCard, kBuild, false, [&](const KernelCache::Begin& begin) {
+      begin("linear");
+      begun = true;
+      std::this_thread::sleep_for(std::chrono::seconds(2));
+      return good_report();
+    });
+  });
+  while (!begun) std::this_thread::yield();
+  CancelToken cancel;
+  cancel.cancel();
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(refused(ErrorCode::cancelled, {"cancelled"}, [&] {
+    (void)patient.report(
+        kCard, kBuild, false, [](const auto&) { return good_report(); }, &cancel);
+  }));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  slow.join();
 }
 
 TEST_F(KernelCacheTest, ACheckThatDoesNotEndIsNotWaitedForForever) {

@@ -71,6 +71,20 @@ TEST(JudgeTrial, MeasuresBoth) {
   EXPECT_GT(of_aten, 0);
 }
 
+// A launch that fails is done at once: it must not look fast.
+TEST(JudgeTrial, ALaunchThatFailsWhileItIsTimedIsAProblem) {
+  FakeTrial fake;
+  fake.trial.turns = {fake.trial.call};
+  fake.trial.aten = [](int) {};
+  int launches = 0;
+  const KernelVerdict v = judge_trial(fake.trial, at::kCPU, [&](const std::vector<cuda::Call>&) -> const char* {
+    fake.write(3);
+    return ++launches > 4 ? "too many resources" : nullptr;
+  });
+  EXPECT_GT(launches, 4);
+  EXPECT_EQ(v.problem, "too many resources");
+}
+
 TEST(MergedVerdicts, AreOneForAShapeWithTheWorstOfAll) {
   const std::vector<KernelVerdict> all = merged({{"linear", "bf16", "a", 1e-6, 1e-4, 0, 0, ""},
                                                  {"linear", "bf16", "a", NAN, 1e-4, 2, 3, "differs"},

@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <limits>
@@ -248,6 +250,25 @@ TEST_F(SafetensorsRoundTrip, ATensorKeepsTheFileMapped) {
   }
   fs::remove(file_);
   EXPECT_TRUE(same_bytes(tensor, tensors_.at("F32")));
+}
+
+// A download that is resumed, or rsync, may shorten a file after it was opened: an error, and no signal.
+TEST_F(SafetensorsRoundTrip, AFileThatIsCutAfterItWasOpenedIsRefused) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const SafetensorsFile file(file_);
+    fs::resize_file(file_, 100);
+    const bool named = static_cast<bool>(refused(ErrorCode::model, {file_.string(), "F64"}, [&] {
+      const at::Tensor tensor = file.tensor("F64");
+      volatile double sum = 0;
+      for (int64_t i = 0; i < tensor.numel(); ++i) sum = sum + tensor.const_data_ptr<double>()[i];
+    }));
+    ::_exit(named ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(SafetensorsRoundTrip, ACutFileIsRefused) {

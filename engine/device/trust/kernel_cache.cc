@@ -154,7 +154,7 @@ void KernelCache::keep(const KernelReport& report) const {
 }
 
 KernelReport KernelCache::report(const std::string& card, const std::string& build, bool check_again,
-                                 const Check& check) const {
+                                 const Check& check, const CancelToken* /*cancel*/) const {
   const auto without_marker = [&] {
     try {
       return check([](const std::string&) {});

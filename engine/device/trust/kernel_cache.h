@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "glm/cancel.h"
 #include "glm/kernel_verdicts.h"
 
 namespace glm {
@@ -32,7 +33,9 @@ class KernelCache {
   // always the latter. A report with a problem where an earlier check died, and where another process doesn't end its
   // own; those are not kept. A folder that can't be used only means that `check` is called. Throws what `check` throws,
   // Error(device) with the advice for what comes next.
-  KernelReport report(const std::string& card, const std::string& build, bool check_again, const Check& check) const;
+  // cancel: asked while another process's check is waited for, Error(cancelled).
+  KernelReport report(const std::string& card, const std::string& build, bool check_again, const Check& check,
+                      const CancelToken* cancel = nullptr) const;
 
   // Files of this card and build.
   std::filesystem::path report_file(const std::string& card, const std::string& build) const;

@@ -1,0 +1,60 @@
+// Every public function of C++, linked from outside; outside_test.sh looks that none of the headers' is missing here.
+#include <glm/encode.h>
+#include <glm/devices.h>
+#include <glm/kernel_report.h>
+#include <glm/picture_file.h>
+#include <glm/pipeline.h>
+#include <glm/plan.h>
+#include <glm/weight_formats.h>
+
+#include <iostream>
+
+namespace {
+
+// What a function throws is an Error, whatever it is asked.
+template <typename Call>
+void call(const char* name, Call function) {
+  try {
+    function();
+    std::cout << name << "\n";
+  } catch (const glm::Error& e) {
+    std::cout << name << " refused: " << e.what() << "\n";
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const std::string model = argv[1];
+  const std::string file = argv[2];
+  const glm::Image image{16, 16, std::vector<uint8_t>(768)};
+  call("write_png", [&] { glm::write_png(file, image); });
+  call("read_picture", [&] { glm::read_picture(file); });
+  call("encode_picture", [&] { glm::encode_picture(image, glm::PictureFormat::webp, 90, {}); });
+  call("decode_picture", [] { glm::decode_picture({}); });
+  call("read_about", [] { glm::read_about({}); });
+  call("devices", [] { glm::devices(); });
+  call("kernel_report", [] { glm::kernel_report("cuda", false); });
+  call("kernel_report", [] { glm::kernel_report("", false); });
+  call("first_problem", [] { glm::KernelReport().first_problem("bf16"); });
+  call("usable", [] { glm::KernelReport().usable("bf16"); });
+  call("weight_formats", [] { glm::weight_formats(); });
+  call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
+  call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
+  call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
+  call("stage_name", [] { glm::stage_name(glm::Stage::prior); });
+  call("Pipeline", [&] {
+    const glm::Pipeline pipeline(model, {.device = "cpu"});
+    glm::Request request;
+    request.prompt = "a";
+    request.width = request.height = 128;
+    request.steps = 1;
+    pipeline.warnings();
+    pipeline.device();
+    pipeline.dtype();
+    pipeline.details(request);
+    pipeline.generate(request, {});
+    pipeline.pixels(request, pipeline.latents(request, pipeline.tokens(request, {}), {}), {});
+  });
+}
