@@ -201,13 +201,13 @@ struct Call {
              .width = d.width,
              .height = d.height,
              .picture_bytes = product(3, d.width, d.height),
-             .grid_width = d.rendered_width / 32,
-             .grid_height = d.rendered_height / 32,
-             .tokens = product(1, d.rendered_width / 32, d.rendered_height / 32),
+             .grid_width = d.grid_width,
+             .grid_height = d.grid_height,
+             .tokens = product(1, d.grid_width, d.grid_height),
              .latent_channels = d.latent_channels,
-             .latent_width = d.rendered_width / 8,
-             .latent_height = d.rendered_height / 8,
-             .latents = product(d.latent_channels, d.rendered_width / 8, d.rendered_height / 8)};
+             .latent_width = d.latent_width,
+             .latent_height = d.latent_height,
+             .latents = product(d.latent_channels, d.latent_width, d.latent_height)};
   }
 
   // Is there an element of the caller's buffer for each of all pictures?

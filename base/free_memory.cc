@@ -1,5 +1,8 @@
 #include "base/free_memory.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -31,12 +34,21 @@ int64_t left_in(const std::string& folder) {
   return std::max<int64_t>(limit - used + std::min(cached, used), 0);
 }
 
+// What the limit of the address space (ulimit -v) leaves.
+int64_t left_of_address_space() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur >= static_cast<rlim_t>(kNoLimit)) return kNoLimit;
+  int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return std::max<int64_t>(static_cast<int64_t>(limit.rlim_cur) - pages * ::sysconf(_SC_PAGESIZE), 0);
+}
+
 }  // namespace
 
 int64_t free_memory() {
   const int64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
   int64_t least = kilobytes < 0 ? kNoLimit : kilobytes * 1024;
-  least = std::min(least, left_in("/sys/fs/cgroup"));
+  least = std::min({least, left_of_address_space(), left_in("/sys/fs/cgroup")});
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with("0::")) continue;  // the unified hierarchy

@@ -134,7 +134,7 @@ void print_summary(const std::vector<Written>& written, const Details& d, const 
   line << "  " << size_text(d.width, d.height);
   if (is_cropped(d)) {
     line << " of " << size_text(d.rendered_width, d.rendered_height) << ", grid "
-         << size_text(d.rendered_width / 32, d.rendered_height / 32);
+         << size_text(d.grid_width, d.grid_height);
   }
   line.precision(2);
   line << std::fixed;

@@ -6,12 +6,10 @@
 #include <optional>
 
 #include "base/cpu_count.h"
-#include "base/free_memory.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
-#include "engine/run/cost.h"
 #include "engine/run/model.h"
 #include "engine/run/picture_run.h"
 #include "engine/run/settings.h"
@@ -64,35 +62,50 @@ struct Pipeline::Engine {
     });
   }
 
-  // Runs a public call on the pipeline's thread and returns what it returns.
+  // Runs a public call on the pipeline's thread and returns what it returns. callbacks: the caller's, of a call that
+  // may be made a second time as long as it has handed out nothing.
   template <typename Call>
-  auto run(const CancelToken* cancel, Call call) {
-    std::optional<decltype(call())> result;
+  auto run(const Callbacks& callbacks, Call call) {
+    std::optional<decltype(call(callbacks))> result;
+    bool handed_out = false;
+    const Callbacks own = watched(callbacks, &handed_out);
     queue.run(
         [&] {
           try {
-            result = guarded(model->device, [&] {
-              at::set_num_threads(threads);
-              return call();
-            });
+            result = computed(own, call);
           } catch (const Error& e) {
-            if (e.code() == ErrorCode::memory) kept->references.clear();  // for the next call
-            throw;
+            if (e.code() != ErrorCode::memory || kept->references.count() == 0) throw;
+            kept->references.clear();  // they give way to this call, or to the next
+            if (handed_out) throw;
           }
+          if (!result) result = computed(own, call);
         },
-        cancel);
+        callbacks.cancel);
     return std::move(*result);
   }
 
-  // A GPU says itself when it has too little; of the computer's memory the kernel would end the process.
-  void check_memory(const Request& request) const {
-    if (!model->device.is_cpu()) return;
-    const Settings s = settle(request, model->config);
-    const double need = working_bytes(model->config, s.canvas(), static_cast<double>(c10::elementSize(model->dtype)));
-    const int64_t found = free_memory();
-    if (need <= static_cast<double>(found)) return;
-    throw out_of_memory("tried to allocate " + std::to_string(static_cast<int64_t>(need)) + " of " +
-                        std::to_string(found) + " bytes");
+  template <typename Call>
+  auto computed(const Callbacks& callbacks, Call call) const {
+    return guarded(model->device, [&] {
+      at::set_num_threads(threads);
+      return call(callbacks);
+    });
+  }
+
+  // The same callbacks; *handed_out becomes true when a picture, a preview or a tensor goes to the caller.
+  static Callbacks watched(const Callbacks& callbacks, bool* handed_out) {
+    Callbacks own = callbacks;
+    const auto watch = [handed_out](auto& callback) {
+      if (!callback) return;
+      callback = [handed_out, given = std::move(callback)](auto&& value) {
+        *handed_out = true;
+        given(std::forward<decltype(value)>(value));
+      };
+    };
+    watch(own.picture);
+    watch(own.preview);
+    watch(own.tap);
+    return own;
   }
 
   int threads;
@@ -104,50 +117,58 @@ struct Pipeline::Engine {
 };
 
 Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
-    : engine_(guarded(at::kCPU, [&] { return std::make_unique<Engine>(checkpoint, options); })) {}
+    : engine_(guarded(at::kCPU, [&] { return std::make_shared<Engine>(checkpoint, options); })) {}
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
+// A call keeps it: the pipeline may go meanwhile, in a callback for example.
+std::shared_ptr<Pipeline::Engine> Pipeline::engine() const {
+  if (engine_ != nullptr) return engine_;
+  throw Error(ErrorCode::usage, "expected a pipeline with a checkpoint, found one that was moved from");
+}
+
 const std::vector<std::string>& Pipeline::warnings() const {
-  return engine_->warnings;
+  return engine()->warnings;
 }
 const std::string& Pipeline::device() const {
-  return engine_->device;
+  return engine()->device;
 }
 const std::string& Pipeline::dtype() const {
-  return engine_->dtype;
+  return engine()->dtype;
 }
 
 Details Pipeline::details(const Request& request) const {
-  const ModelConfig& config = engine_->model->config;
+  const std::shared_ptr<Engine> e = engine();
+  const ModelConfig& config = e->model->config;
   return guarded(at::kCPU, [&] { return details_of(settle(request, config), config); });
 }
 
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
-  Engine& e = *engine_;
-  return e.run(callbacks.cancel, [&] {
-    e.check_memory(request);
-    Result result = run_picture(*e.model, *e.kept, request, callbacks);
-    result.peak_bytes = peak_memory_of(e.model->device);
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks, [&](const Callbacks& own) {
+    Result result = run_picture(*e->model, *e->kept, request, own);
+    result.peak_bytes = peak_memory_of(e->model->device);
     return result;
   });
 }
 
 std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
-  Engine& e = *engine_;
-  return e.run(callbacks.cancel, [&] { return run_tokens(*e.model, *e.kept, request, callbacks); });
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks, [&](const Callbacks& own) { return run_tokens(*e->model, *e->kept, request, own); });
 }
 
 std::vector<Latents> Pipeline::latents(const Request& request, const std::vector<Tokens>& tokens,
                                        const Callbacks& callbacks) const {
-  Engine& e = *engine_;
-  return e.run(callbacks.cancel, [&] { return run_latents(*e.model, *e.kept, request, tokens, callbacks); });
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks,
+                [&](const Callbacks& own) { return run_latents(*e->model, *e->kept, request, tokens, own); });
 }
 
 Result Pipeline::pixels(const Request& request, const std::vector<Latents>& latents, const Callbacks& callbacks) const {
-  Engine& e = *engine_;
-  return e.run(callbacks.cancel, [&] { return run_pixels(*e.model, *e.kept, request, latents, callbacks); });
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks,
+                [&](const Callbacks& own) { return run_pixels(*e->model, *e->kept, request, latents, own); });
 }
 
 }  // namespace glm

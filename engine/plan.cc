@@ -14,6 +14,7 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
+#include "engine/run/memory.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "tokenizer/glyph_text.h"
@@ -92,7 +93,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .tokens = work_of(config, s.canvas(), kPromptLength, preview).tokens,
           .weight_bytes = weight_bytes(
               config, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes),
-          .working_bytes = working_bytes(config, s.canvas(), element),
+          .working_bytes = call_bytes(config, load_of(config, request, s, /*keeps_pictures=*/true), element),
           .free_bytes = free_memory_of(device),
           .seconds = seconds_of(config, s, request, Speed(device, dtype))};
 }

@@ -308,7 +308,7 @@ VaeConfig vae_config(const Section& s, const DitConfig& dit) {
     s.fail("latent_channels", "the transformer's in_channels (" + std::to_string(dit.in_channels) + ")",
            c.latent_channels);
   }
-  // The prompt's grid counts cells of 32 pixels and its ids are doubled on both axes to the decoder's patches.
+  // The prompt's grid counts tokens of 32 pixels, and a token is two patches on each axis.
   if (c.scale() * dit.patch != 16) {
     s.fail("block_out_channels", "so many blocks that a transformer's patch covers 16 pixels", c.channels);
   }
@@ -378,6 +378,20 @@ std::string model_dtype(const Section& s) {
 }
 
 }  // namespace
+
+Geometry ModelConfig::geometry(Grid tokens) const {
+  const auto times = [&](int64_t factor) { return Grid{factor * tokens.height, factor * tokens.width}; };
+  return {.height = cell() * tokens.height,
+          .width = cell() * tokens.width,
+          .tokens = tokens,
+          .patches = times(2),
+          .latents = times(2 * dit.patch)};
+}
+
+std::vector<int64_t> ModelConfig::latent_shape(Grid tokens) const {
+  const Grid latents = geometry(tokens).latents;
+  return {1, vae.latent_channels, latents.height, latents.width};
+}
 
 ModelConfig::ModelConfig(const fs::path& folder) {
   check_model_index(folder);

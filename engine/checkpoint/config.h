@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/grid.h"
+
 namespace glm {
 
 // vision_language_encoder/config.json, text_config. Upstream: GlmImageTextConfig
@@ -129,6 +131,15 @@ struct PictureDefaults {
   double guidance = 0;
 };
 
+// A rendered picture in each stage's own units.
+struct Geometry {
+  int64_t height;  // pixels
+  int64_t width;
+  Grid tokens;   // the prior's
+  Grid patches;  // the DiT's: 2 x 2 for each token
+  Grid latents;  // the VAE's
+};
+
 struct ModelConfig {
   PriorConfig prior;
   GenerationConfig generation;
@@ -141,6 +152,11 @@ struct ModelConfig {
   ScheduleConfig schedule;
   PictureDefaults picture;
   std::string dtype;  // the vision_language_encoder's: "float32", "bfloat16" or "float16"
+
+  int64_t patch() const { return vae.scale() * dit.patch; }  // pixels a side of a patch of the DiT
+  int64_t cell() const { return 2 * patch(); }               // pixels a side of a token
+  Geometry geometry(Grid tokens) const;                      // of a picture of so many tokens
+  std::vector<int64_t> latent_shape(Grid tokens) const;      // its latents: [1, C, h, w]
 
   // Reads and cross-checks the json files of a checkpoint in the public layout. Throws Error(model) naming the file,
   // the key, what was expected and what was found.

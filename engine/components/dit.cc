@@ -10,8 +10,7 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kPatch = 16;  // pixels a side (config.cc checks that)
-constexpr double kEps = 1e-5;   // of every layer norm here: a literal in upstream's classes
+constexpr double kEps = 1e-5;  // of every layer norm here: a literal in upstream's classes
 enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScaleMlp, kGateMlp, kChunks };
 
 // Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n,
@@ -119,14 +118,15 @@ DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop
   return branch;
 }
 
-DitCanvas Dit::canvas(int64_t height, int64_t width) const {
+DitCanvas Dit::canvas(const Geometry& geometry) const {
   // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
   const at::TensorOptions wide = options_.dtype(at::kFloat);
   const at::ScalarType dtype = options_.dtype().toScalarType();
   const at::Tensor sizes =  // with the crop at (0, 0)
-      at::tensor({0.0, 0.0, static_cast<double>(height), static_cast<double>(width)}, wide).to(dtype);
+      at::tensor({0.0, 0.0, static_cast<double>(geometry.height), static_cast<double>(geometry.width)}, wide).to(dtype);
   const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype);
-  return {.rotary = patch_rotary_table(config_.head_dim, height / kPatch, width / kPatch, options_.device()),
+  return {.rotary =
+              patch_rotary_table(config_.head_dim, geometry.patches.height, geometry.patches.width, options_.device()),
           .size = size_second_.forward(at::silu(size_first_.forward(size)))};
 }
 

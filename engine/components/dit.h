@@ -96,8 +96,7 @@ class Dit {
   // prompt). Taps: glyph_hidden, prior_hidden.
   DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
 
-  // height, width: pixels, multiples of 16
-  DitCanvas canvas(int64_t height, int64_t width) const;
+  DitCanvas canvas(const Geometry& geometry) const;
 
   // The velocity of `latents` [1, C, h, w], from any device, for each branch, all in one pass. canvas: of their size;
   // timestep: 0 .. train_timesteps - 1. Taps, one for each branch: temb, image_hidden, block{i}, block{i}.text,

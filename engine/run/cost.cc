@@ -7,9 +7,11 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kGlyphRows = 64;     // of a text or two
-constexpr double kTaps = 9;            // of a convolution of 3 x 3
-constexpr double kWholeVae = 5.0 / 3;  // the encoder has about two thirds of the decoder's weights
+constexpr double kGlyphRows = 64;         // of a text or two
+constexpr double kMostGlyphBytes = 2048;  // of a text: upstream cuts what is longer
+constexpr double kPromptPositions = 512;  // a long prompt's
+constexpr double kTaps = 9;               // of a convolution of 3 x 3
+constexpr double kWholeVae = 5.0 / 3;     // the encoder has about two thirds of the decoder's weights
 
 double real(int64_t n) {
   return static_cast<double>(n);
@@ -49,8 +51,32 @@ double dit_blocks(const DitConfig& c) {
   return real(c.layers) * 12 * decoder_width(c) * decoder_width(c);
 }
 
-double rows(const Canvas& canvas) {
-  return real(canvas.branches) * real(4 * canvas.grid.cells() + kGlyphRows);
+double rows(const Canvas& canvas, double glyph_rows) {
+  return real(canvas.branches) * (real(canvas.geometry.patches.cells()) + glyph_rows);
+}
+
+// Numbers of the widest convolution's input and output, for a picture or a reference of this size.
+double widest_convolution(const VaeConfig& c, const Geometry& g) {
+  double widest = 0;
+  for_decoder_convs(c, [&](double in, double out, double pixels) {
+    widest = std::max(widest, real(g.latents.cells()) * pixels * (in + out));
+  });
+  return widest;
+}
+
+// Numbers that a pass of the DiT holds of each row: the row, queries, keys, values, the feed-forward's four.
+double dit_pass(const DitConfig& c, double row_count) {
+  return row_count * decoder_width(c) * 8;
+}
+
+// Numbers of the scores' bias, which all blocks share: of each text and head, its longest length squared.
+double glyph_bias(const GlyphConfig& c, const CallLoad& load) {
+  const double length = std::min(real(load.bytes), kMostGlyphBytes) + 2;
+  return real(load.texts) * real(c.heads) * length * length;
+}
+
+double glyph_rows(const CallLoad& load) {
+  return real(load.texts) * (std::min(real(load.bytes), kMostGlyphBytes) + 2);
 }
 
 }  // namespace
@@ -73,27 +99,45 @@ double weight_bytes(const ModelConfig& c, double element, double prior_element) 
   return prior_layers(p) * prior_element + (tables + dit + vision + codebook + glyph + kWholeVae * vae) * element;
 }
 
-double working_bytes(const ModelConfig& c, const Canvas& canvas, double element) {
-  const double cells = real(canvas.grid.cells());
-  const double cache = 2 * real(c.prior.layers) * (2 * cells + 512) * real(c.prior.kv_heads) * real(c.prior.head_dim);
-  const double denoise =
-      rows(canvas) * decoder_width(c.dit) * 8;  // rows, queries, keys, values, the feed-forward's four
-  double largest = 0;
-  for_decoder_convs(c.vae, [&](double in, double out, double pixels) {
-    largest = std::max(largest, 16 * cells * pixels * (in + out));
-  });
-  return element * std::max({cache, denoise, largest});
+double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
+  const Geometry& g = load.canvas.geometry;
+  const double cells = real(g.tokens.cells());
+  double held = 8 * cells * real(load.pictures);  // tokens
+  if (load.pixels && load.keeps_pictures) held += 3 * real(g.height) * real(g.width) * real(load.pictures);
+  double stage = 0;  // numbers of the largest
+  double places = 0;
+  if (load.tokens || load.latents) {
+    for (const Grid& grid : load.references) {
+      const Geometry own = c.geometry(grid);
+      const double patches = real(own.patches.cells());
+      held += 2 * real(c.dit.layers) * patches * decoder_width(c.dit) * element;  // keys and values
+      held += 3 * real(own.height) * real(own.width);
+      stage = std::max({stage, widest_convolution(c.vae, own), dit_pass(c.dit, patches)});
+      places += real(grid.cells());
+    }
+  }
+  if (load.tokens) {
+    const double positions = 2 * cells + places + kPromptPositions;
+    stage = std::max(stage, 2 * real(c.prior.layers) * positions * real(c.prior.kv_heads) * real(c.prior.head_dim));
+  }
+  if (load.latents) {
+    stage = std::max({stage, glyph_bias(c.glyph, load), dit_pass(c.dit, rows(load.canvas, glyph_rows(load)))});
+  }
+  if (load.pixels) stage = std::max(stage, widest_convolution(c.vae, g));
+  return held + element * stage;
 }
 
 Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, bool preview) {
-  const int64_t cells = canvas.grid.cells();
-  const int64_t small = preview ? preview_grid(canvas.grid).cells() : 0;
-  const double sequence = real(4 * cells + kGlyphRows);
+  const Geometry& g = canvas.geometry;
+  const int64_t cells = g.tokens.cells();
+  const int64_t small = preview ? preview_grid(g.tokens).cells() : 0;
+  const double sequence = real(g.patches.cells()) + kGlyphRows;
   double pixels = 0;
-  for_decoder_convs(
-      c.vae, [&](double in, double out, double each) { pixels += 2 * kTaps * in * out * each * 16 * real(cells); });
+  for_decoder_convs(c.vae, [&](double in, double out, double each) {
+    pixels += 2 * kTaps * in * out * each * real(g.latents.cells());
+  });
   return {.prompt = 2 * prior_layers(c.prior) * real(prompt_length),
-          .step = 2 * dit_blocks(c.dit) * rows(canvas) +
+          .step = 2 * dit_blocks(c.dit) * rows(canvas, kGlyphRows) +
                   real(canvas.branches) * real(c.dit.layers) * 4 * sequence * sequence * decoder_width(c.dit),
           .pixels = pixels,
           .read = prior_layers(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),

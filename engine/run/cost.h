@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
-#include "base/grid.h"
 #include "engine/checkpoint/config.h"
 
 namespace glm {
@@ -14,12 +14,26 @@ double weight_bytes(const ModelConfig& c, double element, double prior_element);
 
 // A picture, as far as its cost goes.
 struct Canvas {
-  Grid grid;
+  Geometry geometry;
   int64_t branches;  // 2 with guidance
 };
 
-// Bytes that one picture needs beside the weights, at least.
-double working_bytes(const ModelConfig& c, const Canvas& canvas, double element);
+// A call, as far as its memory goes.
+struct CallLoad {
+  Canvas canvas;
+  int64_t pictures = 1;
+  bool keeps_pictures = true;  // until its end: the caller doesn't take each as soon as it is finished
+  std::vector<Grid> references;
+  int64_t texts = 1;  // quoted ones
+  int64_t bytes = 0;  // of the longest text
+  // Which stages run. References are read for the first two.
+  bool tokens = true;
+  bool latents = true;
+  bool pixels = true;
+};
+
+// Bytes that a call needs beside the weights, at least: what it holds and the largest of its stages.
+double call_bytes(const ModelConfig& c, const CallLoad& load, double element);
 
 // Multiplications and additions.
 struct Work {

@@ -16,7 +16,7 @@ Injection::Injection(const std::filesystem::path& file) {
     throw Error(ErrorCode::usage, "can't inject " + file.string() + ": expected a file that --dump wrote, found none");
   }
   try {
-    file_.emplace(file);
+    file_ = std::make_shared<const SafetensorsFile>(file);
   } catch (const Error& e) {
     // The advice at the end is about a checkpoint's files.
     const std::string what = e.what();
@@ -46,7 +46,14 @@ void Injection::fail(const std::string& name, const std::string& expected, const
                                     expected + ", found " + found);
 }
 
-at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) const {
+Injection Injection::of(int64_t picture, int64_t pictures) const {
+  Injection own = *this;
+  own.picture_ = picture;
+  own.pictures_ = pictures;
+  return own;
+}
+
+bool Injection::check_shape(const std::string& name, at::IntArrayRef shape) const {
   const std::vector<int64_t>& stored = file_->tensors().at(name).shape;
   std::vector<int64_t> found = stored;
   const bool one_each = pictures_ > 1 && !found.empty() && shape[0] == 1 && found[0] == pictures_;
@@ -55,13 +62,18 @@ at::Tensor Injection::checked(const std::string& name, at::IntArrayRef shape) co
       found.size() == shape.size() && std::equal(found.begin(), found.end(), shape.begin(),
                                                  [](int64_t f, int64_t s) { return f == s || (s == -1 && f >= 1); });
   if (!fits) fail(name, "shape " + shape_text(shape) + " (-1: any)", shape_text(stored));
+  return one_each;
+}
+
+at::Tensor Injection::read(const std::string& name, at::IntArrayRef shape) const {
+  const bool one_each = check_shape(name, shape);
   const at::Tensor tensor = file_->tensor(name);
   return one_each ? tensor.slice(0, picture_, picture_ + 1) : tensor;
 }
 
 std::optional<at::Tensor> Injection::ids(const std::string& name, at::IntArrayRef shape, int64_t limit) const {
   if (!has(name)) return std::nullopt;
-  const at::Tensor ids = checked(name, shape);
+  const at::Tensor ids = read(name, shape);
   if (ids.scalar_type() != at::kLong) fail(name, "I64", dtype_name(ids.scalar_type()));
   const auto low = ids.min().item<int64_t>();
   const auto high = ids.max().item<int64_t>();
@@ -74,9 +86,15 @@ std::optional<at::Tensor> Injection::ids(const std::string& name, at::IntArrayRe
 std::optional<at::Tensor> Injection::values(const std::string& name, at::IntArrayRef shape,
                                             at::ScalarType dtype) const {
   if (!has(name)) return std::nullopt;
-  const at::Tensor values = checked(name, shape);
-  if (!values.is_floating_point()) fail(name, "floating-point numbers", dtype_name(values.scalar_type()));
-  return values.to(dtype);
+  check_values(name, shape);
+  return read(name, shape).to(dtype);
+}
+
+void Injection::check_values(const std::string& name, at::IntArrayRef shape) const {
+  if (!has(name)) return;
+  check_shape(name, shape);
+  const at::ScalarType stored = file_->tensors().at(name).dtype;
+  if (!at::isFloatingType(stored)) fail(name, "floating-point numbers", dtype_name(stored));
 }
 
 int64_t Injection::last_step() const {

@@ -12,7 +12,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
 #include "engine/device/upload.h"
-#include "engine/run/cost.h"
+#include "engine/run/memory.h"
 #include "engine/run/prior_kernels.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
@@ -24,27 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLanguage = "vision_language_encoder";
-
-// Before the kernel's killer finds out.
-void check_memory(const ModelConfig& c, at::ScalarType dtype, at::Device device, const ModelOptions& options) {
-  const auto element = static_cast<double>(c10::elementSize(dtype));
-  const double need =
-      weight_bytes(c, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes);
-  release_cached_memory(device);  // what an earlier model left
-  const auto found = static_cast<double>(free_memory_of(device));
-  if (need <= found) return;
-  const auto gigabytes = [](double bytes) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f GB", bytes / 1e9);
-    return std::string(text);
-  };
-  const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
-                             : device.is_cpu()   ? "end other programs, or take a machine with more"
-                                                 : "take --precision prior=int4, another GPU or --device cpu";
-  throw Error(ErrorCode::memory, "expected " + gigabytes(need) + " of memory for the weights, found " +
-                                     gigabytes(found) + " free on " +
-                                     (device.is_cpu() ? "this machine" : device.str()) + "; " + advice);
-}
 
 }  // namespace
 
@@ -59,7 +38,7 @@ struct Model::Loader {
         kernels(
             choose_prior_kernels(config.prior, dtype, device, {options.prior_precision, options.kernels}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
-    check_memory(config, dtype, device, options);
+    check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }
 
   // The weights of one of the checkpoint's folders, opened once for all components in it.

@@ -1,4 +1,5 @@
-// One request through the stages: references, prior, glyphs, denoising, decoding. Upstream: GlmImagePipeline.__call__
+// One request through the stages: references, tokens, glyphs, denoising, decoding.
+// Upstream: GlmImagePipeline.__call__
 #pragma once
 
 #include <optional>
@@ -17,6 +18,7 @@ struct Kept {
   std::optional<LatentPreview> preview;  // made when the first one is wanted
 };
 
+// All of the way. Throws Error(usage), and Error(memory) for what can't fit, before the first stage begins.
 Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
 
 // Its parts.

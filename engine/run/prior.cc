@@ -16,15 +16,6 @@
 namespace glm {
 namespace {
 
-void check_positions(const at::Tensor& positions, int64_t max_positions) {
-  const auto largest = positions.max().item<int64_t>();
-  if (largest >= max_positions) {
-    throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " +
-                                      std::to_string(largest) + ", the model has " + std::to_string(max_positions) +
-                                      "; shorten the prompt");
-  }
-}
-
 constexpr size_t kBatch = cuda::kMaxBatch;
 
 // Positions of a request, i64 [3, 1, …].
@@ -33,10 +24,9 @@ struct Positions {
   at::Tensor all() const { return at::cat({prompt, grids}, -1); }
 };
 
-Positions positions_of(const PriorRequest& request, const ModelConfig& c) {
+Positions positions_of(const PriorRequest& request) {
   Positions p{.prompt = prompt_positions(request.ids.size(1), request.sources), .grids = {}};
   p.grids = grid_positions(position_after(p.prompt), {request.preview, request.target});
-  check_positions(p.all(), c.prior.max_positions);
   return p;
 }
 
@@ -68,7 +58,7 @@ struct FedPrompt {
 at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
                         FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
   const int64_t cells = cells_of(request);
-  const Positions positions = positions_of(request, c);
+  const Positions positions = positions_of(request);
   tap.stage("position_ids_prefill", positions.prompt);
 
   fed.feed(transformer, request.ids, positions.all(), tap / "prefill");
@@ -106,7 +96,7 @@ std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, con
   std::vector<DecodeRow> rows;
   std::vector<Positions> positions;
   for (const PriorRequest& request : requests) {
-    positions.push_back(positions_of(request, c));
+    positions.push_back(positions_of(request));
     tap.stage("position_ids_prefill", positions.back().prompt);
     rows.push_back({.prompt = {}, .logits = {}, .cells = cells_of(request), .rng = request.rng, .seed = request.seed});
     const size_t last = rows.size() - 1;
@@ -138,6 +128,15 @@ bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
 }
 
 }  // namespace
+
+void check_positions(const PriorRequest& request, const ModelConfig& c) {
+  const auto largest = positions_of(request).all().max().item<int64_t>();
+  if (largest >= c.prior.max_positions) {
+    throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " +
+                                      std::to_string(largest) + ", the model has " +
+                                      std::to_string(c.prior.max_positions) + "; shorten the prompt");
+  }
+}
 
 std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
                                         const std::vector<PriorRequest>& requests, const StepDone& done,

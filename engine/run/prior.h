@@ -28,11 +28,14 @@ struct PriorRequest {
   uint64_t seed = 0;
 };
 
+// Throws Error(usage) for a request whose prompt runs past the model's positions.
+void check_positions(const PriorRequest& request, const ModelConfig& c);
+
 // Of each request i64 [1, n], n = preview + target + 1, on the CPU; fewer only with allow_early_stop. A packed
 // transformer decodes up to 16 requests of the same sampling in one pass; else one follows the other. The tokens don't
-// depend on who shares the call. Throws Error(model) when logits are not finite, Error(usage) for a prompt that runs
-// past the model's positions. Taps of each request: position_ids_prefill, position_ids_decode, prefill.*, logits; the
-// last two only one by one.
+// depend on who shares the call. The requests have passed check_positions(). Throws Error(model) when logits are not
+// finite. Taps of each request: position_ids_prefill, position_ids_decode, prefill.*, logits; the last two only one by
+// one.
 std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
                                         const std::vector<PriorRequest>& requests, const StepDone& done,
                                         const Tap& tap);

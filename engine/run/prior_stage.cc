@@ -1,32 +1,54 @@
 #include "engine/run/prior_stage.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "glm/error.h"
+#include "tokenizer/prompt_layout.h"
 
 namespace glm {
+namespace {
+
+// Below this many weights a token takes so little that a second thread brings nothing, and on a busy machine costs much
+// (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
+constexpr int64_t kWeightsWorthThreads = 50'000'000;
+
+// While it lives, a small prior computes on one thread.
+class PriorThreads {
+ public:
+  explicit PriorThreads(const PriorConfig& c) : before_(at::get_num_threads()) {
+    const int64_t weights = c.layers * c.dim * (2 * c.heads * c.head_dim + 3 * c.inner_dim);
+    if (weights <= kWeightsWorthThreads) at::set_num_threads(1);
+  }
+  ~PriorThreads() { at::set_num_threads(before_); }
+  PriorThreads(const PriorThreads&) = delete;
+  PriorThreads& operator=(const PriorThreads&) = delete;
+
+ private:
+  int before_;
+};
+
+// A prior that was given a wrong prompt, or damaged weights, repeats a few tokens, and the DiT paints them white.
+void warn_of_collapse(uint64_t seed, const at::Tensor& ids, std::vector<std::string>* warnings) {
+  const int64_t distinct = std::get<0>(at::_unique(ids)).numel();
+  if (distinct * 50 >= ids.numel()) return;
+  warnings->push_back("the picture of seed " + std::to_string(seed) + " is made of " + std::to_string(distinct) +
+                      " different tokens where " + std::to_string(ids.numel()) +
+                      " are drawn; it may be empty: try another seed or prompt");
+}
+
+}  // namespace
 
 // With references the picture's grid is the only one.
 Grid PriorStage::preview() const {
-  return references_.empty() ? preview_grid(settings_.grid()) : Grid{0, 0};
+  return sources_.empty() ? preview_grid(c_.settings.grid()) : Grid{0, 0};
 }
 
-std::vector<Grid> PriorStage::sources() const {
-  std::vector<Grid> grids;
-  for (const auto& reference : references_) grids.push_back(reference->grid);
-  return grids;
-}
-
-at::Tensor PriorStage::injected_ids() const {
-  return injected_.ids("prior.ids", {1, 4 * settings_.grid().cells()}, m_.config.generation.codebook)
-      .value_or(at::Tensor());
-}
-
-at::Tensor PriorStage::injected_tokens() const {
-  at::Tensor injected = *injected_.ids("ar.generated", {1, -1}, m_.config.prior.vocab);
+at::Tensor PriorStage::injected_tokens(const PictureJob& job) const {
+  at::Tensor injected = *job.injected.ids("ar.generated", {1, -1}, c_.model.config.prior.vocab);
   const int64_t first = preview().cells();
-  const int64_t cells = first + settings_.grid().cells();
-  const int64_t codebook = m_.config.generation.codebook;
+  const int64_t cells = first + c_.settings.grid().cells();
+  const int64_t codebook = c_.model.config.generation.codebook;
   if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
     throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
                                       " image tokens with ids below " + std::to_string(codebook) +
@@ -36,43 +58,98 @@ at::Tensor PriorStage::injected_tokens() const {
 }
 
 at::Tensor PriorStage::large_grid(const at::Tensor& generated) const {
-  return glm::large_grid(generated, preview(), settings_.grid(), m_.config.generation.codebook);
+  return glm::large_grid(generated, preview(), c_.settings.grid(), c_.model.config.generation.codebook);
 }
 
-at::Tensor PriorStage::prompt_ids() const {
-  if (auto injected = injected_.ids("ar.in.input_ids", {1, -1}, m_.config.prior.vocab)) return *injected;
-  PromptLayout layout = layout_prompt(m_.text_tokenizer, m_.layout_tokens, request_.prompt, settings_.grid(),
-                                      request_.parse_special, sources());
-  if (m_.random_weights) layout.ids.back() = m_.config.generation.image_begin;
+at::Tensor PriorStage::prompt_ids(const PictureJob& job) const {
+  const Model& m = c_.model;
+  if (auto injected = job.injected.ids("ar.in.input_ids", {1, -1}, m.config.prior.vocab)) return *injected;
+  PromptLayout layout = layout_prompt(m.text_tokenizer, m.layout_tokens, c_.request.prompt, c_.settings.grid(),
+                                      c_.request.parse_special, sources_);
+  if (m.random_weights) layout.ids.back() = m.config.generation.image_begin;
   at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
-  if (ids.max().item<int64_t>() >= m_.config.prior.vocab) {
-    throw Error(ErrorCode::model, (m_.folder / "processor/tokenizer.json").string() +
-                                      ": expected ids below vocab_size (" + std::to_string(m_.config.prior.vocab) +
+  if (ids.max().item<int64_t>() >= m.config.prior.vocab) {
+    throw Error(ErrorCode::model, (m.folder / "processor/tokenizer.json").string() +
+                                      ": expected ids below vocab_size (" + std::to_string(m.config.prior.vocab) +
                                       "), found " + std::to_string(ids.max().item<int64_t>()));
   }
   return ids;
 }
 
-PriorRequest PriorStage::request(uint64_t seed, const Tap& tap) const {
-  const at::Tensor ids = prompt_ids();
-  tap.stage("ar.in.input_ids", ids);
-  std::vector<Grid> grids = sources();
-  grids.push_back(settings_.grid());
-  if (references_.empty()) grids.push_back(preview());
+PriorRequest PriorStage::request(const PictureJob& job) const {
+  return {.ids = prompt_ids(job),
+          .preview = preview(),
+          .target = c_.settings.grid(),
+          .sources = sources_,
+          .sampling = {.temperature = c_.settings.temperature,
+                       .top_p = c_.settings.top_p,
+                       .top_k = c_.settings.top_k,
+                       .greedy = c_.request.greedy},
+          .allow_early_stop = c_.request.allow_early_stop,
+          .rng = c_.request.rng,
+          .seed = job.seed};
+}
+
+void PriorStage::check(const PictureJob& job) const {
+  const int64_t patches = c_.settings.geometry.patches.cells();
+  if (job.injected.ids("prior.ids", {1, patches}, c_.model.config.generation.codebook)) return;
+  if (job.injected.has("ar.generated")) {
+    injected_tokens(job);
+    return;
+  }
+  const PriorRequest asked = request(job);
+  check_places(asked.ids, sources_, c_.model);
+  check_positions(asked, c_.model.config);
+}
+
+std::vector<at::Tensor> PriorStage::generated(const std::vector<PictureJob>& jobs,
+                                              const std::vector<std::shared_ptr<const Reference>>& references) const {
+  std::vector<at::Tensor> written;
+  if (jobs[0].injected.has("ar.generated")) {
+    for (const PictureJob& job : jobs) written.push_back(injected_tokens(job));
+    return written;
+  }
+  std::vector<Grid> grids = sources_;
+  grids.push_back(c_.settings.grid());
+  if (sources_.empty()) grids.push_back(preview());
   std::vector<int64_t> flat;
   for (const Grid& g : grids) flat.insert(flat.end(), {1, g.height, g.width});
-  tap.stage("ar.in.image_grid_thw", at::tensor(flat, at::kLong).view({-1, 3}));
-  return {.ids = place_tokens(ids, references_, m_),
-          .preview = preview(),
-          .target = settings_.grid(),
-          .sources = sources(),
-          .sampling = {.temperature = settings_.temperature,
-                       .top_p = settings_.top_p,
-                       .top_k = settings_.top_k,
-                       .greedy = request_.greedy},
-          .allow_early_stop = request_.allow_early_stop,
-          .rng = request_.rng,
-          .seed = seed};
+  std::vector<PriorRequest> requests;
+  for (const PictureJob& job : jobs) {
+    requests.push_back(request(job));
+    c_.tap.stage("ar.in.input_ids", requests.back().ids);
+    c_.tap.stage("ar.in.image_grid_thw", at::tensor(flat, at::kLong).view({-1, 3}));
+    requests.back().ids = place_tokens(requests.back().ids, references);
+  }
+  return generate_tokens(
+      c_.model.prior, c_.model.config, requests,
+      [&](int64_t n, int64_t total) { c_.progress.tell(Stage::prior, n, total); }, c_.tap / "ar");
+}
+
+std::vector<at::Tensor> PriorStage::grids(const std::vector<PictureJob>& jobs,
+                                          const std::vector<std::shared_ptr<const Reference>>& references,
+                                          std::vector<std::string>* warnings) const {
+  std::vector<at::Tensor> all(jobs.size());
+  c_.progress.timed(Stage::prior, [&] {
+    if (jobs[0].injected.has("prior.ids")) return;
+    const PriorThreads threads(c_.model.config.prior);
+    const std::vector<at::Tensor> written = generated(jobs, references);
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      c_.tap.stage("ar.generated", written[i]);
+      all[i] = large_grid(written[i]).clone();
+      c_.tap.stage("prior.d32_ids.0", all[i]);
+      warn_of_collapse(jobs[i].seed, all[i], warnings);
+    }
+  });
+  return all;
+}
+
+at::Tensor PriorStage::patch_ids(const PictureJob& job, const at::Tensor& grid) const {
+  const int64_t patches = c_.settings.geometry.patches.cells();
+  const auto injected = job.injected.ids("prior.ids", {1, patches}, c_.model.config.generation.codebook);
+  const at::Tensor ids = injected ? *injected : upsample_ids(grid, c_.settings.grid());
+  c_.tap.stage("prior.ids", ids);
+  return ids;
 }
 
 }  // namespace glm

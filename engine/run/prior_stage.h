@@ -1,47 +1,48 @@
-// What the prior is asked for a picture, and what of its answer the decoder takes.
+// What the prior is asked for each picture, and what of its answer the DiT takes.
 // Upstream: GlmImagePipeline.generate_prior_tokens
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
-#include "engine/components/layers/tap.h"
-#include "engine/run/injection.h"
-#include "engine/run/model.h"
 #include "engine/run/prior.h"
 #include "engine/run/references.h"
-#include "engine/run/settings.h"
-#include "glm/request.h"
+#include "engine/run/stage_context.h"
 
 namespace glm {
 
-// Of the picture whose turn `injected` says it is. Keeps references to all that it is given.
 class PriorStage {
  public:
-  PriorStage(const Model& m, const Request& request, const Settings& settings, const Injection& injected,
-             const std::vector<std::shared_ptr<const Reference>>& references)
-      : m_(m), request_(request), settings_(settings), injected_(injected), references_(references) {}
+  // sources: the grids of the request's references.
+  PriorStage(const StageContext& context, std::vector<Grid> sources) : c_(context), sources_(std::move(sources)) {}
 
-  // Error(usage) for injected ids that don't fit. Taps ar.in.input_ids and ar.in.image_grid_thw.
-  PriorRequest request(uint64_t seed, const Tap& tap) const;
+  // Can tokens be written for this picture? Reads no weight. Error(usage) for a prompt that is too long, and for
+  // injected ids that don't fit.
+  void check(const PictureJob& job) const;
 
-  at::Tensor injected_ids() const;     // prior.ids, i64 [1, N], or undefined
-  at::Tensor injected_tokens() const;  // ar.generated, which must be there, i64 [1, n]
+  // The large grid of each picture, i64 [1, h * w]: written together, or injected. Undefined where prior.ids is
+  // injected. warnings: gets a line for a grid of few different tokens. Taps ar.in.*, ar.generated, prior.d32_ids.0.
+  std::vector<at::Tensor> grids(const std::vector<PictureJob>& jobs,
+                                const std::vector<std::shared_ptr<const Reference>>& references,
+                                std::vector<std::string>* warnings) const;
 
-  at::Tensor large_grid(const at::Tensor& generated) const;  // i64 [1, n] -> [1, h * w]
+  // One id for each patch of the DiT, i64 [1, N]: the grid's, or injected. Taps prior.ids.
+  at::Tensor patch_ids(const PictureJob& job, const at::Tensor& grid) const;
 
  private:
   Grid preview() const;
-  std::vector<Grid> sources() const;
-  at::Tensor prompt_ids() const;  // -> i64 [1, L]
+  at::Tensor prompt_ids(const PictureJob& job) const;        // -> i64 [1, L]
+  PriorRequest request(const PictureJob& job) const;         // with the places of references still empty
+  at::Tensor injected_tokens(const PictureJob& job) const;   // ar.generated, i64 [1, n]
+  at::Tensor large_grid(const at::Tensor& generated) const;  // i64 [1, n] -> [1, h * w]
+  std::vector<at::Tensor> generated(const std::vector<PictureJob>& jobs,
+                                    const std::vector<std::shared_ptr<const Reference>>& references) const;
 
-  const Model& m_;
-  const Request& request_;
-  const Settings& settings_;
-  const Injection& injected_;
-  const std::vector<std::shared_ptr<const Reference>>& references_;
+  StageContext c_;
+  std::vector<Grid> sources_;
 };
 
 }  // namespace glm

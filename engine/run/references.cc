@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,6 +37,18 @@ class Rows {
   std::map<std::string, std::vector<at::Tensor>> rows_;
 };
 
+// Of all references, four for each token: i64 [Σ N], or nothing.
+std::optional<at::Tensor> injected_source_ids(const ModelConfig& c, const std::vector<Grid>& grids,
+                                              const Injection& injected) {
+  int64_t count = 0;
+  for (const Grid& grid : grids) count += c.geometry(grid).patches.cells();
+  return injected.ids("prior.source0.ids", {count}, c.generation.codebook);
+}
+
+std::string mean_name(size_t index) {
+  return "vae.cond" + std::to_string(index) + ".mean";
+}
+
 class ReferenceReader {
  public:
   ReferenceReader(const Model& m, ReferenceStore& store, const Injection& injected, const Tap& tap)
@@ -61,9 +74,9 @@ class ReferenceReader {
  private:
   // As the decoder takes them, four for each token: the first of the four is the token.
   void inject_ids(std::vector<Reference>& all) const {
-    int64_t count = 0;
-    for (const Reference& r : all) count += 4 * r.grid.cells();
-    const auto injected = injected_.ids("prior.source0.ids", {count}, m_.config.generation.codebook);
+    std::vector<Grid> grids;
+    for (const Reference& r : all) grids.push_back(r.grid);
+    const auto injected = injected_source_ids(m_.config, grids, injected_);
     if (!injected) return;
     int64_t begin = 0;
     for (Reference& r : all) {
@@ -80,10 +93,7 @@ class ReferenceReader {
   // Each of the later results from the ones before, unless it is known.
   std::shared_ptr<const Reference> complete(Reference r, size_t index, bool last) {
     const std::string number = std::to_string(index);
-    const auto mean = injected_.values("vae.cond" + number + ".mean",
-                                       {1, m_.config.vae.latent_channels, r.pixels.height / m_.config.vae.scale(),
-                                        r.pixels.width / m_.config.vae.scale()},
-                                       m_.dtype);
+    const auto mean = injected_.values(mean_name(index), m_.config.latent_shape(r.grid), m_.dtype);
     const bool plain = !r.ids.defined() && !mean && !tap_.wants_full();
     if (plain) {
       if (auto known = store_.find(r.vision, r.pixels)) return known;
@@ -94,7 +104,7 @@ class ReferenceReader {
     watch.see(r.mean);
     watch.check("reference's latents");
     r.condition = m_.dit.condition(m_.vae_encoder.normalize(r.mean), upsample_ids(r.ids, r.grid),
-                                   m_.dit.canvas(r.pixels.height, r.pixels.width), tap_ / ("dit.write" + number));
+                                   m_.dit.canvas(m_.config.geometry(r.grid)), tap_ / ("dit.write" + number));
     auto whole = std::make_shared<const Reference>(std::move(r));
     if (plain) store_.keep(whole);
     return whole;
@@ -152,18 +162,37 @@ at::Tensor bytes_of(const Image& image) {
       .contiguous();  // sums over channels side by side are 5e-5 off at 512 x 512 in fp32 on a CPU; upstream's are
 }
 
+namespace {
+
+ReferenceSize size_of(const ModelConfig& c, const Image& picture) {
+  return reference_size(picture.width, picture.height,
+                        {.cell = c.vision.patch,
+                         .min_pixels = c.preprocessor.min_pixels,
+                         .max_pixels = c.preprocessor.max_pixels,
+                         .vae_cell = c.cell()});
+}
+
+}  // namespace
+
+Grid reference_grid(const ModelConfig& c, const Image& picture) {
+  const ReferenceSize size = size_of(c, picture);
+  return {size.rows, size.columns};
+}
+
 Reference resize_reference(const ModelConfig& c, const Image& picture) {
-  const ReferenceSize size = reference_size(picture.width, picture.height,
-                                            {.cell = c.vision.patch,
-                                             .min_pixels = c.preprocessor.min_pixels,
-                                             .max_pixels = c.preprocessor.max_pixels,
-                                             .vae_cell = 2 * c.vae.scale() * c.dit.patch});
+  const ReferenceSize size = size_of(c, picture);
   return {.vision = resize_bicubic(picture, size.vision_width, size.vision_height),
           .pixels = resize_lanczos(picture, size.vae_width, size.vae_height),
           .grid = {size.rows, size.columns},
           .ids = {},
           .mean = {},
           .condition = {}};
+}
+
+void check_injected_references(const ModelConfig& c, const std::vector<Grid>& grids, const Injection& injected) {
+  if (grids.empty()) return;
+  injected_source_ids(c, grids, injected);
+  for (size_t i = 0; i < grids.size(); ++i) injected.check_values(mean_name(i), c.latent_shape(grids[i]));
 }
 
 int64_t Reference::bytes() const {
@@ -196,22 +225,28 @@ std::vector<std::shared_ptr<const Reference>> read_references(const Model& m, co
   return ReferenceReader(m, store, injected, tap).read(pictures, done);
 }
 
-at::Tensor place_tokens(const at::Tensor& ids, const std::vector<std::shared_ptr<const Reference>>& references,
-                        const Model& m) {
-  at::Tensor placed = ids.clone();
+void check_places(const at::Tensor& ids, const std::vector<Grid>& grids, const Model& m) {
   int64_t begin = 1;
-  for (const auto& reference : references) {
-    const int64_t cells = reference->grid.cells();
-    at::Tensor place = placed.slice(1, begin, begin + cells);
+  for (const Grid& grid : grids) {
+    const int64_t cells = grid.cells();
+    const at::Tensor place = ids.slice(1, begin, begin + cells);
     // With random weights the tokenizer may be another model's, with another id for the place.
-    if (place.size(1) != cells ||
-        (!m.random_weights && !(place == m.config.generation.image_token).all().item<bool>())) {
+    const bool named = m.random_weights || (place == m.config.generation.image_token).all().item<bool>();
+    if (place.size(1) != cells || !named) {
       throw Error(ErrorCode::usage,
                   "can't inject ar.in.input_ids: expected " + std::to_string(cells) + " ids of " +
                       m.layout_tokens.image + " from place " + std::to_string(begin) +
                       " for a reference's tokens, found others; inject a dump of the same references");
     }
-    place.copy_(reference->ids);
+    begin += reference_length(grid);
+  }
+}
+
+at::Tensor place_tokens(const at::Tensor& ids, const std::vector<std::shared_ptr<const Reference>>& references) {
+  at::Tensor placed = ids.clone();
+  int64_t begin = 1;
+  for (const auto& reference : references) {
+    placed.slice(1, begin, begin + reference->grid.cells()).copy_(reference->ids);
     begin += reference_length(reference->grid);
   }
   return placed;

@@ -28,6 +28,8 @@ struct Reference {
   int64_t bytes() const;
 };
 
+// The grid of a reference's tokens. Arithmetic alone.
+Grid reference_grid(const ModelConfig& c, const Image& picture);
 // The two pictures and the grid of a reference; what follows from them is left empty.
 Reference resize_reference(const ModelConfig& c, const Image& picture);
 
@@ -51,15 +53,20 @@ class ReferenceStore {
   std::vector<std::shared_ptr<const Reference>> kept_;  // the one used last comes last
 };
 
+// Do the injected tensors fit references of these grids? Error(usage) names the one that doesn't.
+void check_injected_references(const ModelConfig& c, const std::vector<Grid>& grids, const Injection& injected);
+
 // Injected are prior.source0.ids, of all references, and vae.cond{i}.mean. Taps: ar.vq_ids, prior.source0.ids and
 // .grid, vae.cond{i}.pixels and .mean; inside: vision.*, vq.quant_conv (of the last), dit.write{i}.*, dit.kv.sample0.*.
 std::vector<std::shared_ptr<const Reference>> read_references(const Model& m, const std::vector<Image>& pictures,
                                                               ReferenceStore& store, const Injection& injected,
                                                               const StepDone& done, const Tap& tap);
 
-// A prompt's ids with the references' tokens in the places that its layout has for them. Throws Error(usage) for
-// injected ids that have other places. i64 [1, L] -> [1, L]. Upstream: get_placeholder_mask and what follows it
-at::Tensor place_tokens(const at::Tensor& ids, const std::vector<std::shared_ptr<const Reference>>& references,
-                        const Model& m);
+// Throws Error(usage) for a prompt's ids i64 [1, L], injected ones, that lack the places of references of these grids.
+void check_places(const at::Tensor& ids, const std::vector<Grid>& grids, const Model& m);
+
+// A prompt's ids with the references' tokens in the places that its layout has for them. i64 [1, L] -> [1, L].
+// Upstream: get_placeholder_mask and what follows it
+at::Tensor place_tokens(const at::Tensor& ids, const std::vector<std::shared_ptr<const Reference>>& references);
 
 }  // namespace glm

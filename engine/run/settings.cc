@@ -14,17 +14,12 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kCell = 32;  // pixels a side of an image token: two decoder patches of 16 (config.cc checks that)
 constexpr int64_t kMinSize = 128;
 constexpr int64_t kMaxSize = 2048;
 constexpr int64_t kMaxPictures = 1024;
 constexpr size_t kMaxReferences = 8;
 constexpr int64_t kMostTopK = int64_t{1} << 24;
 constexpr size_t kMostTexts = 256;
-
-int64_t next_multiple(int64_t size) {
-  return (size + kCell - 1) / kCell * kCell;
-}
 
 std::string number_text(double number) {
   char text[32];
@@ -36,11 +31,14 @@ std::string size_text(int64_t width, int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
-// An aspect at the default size's area, in whole tokens. Where a side would be too small, the area is
-// kept.
-std::pair<int64_t, int64_t> size_of_aspect(double aspect, const PictureDefaults& d) {
+// An aspect at the default size's area, in whole tokens. Where a side would be too small, the area is kept.
+std::pair<int64_t, int64_t> size_of_aspect(double aspect, const ModelConfig& c) {
+  const PictureDefaults& d = c.picture;
   const double area = static_cast<double>(d.width) * static_cast<double>(d.height);
-  const auto side = [](double pixels) { return std::clamp(std::lround(pixels / kCell) * kCell, kMinSize, kMaxSize); };
+  const int64_t cell = c.cell();
+  const auto side = [&](double pixels) {
+    return std::clamp(std::lround(pixels / static_cast<double>(cell)) * cell, kMinSize, kMaxSize);
+  };
   const int64_t width = side(std::sqrt(area * aspect));
   const int64_t height = side(std::sqrt(area / aspect));
   if (width == kMinSize) return {width, side(area / kMinSize)};
@@ -65,16 +63,6 @@ void check_references(const std::vector<Image>& references) {
 
 }  // namespace
 
-int64_t Settings::rendered_width() const {
-  return next_multiple(width);
-}
-int64_t Settings::rendered_height() const {
-  return next_multiple(height);
-}
-Grid Settings::grid() const {
-  return {rendered_height() / kCell, rendered_width() / kCell};
-}
-
 Settings settle(const Request& r, const ModelConfig& config) {
   const PictureDefaults& d = config.picture;
   const GenerationConfig& g = config.generation;
@@ -83,18 +71,20 @@ Settings settle(const Request& r, const ModelConfig& config) {
   if (r.aspect) {
     if (r.width || r.height) refuse("aspect", "no width and no height beside it", "one");
     if (!(*r.aspect >= 1.0 / 16 && *r.aspect <= 16)) refuse("aspect", "1/16 to 16", number_text(*r.aspect));
-    std::tie(width, height) = size_of_aspect(*r.aspect, d);
+    std::tie(width, height) = size_of_aspect(*r.aspect, config);
   } else if (!r.references.empty() && !r.width && !r.height) {
     const Image& first = r.references[0];
-    std::tie(width, height) = size_of_aspect(static_cast<double>(first.width) / static_cast<double>(first.height), d);
+    std::tie(width, height) =
+        size_of_aspect(static_cast<double>(first.width) / static_cast<double>(first.height), config);
   }
-  const Settings s{r.width.value_or(width),
-                   r.height.value_or(height),
-                   r.steps.value_or(d.steps),
-                   r.guidance.value_or(d.guidance),
-                   r.temperature.value_or(g.temperature),
-                   r.top_p.value_or(g.top_p),
-                   r.top_k.value_or(g.top_k)};
+  Settings s{r.width.value_or(width),
+             r.height.value_or(height),
+             r.steps.value_or(d.steps),
+             r.guidance.value_or(d.guidance),
+             r.temperature.value_or(g.temperature),
+             r.top_p.value_or(g.top_p),
+             r.top_k.value_or(g.top_k),
+             {}};
   for (const int64_t side : {s.width, s.height}) {
     if (side < kMinSize || side > kMaxSize) {
       refuse("size", "128 to 2048 pixels a side", size_text(s.width, s.height));
@@ -110,26 +100,34 @@ Settings settle(const Request& r, const ModelConfig& config) {
   if (!(s.top_p >= 0 && s.top_p <= 1)) refuse("top_p", "a number from 0 to 1", number_text(s.top_p));
   if (s.top_k < 0 || s.top_k > kMostTopK) refuse("top_k", "0 to " + std::to_string(kMostTopK), std::to_string(s.top_k));
   if (r.seeds.empty() || r.seeds.size() > kMaxPictures) refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
+  const auto tokens = [&](int64_t pixels) { return (pixels + config.cell() - 1) / config.cell(); };
+  s.geometry = config.geometry({tokens(s.height), tokens(s.width)});
   return s;
 }
 
 Details details_of(const Settings& s, const ModelConfig& config) {
   return {.width = s.width,
           .height = s.height,
-          .rendered_width = s.rendered_width(),
-          .rendered_height = s.rendered_height(),
+          .rendered_width = s.geometry.width,
+          .rendered_height = s.geometry.height,
           .steps = s.steps,
           .guidance = s.guidance,
           .temperature = s.temperature,
           .top_p = s.top_p,
           .top_k = s.top_k,
-          .latent_channels = config.vae.latent_channels};
+          .grid_width = s.geometry.tokens.width,
+          .grid_height = s.geometry.tokens.height,
+          .latent_channels = config.vae.latent_channels,
+          .latent_width = s.geometry.latents.width,
+          .latent_height = s.geometry.latents.height};
 }
 
 std::vector<std::string> texts_of(const Request& r) {
-  if (r.texts.size() > kMostTexts)
-    refuse("texts", "at most " + std::to_string(kMostTexts), std::to_string(r.texts.size()));
-  return r.texts.empty() ? find_glyph_texts(r.prompt) : r.texts;
+  std::vector<std::string> texts = r.texts.empty() ? find_glyph_texts(r.prompt) : r.texts;
+  if (texts.size() > kMostTexts) {
+    refuse("texts", "at most " + std::to_string(kMostTexts), std::to_string(texts.size()));
+  }
+  return texts;
 }
 
 }  // namespace glm

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/grid.h"
 #include "engine/checkpoint/config.h"
 #include "engine/run/cost.h"
 #include "glm/request.h"
@@ -16,10 +15,9 @@ struct Settings {
   int64_t width, height, steps;
   double guidance, temperature, top_p;
   int64_t top_k;
-  int64_t rendered_width() const;  // the next multiple of 32
-  int64_t rendered_height() const;
-  Grid grid() const;
-  Canvas canvas() const { return {grid(), guidance > 1 ? 2 : 1}; }
+  Geometry geometry;  // of the picture as it is rendered: whole tokens, cropped to width and height at the end
+  Grid grid() const { return geometry.tokens; }
+  Canvas canvas() const { return {geometry, guidance > 1 ? 2 : 1}; }
 };
 
 // Throws Error(usage) for what can't be met.

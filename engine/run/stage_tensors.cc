@@ -8,7 +8,6 @@
 #include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/safetensors.h"
-#include "engine/run/prior.h"
 
 namespace glm {
 
@@ -49,7 +48,7 @@ Tokens tokens_of(const at::Tensor& ids, Grid grid) {
   return {.width = grid.width, .height = grid.height, .ids = {data, data + own.numel()}};
 }
 
-at::Tensor ids_of(const Tokens& t, Grid grid, int64_t codebook) {
+at::Tensor grid_ids_of(const Tokens& t, Grid grid, int64_t codebook) {
   if (t.width != grid.width || t.height != grid.height || t.ids.size() != static_cast<size_t>(grid.cells())) {
     const auto text = [](int64_t width, int64_t height) {
       return std::to_string(width) + "x" + std::to_string(height);
@@ -60,7 +59,7 @@ at::Tensor ids_of(const Tokens& t, Grid grid, int64_t codebook) {
   for (const int64_t id : t.ids) {
     if (id < 0 || id >= codebook) refuse("tokens", "ids from 0 to " + std::to_string(codebook - 1), std::to_string(id));
   }
-  return upsample_ids(at::tensor(t.ids, at::kLong).unsqueeze(0), grid);
+  return at::tensor(t.ids, at::kLong).unsqueeze(0);
 }
 
 Latents latents_of(const at::Tensor& scaled) {
@@ -69,11 +68,15 @@ Latents latents_of(const at::Tensor& scaled) {
   return {own.size(1), own.size(2), own.size(3), {data, data + own.numel()}};
 }
 
-at::Tensor scaled_of(const Latents& l, at::IntArrayRef shape) {
+void check_latents_fit(const Latents& l, at::IntArrayRef shape) {
   const std::vector<int64_t> found = {1, l.channels, l.height, l.width};
   if (shape != at::IntArrayRef(found) || l.values.size() != static_cast<size_t>(c10::multiply_integers(shape))) {
     refuse("latents", shape_text(shape), shape_text(found) + " with " + std::to_string(l.values.size()) + " values");
   }
+}
+
+at::Tensor scaled_of(const Latents& l, at::IntArrayRef shape) {
+  check_latents_fit(l, shape);
   return at::tensor(l.values, at::kFloat).view(shape);
 }
 

@@ -18,10 +18,11 @@ Tap with_callback(const Tap& dump, const std::function<void(const StageTensor&)>
 
 Tokens tokens_of(const at::Tensor& ids, Grid grid);  // i64 [1, N], each token 2 x 2
 // Error(usage) for another grid, or ids that are no image tokens.
-at::Tensor ids_of(const Tokens& tokens, Grid grid, int64_t codebook);  // -> i64 [1, N]
+at::Tensor grid_ids_of(const Tokens& tokens, Grid grid, int64_t codebook);  // -> i64 [1, h * w]
 
 Latents latents_of(const at::Tensor& scaled);  // [1, C, h, w]
 // Error(usage) for another shape.
+void check_latents_fit(const Latents& latents, at::IntArrayRef shape);
 at::Tensor scaled_of(const Latents& latents, at::IntArrayRef shape);  // -> fp32 [1, C, h, w]
 
 // What a dump says of its run: JSON.

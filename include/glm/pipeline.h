@@ -5,8 +5,9 @@
 //   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
 //   glm::write_png("apple.png", result.pictures[0].image);
 //
-// Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing. A Pipeline's functions may be
-// called from any thread; the calls run one after the other on the pipeline's own.
+// Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing; Error(usage) when the pipeline
+// was moved from. A Pipeline's functions may be called from any thread; the calls run one after the other on the
+// pipeline's own.
 #pragma once
 
 #include <filesystem>
@@ -25,7 +26,7 @@ class GLM_API Pipeline {
   // Loads a checkpoint in the public layout. Error(model) when something is missing or broken, Error(device) for a GPU
   // that can't be used, Error(memory) when it doesn't fit, which is seen before it is read.
   Pipeline(const std::filesystem::path& checkpoint, const LoadOptions& options);
-  ~Pipeline();  // no call may be under way
+  ~Pipeline();  // calls that are under way, of other threads or around a callback, go on to their ends
   Pipeline(Pipeline&&) noexcept;
   Pipeline& operator=(Pipeline&&) noexcept;
 
@@ -48,7 +49,9 @@ class GLM_API Pipeline {
 
  private:
   struct Engine;
-  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<Engine> engine() const;
+
+  std::shared_ptr<Engine> engine_;
 };
 
 }  // namespace glm

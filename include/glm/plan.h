@@ -17,7 +17,7 @@ struct Plan {
   int64_t preview_width, preview_height;  // of the small grid before it; 0: none, with references
   int64_t tokens;                         // of one picture
   double weight_bytes;                    // of the checkpoint as it is computed with
-  double working_bytes;                   // beside it, of one picture
+  double working_bytes;                   // beside it, of the call, at least
   int64_t free_bytes;                     // of the device's memory now
   double seconds;                         // of all pictures, without loading: of a few small products measured now
 };

@@ -62,12 +62,12 @@ struct Picture {
   Image image;
 };
 
-// What a picture is about to become, after some steps: a pixel for 8 x 8, by a linear map of the latents that is fitted
-// to the checkpoint's VAE at the first preview.
+// What a picture is about to become, after some steps: a pixel for each latent, by a linear map that is fitted to the
+// checkpoint's VAE at the first preview.
 struct Preview {
   uint64_t seed = 0;
   int64_t step = 0;  // steps that are done
-  Image image;       // of the rendered size / 8
+  Image image;       // of Details' latent_width and latent_height
 };
 
 // A stage's tensor; engine/README.md lists the names. `bytes` is valid during the call.
@@ -92,7 +92,7 @@ struct Callbacks {
 
 struct Result {
   std::vector<Picture> pictures;  // in the order of the request's seeds
-  int64_t rendered_width = 0;     // pixels before cropping; the grid has a cell for 32 of them
+  int64_t rendered_width = 0;     // pixels before cropping: whole tokens
   int64_t rendered_height = 0;
   struct StageTime {
     Stage stage;
@@ -104,14 +104,14 @@ struct Result {
   std::vector<std::string> warnings;  // about the pictures
 };
 
-// The grid that the prior writes for a picture, row by row: a token for each 32 x 32 rendered pixels.
+// The grid that the prior writes for a picture, row by row, of Details' grid_width and grid_height.
 struct Tokens {
   int64_t width = 0;
   int64_t height = 0;
   std::vector<int64_t> ids;
 };
 
-// What the VAE makes a picture of: [channels][height][width], a value for 8 x 8 rendered pixels.
+// What the VAE makes a picture of: [channels][height][width], of Details' latent sizes.
 struct Latents {
   int64_t channels = 0;
   int64_t height = 0;

@@ -158,7 +158,7 @@ std::vector<Condition> StageTest::conditions(const Tap& tap) const {
   for (size_t i = 0; i < ids.size(); ++i) {
     const Grid source = sources()[i];
     all.push_back(model.dit.condition(model.vae_encoder.normalize(means[i]), upsample_ids(ids[i], source),
-                                      model.dit.canvas(32 * source.height, 32 * source.width),
+                                      model.dit.canvas(model.config.geometry(source)),
                                       tap / ("dit.write" + std::to_string(i))));
   }
   return all;

@@ -60,7 +60,9 @@ class StageTest : public testing::TestWithParam<std::string> {
       : golden(GetParam() + ".safetensors"), model(checkpoint_of(golden, folder), dtype, test_device()) {}
 
   Grid grid() const {
-    return {golden.parameters().at("height").get<int64_t>() / 32, golden.parameters().at("width").get<int64_t>() / 32};
+    const int64_t cell = model.config.cell();
+    return {golden.parameters().at("height").get<int64_t>() / cell,
+            golden.parameters().at("width").get<int64_t>() / cell};
   }
   bool has_references() const { return golden.parameters().contains("references"); }
   Grid preview() const { return has_references() ? Grid{0, 0} : preview_grid(grid()); }
@@ -73,10 +75,7 @@ class StageTest : public testing::TestWithParam<std::string> {
   // Of each reference, made from the two above. Taps: dit.write{i}.*
   std::vector<Condition> conditions(const Tap& tap) const;
 
-  std::vector<int64_t> latent_shape() const {
-    const VaeConfig& c = model.config.vae;
-    return {1, c.latent_channels, 32 * grid().height / c.scale(), 32 * grid().width / c.scale()};
-  }
+  std::vector<int64_t> latent_shape() const { return model.config.latent_shape(grid()); }
 
   // A tap that keeps everything in `seen`.
   Tap tap() {

@@ -34,7 +34,7 @@ class DitStage : public StageTest {
     const std::string step = "step" + std::to_string(k);
     std::vector<Tap> taps = {tap() / (step + ".cond"), tap() / (step + ".uncond")};
     taps.resize(guided() ? 2 : 1);
-    const at::Tensor v = model.dit.forward(latents, branches(), model.dit.canvas(32 * grid().height, 32 * grid().width),
+    const at::Tensor v = model.dit.forward(latents, branches(), model.dit.canvas(model.config.geometry(grid())),
                                            schedule.timesteps[static_cast<size_t>(k)] - 1.0, taps);
     EXPECT_TRUE(golden.matches(step + ".cond.out", v.slice(0, 0, 1), tolerance::kStage));
     if (guided()) {

@@ -1,0 +1,66 @@
+#include "engine/run/memory.h"
+
+#include <c10/core/Device.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "base/free_memory.h"
+#include "engine/device/device.h"
+#include "glm/error.h"
+#include "tokenizer/glyph_text.h"
+
+namespace glm {
+namespace {
+
+std::string gigabytes(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GB", bytes / 1e9);
+  return text;
+}
+
+}  // namespace
+
+void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device device, double prior_bytes) {
+  const auto element = static_cast<double>(c10::elementSize(dtype));
+  const double need = weight_bytes(c, element, device.is_cpu() ? element : prior_bytes);
+  release_cached_memory(device);  // what an earlier model left
+  const auto found = static_cast<double>(free_memory_of(device));
+  if (need <= found) return;
+  const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
+                             : device.is_cpu()   ? "end other programs, or take a machine with more"
+                                                 : "take --precision prior=int4, another GPU or --device cpu";
+  throw Error(ErrorCode::memory, "expected " + gigabytes(need) + " of memory for the weights, found " +
+                                     gigabytes(found) + " free on " +
+                                     (device.is_cpu() ? "this machine" : device.str()) + "; " + advice);
+}
+
+CallLoad load_of(const ModelConfig& c, const Request& request, const Settings& settings, bool keeps_pictures) {
+  CallLoad load{.canvas = settings.canvas(),
+                .pictures = static_cast<int64_t>(request.seeds.size()),
+                .keeps_pictures = keeps_pictures,
+                .references = {}};
+  for (const Image& picture : request.references) load.references.push_back(reference_grid(c, picture));
+  const std::vector<std::string> texts = request.texts.empty() ? find_glyph_texts(request.prompt) : request.texts;
+  load.texts = std::max<int64_t>(1, static_cast<int64_t>(texts.size()));
+  for (const std::string& text : texts) load.bytes = std::max(load.bytes, static_cast<int64_t>(text.size()));
+  return load;
+}
+
+void check_call_fits(const ModelConfig& c, at::ScalarType dtype, at::Device device, const CallLoad& load,
+                     ReferenceStore& store) {
+  if (!device.is_cpu()) return;
+  const double need = call_bytes(c, load, static_cast<double>(c10::elementSize(dtype)));
+  int64_t found = free_memory();
+  if (need > static_cast<double>(found) && store.count() > 0) {
+    store.clear();
+    found = free_memory();
+  }
+  if (need <= static_cast<double>(found)) return;
+  throw Error(ErrorCode::memory, "out of memory: expected " + gigabytes(need) + " beside the weights, found " +
+                                     gigabytes(static_cast<double>(found)) +
+                                     " free; try a smaller size, fewer pictures at once, or --dtype bfloat16");
+}
+
+}  // namespace glm

@@ -1,0 +1,35 @@
+#include "engine/run/progress.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/device/device.h"
+#include "glm/error.h"
+
+namespace glm {
+
+Result::StageTime& Progress::time_of(Stage stage) {
+  const auto known = std::find_if(times_.begin(), times_.end(), [&](const auto& t) { return t.stage == stage; });
+  return known != times_.end() ? *known : times_.emplace_back(Result::StageTime{stage, 0, 0});
+}
+
+void Progress::tell(Stage stage, int64_t done, int64_t total) {
+  time_of(stage).units = done;
+  if (callbacks_.progress) callbacks_.progress(stage, done, total);
+  if (callbacks_.cancel != nullptr && callbacks_.cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+}
+
+void Progress::tell_of(size_t picture, Stage stage, int64_t done, int64_t total) {
+  tell(stage, static_cast<int64_t>(picture) * total + done, pictures_ * total);
+}
+
+void Progress::timed(Stage stage, const std::function<void()>& call) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  time_of(stage);
+  call();
+  synchronize(device_);
+  time_of(stage).seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace glm
