@@ -266,7 +266,8 @@ void glm_load_options_init(glm_load_options* options) {
               .kernels = "auto",
               .threads = 0,
               .reference_bytes = -1,
-              .cancel = nullptr};
+              .cancel = nullptr,
+              .map_weights = 0};
 }
 
 void glm_request_init(glm_request* request) {
@@ -307,6 +308,7 @@ glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm
                          .kernels = text_of(o.kernels, "kernels"),
                          .threads = o.threads,
                          .reference_bytes = o.reference_bytes,
+                         .map_weights = o.map_weights != 0,
                          .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
     const std::lock_guard lock(engine->mutex);
     engine->pipeline = std::move(loaded);

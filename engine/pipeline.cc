@@ -46,10 +46,11 @@ struct Pipeline::Engine {
     if (!note.empty()) warnings.push_back(note);
     model = guarded(to, [&] {
       at::set_num_threads(threads);
-      return std::make_unique<const Model>(
-          checkpoint, options.dtype, to,
-          ModelOptions{
-              .prior_precision = options.prior_precision, .kernels = options.kernels, .cancel = options.cancel});
+      return std::make_unique<const Model>(checkpoint, options.dtype, to,
+                                           ModelOptions{.prior_precision = options.prior_precision,
+                                                        .kernels = options.kernels,
+                                                        .map_weights = options.map_weights,
+                                                        .cancel = options.cancel});
     });
     guarded(to, [&] {
       const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;

@@ -69,6 +69,9 @@ typedef struct glm_load_options {
   int32_t threads;             /* 0: as many as the machine has */
   int64_t reference_bytes;     /* to keep the last references' results in; -1: a tenth of the device's memory */
   const glm_cancel* cancel;    /* or NULL */
+  /* 1: on a CPU weights stay in the checkpoint's files, which are mapped; until the engine has gone nobody may write to
+   * them or shorten them, or SIGBUS may end the process. 0: they are read. */
+  int32_t map_weights;
 } glm_load_options;
 GLM_IMAGE_API void glm_load_options_init(glm_load_options* options);
 

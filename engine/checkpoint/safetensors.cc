@@ -30,6 +30,18 @@ constexpr size_t kMaxTensors = 1'000'000;
 constexpr size_t kMaxName = 1024;
 constexpr size_t kMaxRank = 16;
 
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older systems' headers lack
+
+// Asks for all of these pages of a mapped file at once, and maps them without a fault for every few. Kernels
+// before 5.14 don't know the second, and the faults come.
+void populate(const char* from, size_t size) {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
+  auto* const begin = const_cast<char*>(from) - into_page;
+  ::madvise(begin, size + into_page, MADV_WILLNEED);
+  ::madvise(begin, size + into_page, kPopulateRead);
+}
+
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
   throw Error(ErrorCode::model, file.string() + ": " + what + "; the file is damaged, download it again");
 }
@@ -74,52 +86,86 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
 
 }  // namespace
 
-struct SafetensorsFile::Mapping {
-  explicit Mapping(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
+struct SafetensorsFile::File {
+  File(const fs::path& file, FileAccess access) : path(file) {
+    descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
     if (descriptor < 0) {
       throw Error(ErrorCode::model,
                   file.string() + ": can't be opened (" + std::strerror(errno) + "); is the checkpoint complete?");
     }
-    struct stat status {};
-    // The length is asked of the same descriptor that is mapped: reading past a shorter file's end would be SIGBUS.
-    const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    if (regular) size = static_cast<uint64_t>(status.st_size);
-    int reason = 0;
-    if (size > 0) {
-      void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-      if (address != MAP_FAILED) data = static_cast<const char*>(address);
-      reason = errno;
+    try {
+      measure();
+      if (access == FileAccess::map && size > 0) map();
+    } catch (...) {
+      ::close(descriptor);
+      throw;
     }
+  }
+  ~File() {
+    if (mapped != nullptr) ::munmap(const_cast<char*>(mapped), size);
     ::close(descriptor);
-    if (!regular) throw Error(ErrorCode::model, file.string() + ": expected a safetensors file, found something else");
-    if (size > 0 && data == nullptr) {
-      throw Error(ErrorCode::memory, file.string() + ": can't be mapped (" + std::strerror(reason) + ")");
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  // The length is asked of the same descriptor that is read.
+  void measure() {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+      throw Error(ErrorCode::model, path.string() + ": expected a safetensors file, found something else");
+    }
+    size = static_cast<uint64_t>(status.st_size);
+  }
+  void map() {
+    void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (address == MAP_FAILED) {
+      throw Error(ErrorCode::memory, path.string() + ": can't be mapped (" + std::strerror(errno) + ")");
+    }
+    mapped = static_cast<const char*>(address);
+  }
+
+  // what: for the message
+  void read(const std::string& what, uint64_t begin, char* to, uint64_t count) const {
+    if (mapped != nullptr) {
+      populate(mapped + begin, count);
+      std::memcpy(to, mapped + begin, count);
+      return;
+    }
+    for (uint64_t done = 0; done < count;) {
+      const ssize_t n = ::pread(descriptor, to + done, count - done, static_cast<off_t>(begin + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0)
+        throw Error(ErrorCode::model, path.string() + ": " + what + " can't be read (" + std::strerror(errno) + ")");
+      if (n == 0) {
+        fail(path, what + ": expected " + std::to_string(begin + count) + " bytes in the file, found " +
+                       std::to_string(begin + done) + "; it has become shorter since it was opened");
+      }
+      done += static_cast<uint64_t>(n);
     }
   }
-  ~Mapping() {
-    if (data != nullptr) ::munmap(const_cast<char*>(data), size);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
 
-  const char* data = nullptr;
+  fs::path path;
+  int descriptor = -1;
   uint64_t size = 0;
+  const char* mapped = nullptr;  // or null: the file is read
 };
 
-SafetensorsFile::SafetensorsFile(const fs::path& file) : path_(file), mapping_(std::make_shared<Mapping>(file)) {
-  if (mapping_->size < 8) fail(file, "expected at least 8 bytes, found " + std::to_string(mapping_->size));
+SafetensorsFile::SafetensorsFile(const fs::path& file, FileAccess access)
+    : path_(file), file_(std::make_shared<const File>(file, access)) {
+  if (file_->size < 8) fail(file, "expected at least 8 bytes, found " + std::to_string(file_->size));
   uint64_t header_size = 0;
-  std::memcpy(&header_size, mapping_->data, 8);
+  file_->read("its header", 0, reinterpret_cast<char*>(&header_size), sizeof header_size);
   if (header_size > kMaxHeader) {
     fail(file, "expected a header of at most 100000000 bytes, found " + std::to_string(header_size));
   }
   data_begin_ = 8 + header_size;
-  if (data_begin_ > mapping_->size) {
+  if (data_begin_ > file_->size) {
     fail(file,
-         "its header needs " + std::to_string(data_begin_) + " bytes, the file has " + std::to_string(mapping_->size));
+         "its header needs " + std::to_string(data_begin_) + " bytes, the file has " + std::to_string(file_->size));
   }
-  parse_header({mapping_->data + 8, header_size}, mapping_->size - data_begin_);
+  std::string header(header_size, '\0');
+  file_->read("its header", 8, header.data(), header_size);
+  parse_header(header, file_->size - data_begin_);
 }
 
 void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) {
@@ -163,16 +209,20 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
 
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   const TensorInfo& info = tensors_.at(name);
-  const char* data = mapping_->data + data_begin_ + info.begin;
-  if (info.begin == info.end) return at::empty(info.shape, info.dtype);
-  if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(info.dtype) != 0) {
-    at::Tensor copy = at::empty(info.shape, info.dtype);
-    std::memcpy(copy.mutable_data_ptr(), data, info.end - info.begin);
-    return copy;
+  const char* const mapped = file_->mapped == nullptr ? nullptr : file_->mapped + data_begin_ + info.begin;
+  const bool aligned = reinterpret_cast<uintptr_t>(mapped) % c10::elementSize(info.dtype) == 0;
+  if (mapped != nullptr && aligned && info.begin < info.end) {
+    // ATen has no read-only tensor; the mapping is PROT_READ, so a write would fault, and nothing writes to weights.
+    return at::from_blob(
+        const_cast<char*>(mapped), info.shape, [keep = file_](void*) {}, at::TensorOptions(info.dtype));
   }
-  // ATen has no read-only tensor; the mapping is PROT_READ, so a write would fault, and nothing writes to weights.
-  return at::from_blob(
-      const_cast<char*>(data), info.shape, [keep = mapping_](void*) {}, at::TensorOptions(info.dtype));
+  at::Tensor read = at::empty(info.shape, info.dtype);
+  copy(name, 0, static_cast<char*>(read.mutable_data_ptr()), info.end - info.begin);
+  return read;
+}
+
+void SafetensorsFile::copy(const std::string& name, uint64_t offset, char* to, uint64_t size) const {
+  file_->read("tensor \"" + name + "\"", data_begin_ + tensors_.at(name).begin + offset, to, size);
 }
 
 void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,

@@ -37,7 +37,7 @@ struct Weights::Store {
 namespace {
 
 // The shards an index file names, each checked to hold exactly the tensors the index says.
-std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index) {
+std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
   const json content = read_json(index);
   if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {
     throw Error(ErrorCode::model, index.string() + ": expected an object weight_map; download the file again");
@@ -53,7 +53,7 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path&
   }
   std::vector<SafetensorsFile> files;
   for (const auto& [shard, names] : wanted) {
-    SafetensorsFile file(folder / shard);
+    SafetensorsFile file(folder / shard, access);
     for (const std::string& name : names) {
       if (!file.tensors().contains(name)) {
         throw Error(ErrorCode::model, (folder / shard).string() + ": " + index.filename().string() +
@@ -73,7 +73,7 @@ std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path&
 
 }  // namespace
 
-Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader)
+Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader, FileAccess access)
     : store_(std::make_shared<Store>()) {
   store_->folder = folder;
   store_->dtype = dtype;
@@ -83,11 +83,11 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<U
     const fs::path single = folder / (std::string(stem) + ".safetensors");
     const fs::path index = folder / (std::string(stem) + ".safetensors.index.json");
     if (is_present(single)) {
-      store_->add(SafetensorsFile(single));
+      store_->add(SafetensorsFile(single, access));
       return;
     }
     if (is_present(index)) {
-      for (SafetensorsFile& file : open_shards(folder, index)) store_->add(std::move(file));
+      for (SafetensorsFile& file : open_shards(folder, index, access)) store_->add(std::move(file));
       return;
     }
   }
@@ -96,8 +96,8 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<U
                                     "index of their shards, found none; is the checkpoint complete?");
 }
 
-Weights::Weights(std::shared_ptr<Store> store, std::string scope)
-    : store_(std::move(store)), scope_(std::move(scope)) {}
+Weights::Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes)
+    : store_(std::move(store)), scope_(std::move(scope)), changes_(std::move(changes)) {}
 
 Weights Weights::random(at::ScalarType dtype, at::Device device) {
   auto store = std::make_shared<Store>();
@@ -108,11 +108,30 @@ Weights Weights::random(at::ScalarType dtype, at::Device device) {
 }
 
 Weights Weights::operator/(const std::string& name) const {
-  return {store_, scope_ + name + "."};
+  return {store_, scope_ + name + ".", changes_};
+}
+
+Weights Weights::changed(Change change) const {
+  Weights own = *this;
+  own.changes_.push_back(std::move(change));
+  return own;
 }
 
 at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const {
   const std::string full = scope_ + name;
+  at::Tensor weight = stored(full, shape);
+  for (const Change& change : changes_) {
+    const at::Tensor before = weight;
+    weight = change(full, before);
+    if (weight.sizes() == shape && weight.options().type_equal(before.options())) continue;
+    throw Error(ErrorCode::internal, "a change of the tensor \"" + full + "\": expected " +
+                                         dtype_name(before.scalar_type()) + " " + shape_text(shape) + ", found " +
+                                         dtype_name(weight.scalar_type()) + " " + shape_text(weight.sizes()));
+  }
+  return weight;
+}
+
+at::Tensor Weights::stored(const std::string& full, at::IntArrayRef shape) const {
   if (store_->random) return random_weight(full, shape, at::TensorOptions(store_->dtype).device(store_->device));
   const auto found = store_->file_of.find(full);
   if (found == store_->file_of.end()) {
@@ -130,8 +149,11 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
     throw Error(ErrorCode::model, where + "expected F32, BF16 or F16, found " + dtype_name(info.dtype));
   }
   store_->claimed.insert(full);
-  const at::Tensor stored = file.tensor(full);
-  return (store_->uploader != nullptr ? store_->uploader->upload(stored) : stored).to(store_->dtype);
+  if (store_->uploader == nullptr) return file.tensor(full).to(store_->dtype);
+  const auto read = [&](int64_t offset, char* to, int64_t size) {
+    file.copy(full, static_cast<uint64_t>(offset), to, static_cast<uint64_t>(size));
+  };
+  return store_->uploader->upload(info.shape, info.dtype, read).to(store_->dtype);
 }
 
 bool Weights::has(const std::string& name) const {

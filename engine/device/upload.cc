@@ -2,14 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -21,22 +20,11 @@ namespace {
 
 constexpr int kMostThreads = 16;
 constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes: less isn't worth a buffer's copy of its own
-constexpr int kPopulateRead = 22;                  // MADV_POPULATE_READ, which older systems' headers lack
 
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-// Asks for all of a mapped file's pages at once, and maps them without a fault for every few. Kernels before 5.14 don't
-// know the second, and the faults come.
-void populate(const char* from, size_t size) {
-  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
-  auto* const begin = const_cast<char*>(from) - into_page;
-  ::madvise(begin, size + into_page, MADV_WILLNEED);
-  ::madvise(begin, size + into_page, kPopulateRead);
 }
 
 }  // namespace
@@ -62,15 +50,16 @@ class Uploader::Copiers {
   Copiers(const Copiers&) = delete;
   Copiers& operator=(const Copiers&) = delete;
 
-  void start(const char* from, char* to, size_t size) {
+  // read: has to live until the piece was waited for.
+  void start(const ReadBytes& read, int64_t offset, char* to, int64_t size) {
     {
       const std::lock_guard lock(mutex_);
-      pieces_.push_back({.from = from, .to = to, .size = size});
+      pieces_.push_back({.read = &read, .offset = offset, .to = to, .size = size, .failure = nullptr});
     }
     changed_.notify_one();
   }
 
-  // Forgets what is left, when a copy to the device failed: what is copied from may be gone afterwards.
+  // Forgets what is left, when something failed: what is read from may be gone afterwards.
   void drop() {
     std::unique_lock lock(mutex_);
     while (pieces_.size() > begun_) pieces_.pop_back();
@@ -80,21 +69,25 @@ class Uploader::Copiers {
     begun_ = 0;
   }
 
-  // Until the oldest piece that wasn't waited for is copied. The caller helps meanwhile.
+  // Until the oldest piece that wasn't waited for is copied. The caller helps meanwhile. Throws what reading it threw.
   void wait_for_next() {
     std::unique_lock lock(mutex_);
     while (!pieces_.front().done) {
       if (!copy_one(lock)) copied_.wait(lock);
     }
+    const std::exception_ptr failure = pieces_.front().failure;
     pieces_.pop_front();
     --begun_;
+    if (failure != nullptr) std::rethrow_exception(failure);
   }
 
  private:
   struct Piece {
-    const char* from;
+    const ReadBytes* read;
+    int64_t offset;
     char* to;
-    size_t size;
+    int64_t size;
+    std::exception_ptr failure;
     bool done = false;
   };
 
@@ -103,8 +96,11 @@ class Uploader::Copiers {
     if (begun_ == pieces_.size()) return false;
     Piece& piece = pieces_[begun_++];  // a deque's elements stay where they are
     lock.unlock();
-    populate(piece.from, piece.size);
-    std::memcpy(piece.to, piece.from, piece.size);
+    try {
+      (*piece.read)(piece.offset, piece.to, piece.size);
+    } catch (...) {
+      piece.failure = std::current_exception();
+    }
     lock.lock();
     piece.done = true;
     copied_.notify_one();
@@ -142,25 +138,31 @@ Uploader::Uploader(at::Device device, int64_t buffer_bytes, int threads)
 Uploader::~Uploader() = default;
 
 at::Tensor Uploader::upload(const at::Tensor& cpu) {
-  const auto begin = Clock::now();
   const at::Tensor source = cpu.contiguous();
-  at::Tensor result = at::empty(source.sizes(), source.options().device(device_));
-  if (source.numel() == 0) return result;
+  const auto* const from = static_cast<const char*>(source.const_data_ptr());
+  return upload(source.sizes(), source.scalar_type(), [from](int64_t offset, char* to, int64_t size) {
+    std::memcpy(to, from + offset, static_cast<size_t>(size));
+  });
+}
+
+at::Tensor Uploader::upload(at::IntArrayRef shape, at::ScalarType dtype, const ReadBytes& read) {
+  const auto begin = Clock::now();
+  at::Tensor result = at::empty(shape, at::TensorOptions(dtype).device(device_));
+  if (result.numel() == 0) return result;
   try {
-    send(static_cast<const char*>(source.const_data_ptr()), static_cast<int64_t>(source.nbytes()),
-         result.view({-1}).view(at::kByte));
+    send(read, static_cast<int64_t>(result.nbytes()), result.view({-1}).view(at::kByte));
   } catch (...) {
     copiers_->drop();
     throw;
   }
-  bytes_ += static_cast<int64_t>(source.nbytes());
+  bytes_ += static_cast<int64_t>(result.nbytes());
   seconds_ += seconds_since(begin);
   return result;
 }
 
 // Half of the buffers are being filled while the device fetches the other half. A tensor of few buffers is cut smaller,
 // so that all threads take part.
-void Uploader::send(const char* from, int64_t size, const at::Tensor& to) {
+void Uploader::send(const ReadBytes& read, int64_t size, const at::Tensor& to) {
   const auto filling = static_cast<int64_t>(buffers_.size() / 2);
   const int64_t piece = std::min(buffer_bytes_, std::max(kLeastPiece, (size + filling - 1) / filling));
   const int64_t pieces = (size + piece - 1) / piece;
@@ -180,8 +182,7 @@ void Uploader::send(const char* from, int64_t size, const at::Tensor& to) {
     if (k < pieces) {
       Buffer& buffer = buffer_of(k);
       if (buffer.taken) buffer.taken->synchronize();
-      copiers_->start(from + k * piece, static_cast<char*>(buffer.memory.mutable_data_ptr()),
-                      static_cast<size_t>(size_of(k)));
+      copiers_->start(read, k * piece, static_cast<char*>(buffer.memory.mutable_data_ptr()), size_of(k));
     }
   }
   next_ = (first + static_cast<size_t>(pieces)) % buffers_.size();

@@ -1,16 +1,20 @@
-// Copies tensors of mapped files to a device through pinned memory: while the device fetches some buffers, threads fill
-// the next.
+// Copies tensors of files to a device through pinned memory: while the device fetches some buffers, threads fill the
+// next.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Event.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace glm {
+
+// Copies `size` of a tensor's bytes, from `offset` on, to `to`. Called on several threads at once.
+using ReadBytes = std::function<void(int64_t offset, char* to, int64_t size)>;
 
 class Uploader {
  public:
@@ -26,6 +30,8 @@ class Uploader {
   // A copy on the device, of the tensor's type, for the device's current stream to use. May be still on its way there;
   // `cpu` isn't needed any more.
   at::Tensor upload(const at::Tensor& cpu);
+  // The same of a dense tensor whose bytes `read` gives. Throws what it throws.
+  at::Tensor upload(at::IntArrayRef shape, at::ScalarType dtype, const ReadBytes& read);
 
   // Waits for what is on its way.
   void finish();
@@ -40,7 +46,7 @@ class Uploader {
     at::Tensor memory;                // u8
     std::optional<c10::Event> taken;  // when the device has fetched what was written last
   };
-  void send(const char* from, int64_t size, const at::Tensor& to);
+  void send(const ReadBytes& read, int64_t size, const at::Tensor& to);
 
   at::Device device_;
   int64_t buffer_bytes_;

@@ -34,6 +34,7 @@ struct Model::Loader {
         config(name.folder),
         dtype(compute_dtype(dtype_name, config.dtype)),
         device(to),
+        access(options.map_weights ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
         kernels(
             choose_prior_kernels(config.prior, dtype, device, {options.prior_precision, options.kernels}, &warnings)),
@@ -47,7 +48,8 @@ struct Model::Loader {
     const auto known = opened.find(part);
     if (known != opened.end()) return known->second;
     return opened
-        .emplace(part, name.random ? Weights::random(dtype, device) : Weights(name.folder / part, dtype, uploader))
+        .emplace(part,
+                 name.random ? Weights::random(dtype, device) : Weights(name.folder / part, dtype, uploader, access))
         .first->second;
   }
 
@@ -55,6 +57,7 @@ struct Model::Loader {
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
+  FileAccess access;
   const CancelToken* cancel;
   std::vector<std::string> warnings;
   PriorKernels kernels;

@@ -25,6 +25,7 @@ class CancelToken;
 struct ModelOptions {
   std::string prior_precision = "bf16";  // of its weights on a GPU: bf16, fp8, int8 or int4
   std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
+  bool map_weights = false;              // the files stay mapped, as LoadOptions has it
   const CancelToken* cancel = nullptr;   // asked between the folders of the checkpoint
 };
 

@@ -26,6 +26,10 @@ struct LoadOptions {
   int threads = 0;                       // 0: as many as this machine has for the process
   // Memory to keep the last references' results in, so that the next call finds them; -1: a tenth of the device's
   int64_t reference_bytes = -1;
+  // On a CPU weights whose type is computed with stay in the checkpoint's files, which are mapped: loading takes no
+  // time and processes share the memory. Until the pipeline has gone nobody may write to these files or shorten them (a
+  // resumed download, rsync --inplace): pictures would change, or SIGBUS would end the process.
+  bool map_weights = false;
   const CancelToken* cancel = nullptr;  // asked between the parts of the checkpoint
 };
 

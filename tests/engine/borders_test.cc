@@ -263,7 +263,7 @@ TEST(LittleMemoryBesideReferences, TheKeptOnesGiveWay) {
               const int64_t after = address_space("VmSize:");
               Request with_references = small_request({1});
               for (uint8_t grey = 0; grey < 8; ++grey) {
-                with_references.references.push_back({512, 512, std::vector<uint8_t>(size_t{3} << 18, grey)});
+                with_references.references.push_back({768, 768, std::vector<uint8_t>(size_t{3} * 768 * 768, grey)});
               }
               pipeline.generate(with_references, {});
               with_references.references.clear();
@@ -278,6 +278,16 @@ TEST(LittleMemoryBesideReferences, TheKeptOnesGiveWay) {
             }),
             0)
       << "2: out of memory, 4: too little was kept";
+}
+
+TEST(LoadedCheckpoint, MappedItDrawsTheSame) {
+  LoadOptions mapped = options();
+  mapped.map_weights = true;
+  const Request request = small_request({1});
+  const auto drawn = [&](const LoadOptions& own) {
+    return Pipeline(checkpoint_a(), own).generate(request, {}).pictures[0].image.rgb;
+  };
+  EXPECT_TRUE(drawn(mapped) == drawn(options()));
 }
 
 // Nothing of a checkpoint is read after it was loaded: a download that is resumed, or rsync, may change the files.

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/device/device.h"
+#include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 #include "tests/support/temporary_folder.h"
 
@@ -35,6 +36,21 @@ TEST(Upload, GivesTheSameBytesInAnyNumberOfBuffers) {
     uploader.finish();
     EXPECT_EQ(uploader.bytes(), bytes + 4 * 6000 + 4);
     EXPECT_GT(uploader.seconds(), 0);
+  }
+}
+
+// What reading a part throws comes out of the upload, and the next one works.
+TEST(Upload, WhatReadingThrowsComesOut) {
+  Uploader uploader(test_device(), /*buffer_bytes=*/1000, /*threads=*/3);
+  for (const int64_t bad : {0, 7000, 99'000}) {
+    const auto read = [&](int64_t offset, char* to, int64_t size) {
+      if (offset <= bad && bad < offset + size) throw Error(ErrorCode::model, "the file ends here");
+      std::memset(to, 1, static_cast<size_t>(size));
+    };
+    EXPECT_TRUE(
+        refused(ErrorCode::model, {"the file ends here"}, [&] { uploader.upload({100'000}, at::kByte, read); }));
+    const at::Tensor values = at::randint(0, 200, {5000}, at::kByte);
+    EXPECT_TRUE(at::equal(uploader.upload(values).cpu(), values));
   }
 }
 
@@ -98,7 +114,7 @@ TEST(Upload, IsNearlyAsFastAsAPlainCopyFromPinnedMemory) {
     double fresh = 0;
     double mapped = 0;
     {
-      const SafetensorsFile file(folder / "file");
+      const SafetensorsFile file(folder / "file", FileAccess::map);
       const at::Tensor x = file.tensor("x");
       const auto* const from = static_cast<const char*>(x.const_data_ptr());
       const auto all = [&] {
@@ -119,7 +135,9 @@ TEST(Upload, IsNearlyAsFastAsAPlainCopyFromPinnedMemory) {
   for (int i = 0; i < 4; ++i) {  // the first is the warm-up
     const SafetensorsFile file(folder / "file");
     const double before = uploader.seconds();
-    const at::Tensor there = uploader.upload(file.tensor("x"));
+    const at::Tensor there = uploader.upload({bytes / 4}, at::kFloat, [&](int64_t offset, char* to, int64_t size) {
+      file.copy("x", static_cast<uint64_t>(offset), to, static_cast<uint64_t>(size));
+    });
     uploader.finish();
     if (i > 0) seconds = std::min(seconds, uploader.seconds() - before);
     std::printf("upload %d: %.1f GB/s\n", i, rate(uploader.seconds() - before));

@@ -21,7 +21,9 @@ using Tensors = std::map<std::string, at::Tensor>;
 class WeightsFolder : public testing::Test {
  protected:
   fs::path file(const std::string& name = "model.safetensors") const { return folder_ / name; }
-  Weights open(at::ScalarType dtype = at::kFloat) const { return {folder_.path(), dtype}; }
+  Weights open(at::ScalarType dtype = at::kFloat, FileAccess access = FileAccess::read) const {
+    return {folder_.path(), dtype, nullptr, access};
+  }
   testing::AssertionResult open_refused(std::vector<std::string> said) const {
     return refused(ErrorCode::model, said, [&] { open(); });
   }
@@ -105,13 +107,16 @@ TEST_F(WeightsFolder, ConvertsToTheDtypeThatIsAsked) {
   for (const at::ScalarType dtype : dtypes) tensors[dtype_name(dtype)] = numbers.to(dtype);
   write_safetensors(file(), tensors, {});
   for (const at::ScalarType dtype : dtypes) {
-    const Weights w = open(dtype);
-    EXPECT_EQ(w.dtype(), dtype);
-    for (const auto& [name, stored] : tensors) {
-      const at::Tensor given = w.tensor(name, {3});
-      EXPECT_TRUE(given.scalar_type() == dtype && at::equal(given, stored.to(dtype))) << name;
-      const bool mapped = given.const_data_ptr() == w.tensor(name, {3}).const_data_ptr();
-      EXPECT_EQ(mapped, stored.scalar_type() == dtype) << name << ": no copy where the dtypes agree";
+    for (const FileAccess access : {FileAccess::read, FileAccess::map}) {
+      const Weights w = open(dtype, access);
+      EXPECT_EQ(w.dtype(), dtype);
+      for (const auto& [name, stored] : tensors) {
+        const at::Tensor given = w.tensor(name, {3});
+        EXPECT_TRUE(given.scalar_type() == dtype && at::equal(given, stored.to(dtype))) << name;
+        const bool mapped = given.const_data_ptr() == w.tensor(name, {3}).const_data_ptr();
+        EXPECT_EQ(mapped, access == FileAccess::map && stored.scalar_type() == dtype)
+            << name << ": no copy where the file is mapped and the dtypes agree";
+      }
     }
   }
 }
