@@ -1,5 +1,6 @@
 #include "base/free_memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ int64_t free_memory() {
       least = std::min(least, left_in("/sys/fs/cgroup" + path));
     }
   }
-  return least;
+  // What this process has freed and not given back counts, too.
+  return least == kNoLimit ? least : least + static_cast<int64_t>(::mallinfo2().fordblks);
 }
 
 }  // namespace glm

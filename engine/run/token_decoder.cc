@@ -39,7 +39,9 @@ void check(const char* wrong) {
 }
 
 int multiprocessors() {
-  return cuda::load_library().library->multiprocessors();
+  const int count = cuda::load_library().library->multiprocessors();
+  if (count < 1) throw Error(ErrorCode::device, "the GPU doesn't answer any more; start the program again");
+  return count;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // clang-format off
 #include "kernels/cuda/simt_device.cuh"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/script.h"
 #include "kernels/cuda/step.cuh"
 // clang-format on
 
@@ -42,47 +43,12 @@ cudaError_t ask_device(Device* device) {
   return error;
 }
 
-// Calls that one launch takes.
-struct Segment {
-  int begin, end;
-  int products = 0;
-  int first_product = 0;  // of all calls'
-  Format format{};
-  int columns = 1;
-  bool sample = false;
-};
-
-void add_product(const LinearParams& p, Segment& s) {
-  s.format = p.weight.format;
-  if (p.batch > 8) s.columns = 2;
-  ++s.products;
-}
-
-std::vector<Segment> segments_of(const Call* calls, int count) {
-  std::vector<Segment> all;
-  int products = 0;
-  for (int i = 0; i < count; ++i) {
-    const Call& call = calls[i];
-    const bool product = call.kernel == Kernel::linear;
-    const bool sample = call.kernel == Kernel::sample;
-    const bool goes_on = !all.empty() && !sample && !all.back().sample &&
-                         (!product || all.back().products == 0 ||
-                          (all.back().format == call.linear.weight.format && all.back().products < kMaxStreams));
-    if (!goes_on) all.push_back({.begin = i, .end = i, .first_product = products, .sample = sample});
-    all.back().end = i + 1;
-    if (!product) continue;
-    add_product(call.linear, all.back());
-    ++products;
-  }
-  return all;
-}
-
 // What launches read beside their parameters, as it lies in device memory.
 struct Script {
   static constexpr size_t kBarrierBytes = 16;
 
   Script(const Call* calls, int count) : segments(segments_of(calls, count)), calls_(calls, calls + count) {
-    for (const Segment& s : segments) keep_x_in_blocks(calls_.data() + s.begin, s.end - s.begin);
+    keep_x_in_blocks(calls_.data(), count);
     for (const Call& call : calls_) {
       if (call.kernel == Kernel::linear) streams_.push_back(stream_of(call.linear));
     }
@@ -90,12 +56,13 @@ struct Script {
 
   size_t bytes() const { return kBarrierBytes + calls_.size() * sizeof(Call) + streams_.size() * sizeof(Stream); }
 
-  const char* write(char* to, cudaStream_t stream) const {
-    std::vector<char> all(bytes());
+  // As it has to lie in device memory.
+  std::unique_ptr<char[]> image() const {
+    auto all = std::make_unique<char[]>(bytes());  // zeros: the barrier
     const size_t bytes_of_calls = calls_.size() * sizeof(Call);
-    std::memcpy(all.data() + kBarrierBytes, calls_.data(), bytes_of_calls);
-    std::memcpy(all.data() + kBarrierBytes + bytes_of_calls, streams_.data(), streams_.size() * sizeof(Stream));
-    return text_of(cudaMemcpyAsync(to, all.data(), all.size(), cudaMemcpyHostToDevice, stream), "describing a step");
+    std::memcpy(all.get() + kBarrierBytes, calls_.data(), bytes_of_calls);
+    std::memcpy(all.get() + kBarrierBytes + bytes_of_calls, streams_.data(), streams_.size() * sizeof(Stream));
+    return all;
   }
 
   const char* launch(char* memory, const Launch& l) const {
@@ -127,21 +94,48 @@ void add(const Call* calls, int count, uint64_t (&counts)[kKernels]) {
   for (int i = 0; i < count; ++i) ++counts[static_cast<int>(calls[i].kernel)];
 }
 
-const char* run(const Call* calls, int count, void* queue) {
-  auto* const stream = static_cast<cudaStream_t>(queue);
-  const Script script(calls, count);
-  Device device{};
-  void* memory = nullptr;
-  if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
-  if (const char* wrong = text_of(cudaMallocAsync(&memory, script.bytes(), stream), "a step's memory")) return wrong;
-  const char* wrong = script.write(static_cast<char*>(memory), stream);
-  if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), {stream, device});
-  cudaFreeAsync(memory, stream);
-  if (wrong != nullptr) return wrong;
-  uint64_t counts[kKernels] = {};
-  add(calls, count, counts);
-  count_launches(counts, 1);
-  return nullptr;
+// Copies the script, and keeps it on the host until the device has read it.
+const char* send(const Script& script, void* to, cudaStream_t stream) {
+  std::unique_ptr<char[]> image = script.image();
+  const cudaError_t copied = cudaMemcpyAsync(to, image.get(), script.bytes(), cudaMemcpyHostToDevice, stream);
+  if (const char* wrong = text_of(copied, "describing a step")) return wrong;
+  const auto forget = [](void* sent) { delete[] static_cast<char*>(sent); };
+  if (cudaLaunchHostFunc(stream, forget, image.get()) == cudaSuccess) {
+    image.release();
+    return nullptr;
+  }
+  cudaGetLastError();
+  return text_of(cudaStreamSynchronize(stream), "describing a step");  // then it has been read
+}
+
+// What a call throws is lack of the computer's memory; nothing else here throws.
+template <typename Call>
+const char* told(Call call) noexcept {
+  try {
+    return call();
+  } catch (...) {
+    return "out of the computer's memory";
+  }
+}
+
+const char* run(const Call* calls, int count, void* queue) noexcept {
+  return told([&]() -> const char* {
+    auto* const stream = static_cast<cudaStream_t>(queue);
+    const Script script(calls, count);
+    Device device{};
+    if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
+    void* memory = nullptr;
+    if (const char* wrong = text_of(cudaMallocAsync(&memory, script.bytes(), stream), "a step's memory")) return wrong;
+    const char* wrong = told([&] { return send(script, memory, stream); });
+    if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), {stream, device});
+    const cudaError_t freed = cudaFreeAsync(memory, stream);
+    if (wrong == nullptr) wrong = text_of(freed, "giving a step's memory back");
+    if (wrong != nullptr) return wrong;
+    uint64_t counts[kKernels] = {};
+    add(calls, count, counts);
+    count_launches(counts, 1);
+    return nullptr;
+  });
 }
 
 struct Graph {
@@ -155,10 +149,18 @@ struct Graph {
   }
 };
 
+// A stream that goes with this object.
+struct OwnStream {
+  ~OwnStream() {
+    if (stream != nullptr) cudaStreamDestroy(stream);
+  }
+  cudaStream_t stream = nullptr;
+};
+
 const char* capture(const Script& script, const Device& device, Graph& own, cudaStream_t stream) {
   cudaGraph_t graph = nullptr;
   const char* wrong = text_of(cudaMalloc(&own.memory, script.bytes()), "a step's memory");
-  if (wrong == nullptr) wrong = script.write(static_cast<char*>(own.memory), stream);
+  if (wrong == nullptr) wrong = send(script, own.memory, stream);
   if (wrong == nullptr) wrong = text_of(cudaStreamSynchronize(stream), "describing a step");
   if (wrong == nullptr) {
     wrong = text_of(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
@@ -172,21 +174,23 @@ const char* capture(const Script& script, const Device& device, Graph& own, cuda
   return wrong;
 }
 
-const char* record(const Call* calls, int count, void** result) {
-  Device device{};
-  cudaStream_t stream = nullptr;
-  if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
-  if (const char* wrong = text_of(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream")) return wrong;
-  auto own = std::make_unique<Graph>();
-  const char* const wrong = capture(Script(calls, count), device, *own, stream);
-  cudaStreamDestroy(stream);
-  if (wrong != nullptr) return wrong;
-  add(calls, count, own->counts);
-  *result = own.release();
-  return nullptr;
+const char* record(const Call* calls, int count, void** result) noexcept {
+  return told([&]() -> const char* {
+    const Script script(calls, count);
+    auto own = std::make_unique<Graph>();
+    Device device{};
+    OwnStream on;
+    if (const char* wrong = text_of(ask_device(&device), "the current device")) return wrong;
+    const cudaError_t made = cudaStreamCreateWithFlags(&on.stream, cudaStreamNonBlocking);
+    if (const char* wrong = text_of(made, "a stream")) return wrong;
+    if (const char* wrong = capture(script, device, *own, on.stream)) return wrong;
+    add(calls, count, own->counts);
+    *result = own.release();
+    return nullptr;
+  });
 }
 
-const char* replay(void* graph, int times, void* stream) {
+const char* replay(void* graph, int times, void* stream) noexcept {
   const auto* own = static_cast<const Graph*>(graph);
   for (int i = 0; i < times; ++i) {
     if (const char* wrong = text_of(cudaGraphLaunch(own->executable, static_cast<cudaStream_t>(stream)), "a graph")) {
@@ -197,16 +201,16 @@ const char* replay(void* graph, int times, void* stream) {
   return nullptr;
 }
 
-void discard(void* graph) {
+void discard(void* graph) noexcept {
   delete static_cast<Graph*>(graph);
 }
 
-int multiprocessors() {
+int multiprocessors() noexcept {
   Device device{};
   return ask_device(&device) == cudaSuccess ? device.multiprocessors : 0;
 }
 
-uint64_t launches(Kernel kernel) {
+uint64_t launches(Kernel kernel) noexcept {
   return g_launches[static_cast<int>(kernel)];
 }
 

@@ -1,5 +1,6 @@
 // What the shared library of our CUDA kernels offers: it is loaded when a GPU is asked for, and knows nothing of
-// LibTorch. Functions return null, or what went wrong in a text that stays until the thread's next call.
+// LibTorch. Functions throw nothing; they return null, or what went wrong in a text that stays until the thread's next
+// call.
 #pragma once
 
 #include <stdint.h>
@@ -25,8 +26,8 @@ struct Call {
 struct Library {
   const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
 
-  // Queues the calls on a cudaStream_t of the current device: as few launches as can be, for each `sample` is one of
-  // its own, and products of another format begin a new one.
+  // Queues the calls on a cudaStream_t of the current device, in the launches of script.h. The calls may be gone when it
+  // returns.
   const char* (*run)(const Call* calls, int count, void* stream);
 
   // The calls as one graph; `replay` queues it. One replay at a time: it must have ended on the device before another
@@ -45,6 +46,7 @@ struct Library {
 // How many parts of the inner size fill `multiprocessors` best: a weight of few tiles would leave some idle in the last
 // round. The order of sums depends on it.
 constexpr int choose_splits(const PackedWeight& weight, int multiprocessors) {
+  if (multiprocessors < 1) return 1;  // the device couldn't be asked
   int best = 1;
   double best_share = 0;
   for (int splits = 1; splits <= 8 && weight.inner / kBlockInner >= 8 * splits; splits *= 2) {

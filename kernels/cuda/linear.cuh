@@ -70,7 +70,6 @@ GLM_DEVICE XShare<kColumns> read_x(const bf16_bits* const (&rows)[kColumns], int
 }
 
 // A small x is copied to shared memory at once: one wait for it instead of one a turn.
-constexpr int kStagedNumbers = 14 * 1024;
 constexpr int kRowPadding = 8;  // the rows' parts that eight lanes read at a time lie in different banks
 constexpr int kStagedBytes = (kStagedNumbers + 8 * kRowPadding) * 2;
 

@@ -15,6 +15,8 @@ constexpr int kGroupHeads = 16;  // query heads that share a key/value head
 constexpr int kChunk = 64;       // positions of a block of attention
 constexpr int kMaxDim = 4096;    // of a norm
 constexpr int kMaxVocab = 17 * 1024;
+constexpr int kMaxStreams = 168;           // products of a launch
+constexpr int kStagedNumbers = 14 * 1024;  // of an x that a block keeps in shared memory
 
 // A weight [rows, inner], packed as kernels/cuda/formats.h says.
 struct PackedWeight {

@@ -19,8 +19,10 @@ cudaError_t launch_sample(const SampleParams& p, const Launch& l) {
                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, kSampleSharedBytes);
   if (error != cudaSuccess) return error;
   // As much shared memory as a step's launch asks for: a multiprocessor has to be empty to change it.
-  cudaFuncSetAttribute(reinterpret_cast<const void*>(sample_kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
-                       cudaSharedmemCarveoutMaxShared);
+  const cudaError_t hint =
+      cudaFuncSetAttribute(reinterpret_cast<const void*>(sample_kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
+                           cudaSharedmemCarveoutMaxShared);
+  if (hint != cudaSuccess) cudaGetLastError();  // or it would count as the launch's
   sample_kernel<<<dim3(static_cast<unsigned>(p.batch)), kSampleThreads, kSampleSharedBytes, l.stream>>>(p);
   return cudaGetLastError();
 }

@@ -9,8 +9,6 @@
 
 namespace glm::cuda {
 
-constexpr int kMaxStreams = 168;
-
 // A multiprocessor has one block, by architecture (900 is sm_90) of two teams where it has shared memory for two queues
 // and 128 registers a thread are enough for the compiler.
 constexpr int teams_of(int arch) {
@@ -42,20 +40,6 @@ struct StepShared {
   Place places[kTeams][kWarps];
   Call calls[2];  // this one and the next
 };
-
-// Lets each block norm the row of x for itself where a product of one row follows: they needn't wait for each other
-// once more.
-inline void keep_x_in_blocks(Call* calls, int count) {
-  for (int i = 0; i + 1 < count; ++i) {
-    if (calls[i].kernel != Kernel::norm || calls[i + 1].kernel != Kernel::linear) continue;
-    const LinearParams& product = calls[i + 1].linear;
-    NormParams& norm = calls[i].norm;
-    if (norm.batch == 1 && norm.before != norm.residual && product.batch == 1 && product.x == norm.x &&
-        product.weight.inner <= kStagedNumbers) {
-      norm.own_x = product.weight.inner;
-    }
-  }
-}
 
 template <int kTeams>
 constexpr int step_shared_bytes(int queue_bytes) {

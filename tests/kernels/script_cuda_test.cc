@@ -1,12 +1,9 @@
 // Which norms a launch lets each block compute for itself, and where that would read what isn't there.
-// clang-format off
-#include "tests/kernels/simt_host.h"  // before the bodies
-#include "kernels/cuda/step.cuh"
-// clang-format on
-
 #include <gtest/gtest.h>
 
 #include <vector>
+
+#include "kernels/cuda/script.h"
 
 namespace glm::cuda {
 namespace {

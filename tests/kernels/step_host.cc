@@ -5,6 +5,7 @@
 #include "kernels/cuda/formats/int4.cuh"
 #include "kernels/cuda/formats/int8.cuh"
 #include "kernels/cuda/sampling.cuh"
+#include "kernels/cuda/script.h"
 #include "kernels/cuda/step.cuh"
 // clang-format on
 
