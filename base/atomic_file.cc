@@ -1,7 +1,9 @@
 #include "base/atomic_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,15 +16,41 @@ namespace fs = std::filesystem;
 
 namespace {
 
+[[noreturn]] void fail(const fs::path& file, const std::string& reason) {
+  throw Error(ErrorCode::io, file.string() + ": can't be written (" + reason + "); choose another place");
+}
+
 // file: as the caller knows `destination`
 void write_stream(const fs::path& destination, const fs::path& file, const std::function<void(std::ostream&)>& write) {
   errno = 0;
   std::ofstream out(destination, std::ios::binary | std::ios::trunc);
   if (out) write(out);
   out.close();
-  if (!out) {
-    const std::string reason = errno != 0 ? std::strerror(errno) : "the write failed";
-    throw Error(ErrorCode::io, file.string() + ": can't be written (" + reason + "); choose another place");
+  if (!out) fail(file, errno != 0 ? std::strerror(errno) : "the write failed");
+}
+
+// Waits until what is in the file, or which names are in the folder, is on the disk. What can't be synchronised, such
+// as a folder of some file systems, is left to the system.
+void synchronise(const fs::path& path, const fs::path& file) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  const int failure = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (failure == EIO || failure == ENOSPC || failure == EDQUOT) fail(file, std::strerror(failure));
+}
+
+// A new empty file beside `target` that nobody else writes: not another process, of another machine either, nor another
+// thread.
+fs::path make_temporary(const fs::path& target, const fs::path& file) {
+  static std::atomic<uint64_t> count = 0;
+  for (int attempt = 0;; ++attempt) {
+    const std::string name = target.string() + ".partial-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
+    const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor >= 0) {
+      ::close(descriptor);
+      return name;
+    }
+    if (errno != EEXIST || attempt == 1000) fail(file, std::strerror(errno));
   }
 }
 
@@ -40,17 +68,19 @@ void write_file(const fs::path& file, const std::function<void(std::ostream&)>& 
   }
   // A link is followed, so that the file it names is replaced, not the link.
   const fs::path target = fs::exists(status) ? fs::canonical(file) : file;
-  const fs::path temporary = target.string() + ".partial-" + std::to_string(::getpid());
+  const fs::path temporary = make_temporary(target, file);
   try {
     write_stream(temporary, file, write);
+    synchronise(temporary, file);
     fs::rename(temporary, target);
   } catch (const fs::filesystem_error& e) {
     fs::remove(temporary, ignored);
-    throw Error(ErrorCode::io, file.string() + ": can't be written (" + e.code().message() + ")");
+    fail(file, e.code().message());
   } catch (...) {
     fs::remove(temporary, ignored);
     throw;
   }
+  synchronise(target.has_parent_path() ? target.parent_path() : fs::path("."), file);
 }
 
 }  // namespace glm

@@ -1,11 +1,11 @@
 #include "cli/devices.h"
 
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "glm/devices.h"
 
 namespace glm::cli {
@@ -36,10 +36,10 @@ void run_devices() {
   for (const DeviceInfo& device : all) rows.push_back(row_of(device));
   print_table(rows);
   for (const DeviceInfo& device : all) {
-    if (!device.problem.empty()) std::cout << device.name << " can't be used: " << device.problem << "\n";
+    if (!device.problem.empty()) print(device.name + " can't be used: " + device.problem + "\n");
   }
   for (const DeviceInfo& device : all) {
-    if (device.automatic) std::cout << "--device auto takes " << device.name << "\n";
+    if (device.automatic) print("--device auto takes " + device.name + "\n");
   }
 }
 

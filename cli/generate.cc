@@ -7,6 +7,7 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <random>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "cli/report.h"
 #include "cli/show.h"
 #include "cli/sources.h"
+#include "cli/terminal.h"
 #include "glm/error.h"
 #include "glm/picture_file.h"
 #include "glm/pipeline.h"
@@ -137,12 +139,12 @@ class Generation {
     }
     if (options_.verbose) print_plan(expected, request_, output_.files, /*json=*/false);
     if (loud_ && expected.seconds > kLong) {
-      std::cerr << "this will take about " << duration_text(expected.seconds) << " on " << expected.device
-                << "; Ctrl-C stops it\n";
+      tell("this will take about " + duration_text(expected.seconds) + " on " + expected.device +
+           "; Ctrl-C stops it\n");
     }
-    const Pipeline pipeline(model_, load_options(cancel));
-    prepare(pipeline);
-    draw(pipeline, cancel);
+    const std::unique_ptr<const Pipeline> pipeline = load(cancel);
+    prepare(*pipeline);
+    draw(*pipeline, cancel);
   }
 
  private:
@@ -194,6 +196,15 @@ class Generation {
             .kernels = options_.kernels,
             .threads = options_.threads,
             .cancel = &cancel};
+  }
+
+  std::unique_ptr<const Pipeline> load(const CancelToken& cancel) const {
+    try {
+      return std::make_unique<const Pipeline>(model_, load_options(cancel));
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::cancelled) interrupted();
+      throw;
+    }
   }
 
   void read_references() {
@@ -261,7 +272,7 @@ class Generation {
       if (written_.empty() && e.code() != ErrorCode::cancelled) throw;
       print_results(written_, making_.details, {}, options_.json);
       if (e.code() != ErrorCode::cancelled) throw;
-      throw Error(ErrorCode::cancelled, "interrupted; " + (written_.empty() ? "no picture was written" : left_over()));
+      interrupted();
     }
     bar.clear();
     if (loud_) {
@@ -271,8 +282,10 @@ class Generation {
     print_results(written_, making_.details, result, options_.json);
   }
 
-  std::string left_over() const {
-    return std::to_string(written_.size()) + " of " + std::to_string(output_.files.size()) + " pictures were written";
+  [[noreturn]] void interrupted() const {
+    const std::string count = std::to_string(written_.size()) + " of " + std::to_string(output_.files.size());
+    throw Error(ErrorCode::cancelled,
+                "interrupted; " + (written_.empty() ? "no picture was written" : count + " pictures were written"));
   }
 
   json from_;  // the metadata of --from

@@ -1,11 +1,11 @@
 #include "cli/kernels.h"
 
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "cli/table.h"
+#include "cli/terminal.h"
 #include "glm/kernel_report.h"
 #include "glm/weight_formats.h"
 
@@ -38,12 +38,12 @@ void run_kernels(const std::string& device, bool check) {
   const KernelReport report = kernel_report(device, check);
   std::vector<Row> rows = {Row{"KERNEL", "WEIGHTS", "SHAPE", "ERROR", "ALLOWED", "MS", "ATEN'S MS", "VERDICT"}};
   for (const KernelVerdict& v : report.verdicts) rows.push_back(row_of(v));
-  std::cout << report.card << "; kernels " << report.build << "\n";
+  print(report.card + "; kernels " + report.build + "\n");
   print_table(rows);
   for (const WeightFormat& format : weight_formats()) {
     const std::string problem = report.first_problem(format.name);
-    std::cout << "prior=" << format.name
-              << (problem.empty() ? ": our kernels are used" : ": our kernels are not used: " + problem) << "\n";
+    print("prior=" + format.name +
+          (problem.empty() ? ": our kernels are used" : ": our kernels are not used: " + problem) + "\n");
   }
 }
 

@@ -1,7 +1,6 @@
 // The program `glm-image`. With the subcommands' files, the only place that prints or exits.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "cli/kernels.h"
 #include "cli/metadata.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "glm/error.h"
 
 namespace {
@@ -132,9 +132,9 @@ void run_command(const std::string& name, const Given& given) {
   } else if (name == "kernels") {
     glm::cli::run_kernels(has("device") ? given.values.at("device").back() : "cuda", has("check"));
   } else if (name == "completion") {
-    std::cout << glm::cli::completion(given.arguments[0]);
+    glm::cli::print(glm::cli::completion(given.arguments[0]));
   } else {
-    std::cout << glm::cli::manual();
+    glm::cli::print(glm::cli::manual());
   }
 }
 
@@ -168,11 +168,10 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const glm::Error& e) {
-    const bool before_drawing = std::string(e.what()) == "cancelled";
-    std::cerr << "glm-image: " << (before_drawing ? "interrupted; no picture was written" : e.what()) << "\n";
+    glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
     return exit_status(e.code());
   } catch (const std::exception& e) {
-    std::cerr << "glm-image: " << e.what() << "\n";
+    glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
     return exit_status(glm::ErrorCode::internal);
   }
 }

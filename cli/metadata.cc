@@ -2,12 +2,11 @@
 
 #include <cstdio>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <utility>
 
 #include "base/json.h"
-#include "cli/values.h"
+#include "cli/terminal.h"
 #include "glm/error.h"
 #include "glm/weight_formats.h"
 
@@ -136,11 +135,11 @@ Source source_of(const fs::path& file, const json& metadata) {
 void run_info(const fs::path& file, bool as_json) {
   const json metadata = read_metadata(file);
   if (as_json) {
-    std::cout << json_text(metadata) << "\n";
+    print(json_text(metadata) + "\n");
     return;
   }
   for (const auto& [key, value] : metadata.items()) {
-    std::cout << printable(key + ": " + text_of(value)) << "\n";
+    print(printable(key + ": " + text_of(value)) + "\n");
   }
 }
 

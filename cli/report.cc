@@ -1,16 +1,12 @@
 #include "cli/report.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/json.h"
-#include "cli/values.h"
-#include "glm/error.h"
+#include "cli/terminal.h"
 
 namespace glm::cli {
 
@@ -34,16 +30,6 @@ std::string gigabytes(double bytes) {
   return text.str();
 }
 
-// Standard output, checked.
-void print(const std::string& text) {
-  errno = 0;
-  std::cout << text << std::flush;
-  if (!std::cout && errno != EPIPE) {
-    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) +
-                                   "); the pictures are in their files");
-  }
-}
-
 bool mentions_writing(const std::string& prompt) {
   for (const char* word : {" says ", " saying ", " reads ", " reading ", " titled ", " labeled ", " labelled ",
                            " written ", " the text ", " the words ", " lettering "}) {
@@ -55,18 +41,18 @@ bool mentions_writing(const std::string& prompt) {
 }  // namespace
 
 void print_warnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) std::cerr << "glm-image: warning: " << warning << "\n";
+  for (const std::string& warning : warnings) tell("glm-image: warning: " + warning + "\n");
 }
 
 void print_texts(const Request& request) {
   const std::vector<std::string> texts = request.texts.empty() ? quoted_texts(request.prompt) : request.texts;
   std::string line;
   for (const std::string& text : texts) line += (line.empty() ? "\"" : ", \"") + printable(text) + "\"";
-  if (!line.empty()) std::cerr << "text to be drawn: " << line << "\n";
+  if (!line.empty()) tell("text to be drawn: " + line + "\n");
   if (texts.empty() && mentions_writing(request.prompt)) {
-    std::cerr
-        << "no text in quotes, so none is drawn on purpose. Did the shell take the quotes? Write 'a sign that says "
-           "\"OPEN\"' with both kinds, or add --text OPEN\n";
+    tell(
+        "no text in quotes, so none is drawn on purpose. Did the shell take the quotes? Write 'a sign that says "
+        "\"OPEN\"' with both kinds, or add --text OPEN\n");
   }
 }
 
@@ -78,53 +64,62 @@ std::string duration_text(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
 }
 
-void print_plan(const Plan& p, const Request& request, const std::vector<fs::path>& files, bool as_json) {
+namespace {
+
+json plan_json(const Plan& p, const Request& request, const std::vector<fs::path>& files) {
   const Details& d = p.details;
-  const double memory = p.weight_bytes + p.working_bytes;
   std::vector<std::string> names;
   names.reserve(files.size());
   for (const fs::path& file : files) names.push_back(file.string());
-  if (as_json) {
-    print(json_text({{"dry_run", true},
-                     {"files", names},
-                     {"seeds", request.seeds},
-                     {"device", p.device},
-                     {"dtype", p.dtype},
-                     {"width", d.width},
-                     {"height", d.height},
-                     {"rendered_width", d.rendered_width},
-                     {"rendered_height", d.rendered_height},
-                     {"grid", {p.grid_width, p.grid_height}},
-                     {"preview_grid", {p.preview_width, p.preview_height}},
-                     {"tokens", p.tokens},
-                     {"steps", d.steps},
-                     {"guidance", d.guidance},
-                     {"temperature", d.temperature},
-                     {"top_k", d.top_k},
-                     {"top_p", d.top_p},
-                     {"weight_bytes", p.weight_bytes},
-                     {"working_bytes", p.working_bytes},
-                     {"free_bytes", p.free_bytes},
-                     {"seconds", p.seconds}}) +
-          "\n");
-    return;
-  }
-  std::cerr << "pictures: " << files.size() << ", " << size_text(d.width, d.height);
-  if (is_cropped(d)) std::cerr << " of " << size_text(d.rendered_width, d.rendered_height);
-  for (const fs::path& file : files) std::cerr << (file == files.front() ? ", to " : ", ") << file.string();
-  std::cerr << "\ngrid: " << size_text(p.grid_width, p.grid_height);
-  if (p.preview_width > 0) std::cerr << " after a small one of " << size_text(p.preview_width, p.preview_height);
-  std::cerr << ", " << p.tokens << " tokens\nsteps: " << d.steps << ", guidance " << d.guidance << "\ndrawing tokens: ";
+  return {{"dry_run", true},
+          {"files", names},
+          {"seeds", request.seeds},
+          {"device", p.device},
+          {"dtype", p.dtype},
+          {"width", d.width},
+          {"height", d.height},
+          {"rendered_width", d.rendered_width},
+          {"rendered_height", d.rendered_height},
+          {"grid", {p.grid_width, p.grid_height}},
+          {"preview_grid", {p.preview_width, p.preview_height}},
+          {"tokens", p.tokens},
+          {"steps", d.steps},
+          {"guidance", d.guidance},
+          {"temperature", d.temperature},
+          {"top_k", d.top_k},
+          {"top_p", d.top_p},
+          {"weight_bytes", p.weight_bytes},
+          {"working_bytes", p.working_bytes},
+          {"free_bytes", p.free_bytes},
+          {"seconds", p.seconds}};
+}
+
+std::string plan_text(const Plan& p, const Request& request, const std::vector<fs::path>& files) {
+  const Details& d = p.details;
+  std::ostringstream out;
+  out << "pictures: " << files.size() << ", " << size_text(d.width, d.height);
+  if (is_cropped(d)) out << " of " << size_text(d.rendered_width, d.rendered_height);
+  for (const fs::path& file : files) out << (file == files.front() ? ", to " : ", ") << file.string();
+  out << "\ngrid: " << size_text(p.grid_width, p.grid_height);
+  if (p.preview_width > 0) out << " after a small one of " << size_text(p.preview_width, p.preview_height);
+  out << ", " << p.tokens << " tokens\nsteps: " << d.steps << ", guidance " << d.guidance << "\ndrawing tokens: ";
   if (request.greedy) {
-    std::cerr << "the likeliest";
+    out << "the likeliest";
   } else {
-    std::cerr << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
+    out << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
   }
-  std::cerr << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes(p.weight_bytes)
-            << " for the weights and " << gigabytes(p.working_bytes) << " beside them, "
-            << gigabytes(static_cast<double>(p.free_bytes)) << " free"
-            << (memory > static_cast<double>(p.free_bytes) ? ": too little" : "") << "\ntime: about "
-            << duration_text(p.seconds) << " without loading\n";
+  const bool little = p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
+  out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes(p.weight_bytes)
+      << " for the weights and " << gigabytes(p.working_bytes) << " beside them, "
+      << gigabytes(static_cast<double>(p.free_bytes)) << " free" << (little ? ": too little" : "") << "\ntime: about "
+      << duration_text(p.seconds) << " without loading\n";
+  return out.str();
+}
+
+}  // namespace
+
+void print_plan(const Plan& p, const Request& request, const std::vector<fs::path>& files, bool as_json) {
+  as_json ? print(json_text(plan_json(p, request, files)) + "\n") : tell(plan_text(p, request, files));
 }
 
 void print_summary(const std::vector<Written>& written, const Details& d, const Result& result) {
@@ -141,7 +136,7 @@ void print_summary(const std::vector<Written>& written, const Details& d, const 
   for (const Result::StageTime& time : result.times) {
     line << (&time == &result.times.front() ? "  (" : ", ") << stage_name(time.stage) << " " << time.seconds << " s";
   }
-  std::cerr << line.str() << (result.times.empty() ? "" : ")") << "\n";
+  tell(line.str() + (result.times.empty() ? "" : ")") + "\n");
 }
 
 void print_results(const std::vector<Written>& written, const Details& d, const Result& result, bool as_json) {

@@ -1,7 +1,8 @@
 #include "cli/table.h"
 
 #include <algorithm>
-#include <iostream>
+
+#include "cli/terminal.h"
 
 namespace glm::cli {
 
@@ -17,7 +18,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
       line += row[i];
       if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
     }
-    std::cout << line << "\n";
+    print(line + "\n");
   }
 }
 

@@ -90,9 +90,4 @@ std::vector<uint64_t> seed_list(const std::string& option, const std::string& te
   return seeds;
 }
 
-std::string printable(std::string text) {
-  for (char& c : text) c = static_cast<unsigned char>(c) < ' ' || c == 127 ? ' ' : c;
-  return text;
-}
-
 }  // namespace glm::cli

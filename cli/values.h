@@ -25,7 +25,4 @@ PictureSize picture_size(const std::string& option, const std::string& text);
 // "1,2,3" -> seeds from 0, at least one and at most 1024.
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text);
 
-// A stranger's text for the terminal: control characters become spaces.
-std::string printable(std::string text);
-
 }  // namespace glm::cli

@@ -1,8 +1,13 @@
+#include <ATen/ATen.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <vector>
 
 #include "base/sha256.h"
+#include "engine/boundary.h"
 #include "engine/checkpoint/checkpoint_name.h"
 #include "glm/error.h"
 #include "glm/plan.h"
@@ -13,11 +18,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
+[[noreturn]] void fail(const fs::path& file, const std::string& reason) {
+  throw Error(ErrorCode::model, file.string() + ": can't be read (" + reason + "); is the checkpoint complete?");
+}
+
+// Every json and safetensors file below, also what only has such a name: reading it says what is wrong.
 std::vector<fs::path> files_of(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string kind = entry.path().extension();
-    if (entry.is_regular_file() && (kind == ".json" || kind == ".safetensors")) files.push_back(entry.path());
+    if (kind == ".json" || kind == ".safetensors") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -27,13 +37,16 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 void add_file(Sha256* hash, const fs::path& file) {
   constexpr uint64_t head = 1 << 20;
   constexpr uint64_t sample = 4096;
+  if (!fs::is_regular_file(file)) fail(file, "no file");
   const uint64_t size = fs::file_size(file);
   hash->add(std::to_string(size) + "\n");
   std::ifstream in(file, std::ios::binary);
+  if (!in) fail(file, std::strerror(errno));
   std::vector<char> part(head);
   const auto add = [&](uint64_t at, uint64_t length) {
     in.seekg(static_cast<std::streamoff>(at));
     in.read(part.data(), static_cast<std::streamsize>(length));
+    if (static_cast<uint64_t>(in.gcount()) != length) fail(file, "it ends early");
     hash->add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
   };
   add(0, std::min(size, head));
@@ -45,10 +58,7 @@ void add_file(Sha256* hash, const fs::path& file) {
   }
 }
 
-}  // namespace
-
-std::string checkpoint_hash(const fs::path& checkpoint) {
-  const CheckpointName name(checkpoint);
+std::string hash_of(const CheckpointName& name) {
   try {
     Sha256 hash;
     if (name.random) hash.add("random\n");
@@ -59,8 +69,14 @@ std::string checkpoint_hash(const fs::path& checkpoint) {
     }
     return hash.hex();
   } catch (const fs::filesystem_error& e) {
-    throw Error(ErrorCode::model, name.folder.string() + ": can't be read (" + e.code().message() + ")");
+    fail(e.path1().empty() ? name.folder : e.path1(), e.code().message());
   }
+}
+
+}  // namespace
+
+std::string checkpoint_hash(const fs::path& checkpoint) {
+  return guarded(at::kCPU, [&] { return hash_of(CheckpointName(checkpoint)); });
 }
 
 }  // namespace glm

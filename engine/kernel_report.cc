@@ -1,8 +1,8 @@
 #include "glm/kernel_report.h"
 
-#include <c10/core/Device.h>
-#include <c10/util/Exception.h>
+#include <ATen/ATen.h>
 
+#include "engine/boundary.h"
 #include "engine/device/device.h"
 #include "engine/device/trust/kernel_check.h"
 #include "glm/error.h"
@@ -29,7 +29,7 @@ at::Device open_gpu(const std::string& name) {
 }  // namespace
 
 KernelReport kernel_report(const std::string& device, bool check_again) {
-  try {
+  return guarded(at::kCPU, [&] {
     const at::Device gpu = open_gpu(device);
     const cuda::Loaded& loaded = cuda::load_library();
     if (loaded.library == nullptr) {
@@ -37,9 +37,7 @@ KernelReport kernel_report(const std::string& device, bool check_again) {
                                          "; build with NVIDIA's compiler, which third_party/install.sh installs");
     }
     return known_kernels(gpu, check_again);
-  } catch (const c10::Error& e) {
-    throw Error(ErrorCode::device, std::string("the GPU failed: ") + e.what_without_backtrace());
-  }
+  });
 }
 
 }  // namespace glm

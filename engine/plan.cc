@@ -108,7 +108,7 @@ Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request&
 }
 
 std::vector<std::string> quoted_texts(const std::string& prompt) {
-  return find_glyph_texts(prompt);
+  return guarded(at::kCPU, [&] { return find_glyph_texts(prompt); });
 }
 
 }  // namespace glm

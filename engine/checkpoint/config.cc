@@ -379,20 +379,6 @@ std::string model_dtype(const Section& s) {
 
 }  // namespace
 
-Geometry ModelConfig::geometry(Grid tokens) const {
-  const auto times = [&](int64_t factor) { return Grid{factor * tokens.height, factor * tokens.width}; };
-  return {.height = cell() * tokens.height,
-          .width = cell() * tokens.width,
-          .tokens = tokens,
-          .patches = times(2),
-          .latents = times(2 * dit.patch)};
-}
-
-std::vector<int64_t> ModelConfig::latent_shape(Grid tokens) const {
-  const Grid latents = geometry(tokens).latents;
-  return {1, vae.latent_channels, latents.height, latents.width};
-}
-
 ModelConfig::ModelConfig(const fs::path& folder) {
   check_model_index(folder);
   const Section model = read(folder / "vision_language_encoder" / "config.json", "vision_language_encoder");

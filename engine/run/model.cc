@@ -36,8 +36,8 @@ struct Model::Loader {
         device(to),
         access(options.map_weights ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
-        kernels(
-            choose_prior_kernels(config.prior, dtype, device, {options.prior_precision, options.kernels}, &warnings)),
+        kernels(choose_prior_kernels(config.prior, dtype, device,
+                                     {options.prior_precision, options.kernels, options.cancel}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
     check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }

@@ -72,7 +72,8 @@ PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
   }
   if (asked == "auto" && problem.empty()) {
-    const std::string found = first_problem(known_kernels(device, /*check_again=*/false), formats_used(c, format));
+    const std::string found =
+        first_problem(known_kernels(device, /*check_again=*/false, options.cancel), formats_used(c, format));
     if (!found.empty()) problem = found + "; glm-image kernels shows what was checked, with --check anew";
   }
   const bool decode = asked != "off" && problem.empty();

@@ -9,6 +9,7 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/components/prior_transformer.h"
+#include "glm/cancel.h"
 #include "glm/kernel_verdicts.h"
 #include "kernels/cuda/formats.h"
 
@@ -18,6 +19,7 @@ namespace glm {
 struct PriorOptions {
   std::string precision = "bf16";
   std::string kernels = "auto";
+  const CancelToken* cancel = nullptr;  // asked while another process checks the kernels
 };
 
 // The format of this name. Throws Error(usage) that lists the names for another.

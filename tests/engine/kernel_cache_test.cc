@@ -139,8 +139,8 @@ TEST_F(KernelCacheTest, ADamagedFileMeansCheckingAgain) {
     ASSERT_NE(at, std::string::npos) << from;
     damaged.push_back(text.replace(at, from.size(), to));
   };
-  replaced("\"version\": 1", "\"version\": 2");
-  replaced("\"version\": 1", "\"version\": \"1\"");
+  replaced("\"version\": 2", "\"version\": 1");
+  replaced("\"version\": 2", "\"version\": \"2\"");
   replaced(kCard, "another card");
   replaced(kBuild, "fedcba9876543210");
   replaced("\"ms\": 0.25", "\"ms\": \"fast\"");

@@ -86,7 +86,9 @@ TEST_F(Queue, CallsFromManyThreadsGiveTheirOwnPictures) {
       bool counted = false;
       Callbacks callbacks;
       callbacks.progress = [&](Stage, int64_t, int64_t) {
-        if (!counted) EXPECT_EQ(++inside, 1) << "two calls at once";
+        if (!counted) {
+          EXPECT_EQ(++inside, 1) << "two calls at once";
+        }
         counted = true;
       };
       callbacks.picture = [&](const Picture&) { --inside; };

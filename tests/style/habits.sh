@@ -14,6 +14,8 @@ report "a file of more than 400 lines" \
   "$(find $library cli tests \( -name '*.cc' -o -name '*.h' \) -exec wc -l {} + | awk '$1 > 400 && $2 != "total"')"
 report "a component's header that doesn't name its upstream class" \
   "$(grep -LE 'Upstream: ' engine/components/*.h engine/components/layers/{embedding,feed_forward,linear,norms,rope}.h engine/checkpoint/config.h engine/run/{prior,references,picture_run}.h || true)"
+report "a way to a terminal beside cli/terminal.h (progress and pictures draw by its codes)" \
+  "$(grep -nE 'std::c(out|err|log)|\b(printf|puts|fputs) *\(' cli/*.cc | grep -vE '^cli/(terminal|progress|show)\.cc:|snprintf' || true)"
 report "a friend of another class" "$(grep -rnE '\bfriend\b' --include=*.h --include=*.cuh $library cli || true)"
 report "an operation without a contract or a roofline" \
   "$(for header in kernels/*.h; do grep -q 'Contract:' "$header" && grep -q 'Roofline:' "$header" || echo "$header"; done)"

@@ -14,8 +14,9 @@ find include base kernels tokenizer pictures engine api cli -name '*.h' -o -name
     rule["base"] = low
     rule["tokenizer"] = low " tokenizer"
     rule["pictures"] = low " pictures"
-    rule["kernels"] = low " torch kernels kernels/cuda"
-    rule["kernels/cuda"] = rule["kernels/cuda/formats"] = "kernels kernels/cuda"
+    rule["kernels"] = low " torch kernels kernels/cuda kernels/packers"
+    rule["kernels/packers"] = "torch kernels/cuda kernels/packers"
+    rule["kernels/cuda"] = rule["kernels/cuda/formats"] = "kernels kernels/cuda kernels/cuda/formats"
     rule["engine/device"] = tensors
     rule["engine/device/trust"] = tensors " engine/device/trust"
     rule["engine/checkpoint"] = tensors " engine/checkpoint"

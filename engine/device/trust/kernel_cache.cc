@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kVersion = 1;  // of the file and of what is checked
+constexpr int kVersion = 2;  // of the file and of what is checked
 constexpr uint64_t kMaxBytes = 1U << 20U;
 
 // FNV-1a: the same in every build.
@@ -65,13 +66,15 @@ class Marker {
   Marker(const Marker&) = delete;
   Marker& operator=(const Marker&) = delete;
 
-  Lock lock(std::chrono::milliseconds patience) const {
+  // Throws Error(cancelled).
+  Lock lock(std::chrono::milliseconds patience, const CancelToken* cancel) const {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point end = Clock::now() + patience;
     while (fd_ >= 0) {
       if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return Lock::ours;
       if (errno != EWOULDBLOCK && errno != EINTR) return Lock::impossible;
       if (Clock::now() >= end) return Lock::others;
+      if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return Lock::impossible;
@@ -91,6 +94,16 @@ class Marker {
   int fd_;
 };
 
+bool has_slower(const KernelReport& report) {
+  return std::any_of(report.verdicts.begin(), report.verdicts.end(), [](const KernelVerdict& v) { return v.slower; });
+}
+
+// Was it written in the last 24 hours? A time that is still to come, of a clock that was set, is none of them.
+bool is_of_today(const fs::path& file) {
+  const auto age = fs::file_time_type::clock::now() - fs::last_write_time(file);
+  return age >= std::chrono::seconds(-5) && age < std::chrono::hours(24);
+}
+
 // From a file that anything may have been done to. Throws.
 KernelReport report_of(const nlohmann::json& file) {
   KernelReport report{file.at("card").get<std::string>(), file.at("build").get<std::string>(), {}};
@@ -98,7 +111,7 @@ KernelReport report_of(const nlohmann::json& file) {
     report.verdicts.push_back({v.at("kernel").get<std::string>(), v.at("format").get<std::string>(),
                                v.at("shape").get<std::string>(), number_of(v.at("error")), number_of(v.at("allowed")),
                                number_of(v.at("ms")), number_of(v.at("reference_ms")),
-                               v.at("problem").get<std::string>()});
+                               v.at("problem").get<std::string>(), v.at("slower").get<bool>()});
   }
   return report;
 }
@@ -126,6 +139,7 @@ std::optional<KernelReport> KernelCache::kept(const std::string& card, const std
     if (file.at("version").get<int>() != kVersion) return {};
     KernelReport report = report_of(file);
     if (report.card != card || report.build != build || report.verdicts.empty()) return {};
+    if (has_slower(report) && !is_of_today(report_file(card, build))) return {};
     return report;
   } catch (const std::exception&) {  // not there, or broken: it is checked again
     return {};
@@ -142,7 +156,8 @@ void KernelCache::keep(const KernelReport& report) const {
                         {"allowed", json_of(v.allowed)},
                         {"ms", json_of(v.ms)},
                         {"reference_ms", json_of(v.reference_ms)},
-                        {"problem", v.problem}});
+                        {"problem", v.problem},
+                        {"slower", v.slower}});
   }
   const nlohmann::json file = {
       {"version", kVersion}, {"card", report.card}, {"build", report.build}, {"verdicts", verdicts}};
@@ -154,7 +169,7 @@ void KernelCache::keep(const KernelReport& report) const {
 }
 
 KernelReport KernelCache::report(const std::string& card, const std::string& build, bool check_again,
-                                 const Check& check, const CancelToken* /*cancel*/) const {
+                                 const Check& check, const CancelToken* cancel) const {
   const auto without_marker = [&] {
     try {
       return check([](const std::string&) {});
@@ -168,7 +183,7 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
   fs::create_directories(folder_, ignored);
   if (std::optional<KernelReport> known; !check_again && (known = kept(card, build))) return *known;
   const Marker marker(marker_file(card, build));
-  switch (marker.lock(patience_)) {
+  switch (marker.lock(patience_, cancel)) {
     case Marker::Lock::impossible:
       return without_marker();
     case Marker::Lock::others:

@@ -49,7 +49,12 @@ void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch,
   double ours = std::numeric_limits<double>::infinity();
   double atens = ours;
   for (int i = -1; i < kSamples; ++i) {  // the first warms up
-    const double own = ms_of([&] { launch(calls); });
+    const char* wrong = nullptr;
+    const double own = ms_of([&] { wrong = launch(calls); });
+    if (wrong != nullptr) {
+      verdict.problem = wrong;
+      return;
+    }
     const double other = ms_of([&] {
       for (int turn = 0; turn < kCallsOfSample; ++turn) t.aten(turn);
     });
@@ -159,6 +164,7 @@ std::vector<KernelVerdict> merged(const std::vector<KernelVerdict>& verdicts) {
       if (worst->ms <= 0 || other.ms * worst->reference_ms > worst->ms * other.reference_ms) worst = &other;
     }
     if (ours > kSlack * atens && worst->problem.empty()) {
+      worst->slower = true;
       worst->problem = "it is slower than ATen: " + short_number(ours) +
                        " ms for the public model's shapes, where ATen takes " + short_number(atens);
     }
@@ -205,15 +211,14 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
   return {card_of(device), library.build, merged(verdicts)};
 }
 
-KernelReport known_kernels(at::Device device, bool check_again) {
+KernelReport known_kernels(at::Device device, bool check_again, const CancelToken* cancel) {
   const std::string card = card_of(device);
   const std::string build = cuda::load_library().library->build;
   try {
-    return KernelCache(cache_folder()).report(card, build, check_again, [&](const KernelCache::Begin& begin) {
-      return check_kernels(device, begin);
-    });
+    const auto check = [&](const KernelCache::Begin& begin) { return check_kernels(device, begin); };
+    return KernelCache(cache_folder()).report(card, build, check_again, check, cancel);
   } catch (const Error& e) {
-    if (e.code() == ErrorCode::device) throw;
+    if (e.code() == ErrorCode::device || e.code() == ErrorCode::cancelled) throw;
     KernelVerdict nothing;
     nothing.problem = std::string("they could not be checked (") + e.what() + ")";
     return {card, build, {nothing}};

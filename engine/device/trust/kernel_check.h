@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "engine/device/trust/kernel_trials.h"
+#include "glm/cancel.h"
 #include "glm/kernel_verdicts.h"
 
 namespace glm {
@@ -26,8 +27,8 @@ std::vector<KernelVerdict> merged(const std::vector<KernelVerdict>& verdicts);
 KernelReport check_kernels(
     at::Device device, const std::function<void(const std::string&)>& begin = [](const std::string&) {});
 
-// What the cache knows, else check_kernels; with check_again always the latter. Throws Error(device) when a kernel
-// faults.
-KernelReport known_kernels(at::Device device, bool check_again);
+// What the cache knows, else check_kernels; with check_again always the latter. cancel: asked while another process's
+// check is waited for. Throws Error(device) when a kernel faults, Error(cancelled).
+KernelReport known_kernels(at::Device device, bool check_again, const CancelToken* cancel = nullptr);
 
 }  // namespace glm
