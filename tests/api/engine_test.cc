@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kSmall = GLM_SOURCE_DIR "/tests/checkpoints/a";
+const std::string kSmall = GLM_BINARY_DIR "/checkpoints/a";
 const std::string kNano = GLM_SOURCE_DIR "/models/nano";
 
 std::string last_error(const glm_engine* engine) {

@@ -10,7 +10,7 @@ fail() { echo "outside_test.sh: $*" >&2; exit 1; }
 "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
 library=$work/prefix/lib/libglm_image.so
 [ -e "$library" ] || library=$(find "$work/prefix" -name libglm_image.so)
-model=$source/tests/checkpoints/a
+model=$build/checkpoints/a
 
 # The library shows its own names and nothing else.
 strangers=$(nm -DC --defined-only "$library" | cut -d' ' -f3- | grep -vE '^(glm_|glm::|(typeinfo( name)?|vtable) for glm::Error)' || true)

@@ -15,6 +15,8 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "tests/support/checkpoints.h"
+
 namespace glm {
 
 namespace fs = std::filesystem;
@@ -182,7 +184,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 }
 
 fs::path small_checkpoint() {
-  return fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+  return checkpoint_folder("a");
 }
 
 fs::path nano() {

@@ -12,6 +12,7 @@
 #include "engine/run/prior.h"
 #include "engine/run/references.h"
 #include "tests/base/refusal.h"
+#include "tests/support/checkpoints.h"
 
 namespace glm {
 
@@ -38,7 +39,7 @@ at::Device test_device() {
 }
 
 fs::path checkpoint_a() {
-  return fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a";
+  return checkpoint_folder("a");
 }
 
 Request small_request(std::vector<uint64_t> seeds) {

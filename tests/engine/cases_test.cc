@@ -3,8 +3,13 @@
 
 #include <set>
 
+#include "base/json.h"
+#include "base/sha256.h"
+
 namespace glm {
 namespace {
+
+namespace fs = std::filesystem;
 
 class GoldenCases : public testing::TestWithParam<std::string> {};
 
@@ -26,6 +31,39 @@ TEST_P(GoldenCases, AreTwelveOfSixSizesAndMore) {
   EXPECT_GE(in_float32, 8);
   EXPECT_GE(sizes.size(), 6);
   EXPECT_GE(guidance.size(), 2);
+}
+
+// As hash_checkpoint() in weights_tools/reference/make_goldens.py: of model_index.json and each file of the components.
+std::string hash_of_checkpoint(const fs::path& folder) {
+  std::set<std::string> files = {"model_index.json"};
+  const nlohmann::json index = read_json(folder / "model_index.json");
+  for (const auto& [component, classes] : index.items()) {
+    if (component.starts_with("_")) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(folder / component)) {
+      files.insert(fs::relative(entry.path(), folder).string());
+    }
+  }
+  Sha256 hash;
+  for (const std::string& file : files) {
+    const std::string content = read_file(folder / file, uint64_t{64} << 20U);
+    hash.add(file + '\0');
+    for (int byte = 0; byte < 8; ++byte) hash.add(std::string(1, static_cast<char>(content.size() >> (8 * byte))));
+    hash.add(content);
+  }
+  return hash.hex();
+}
+
+// By upstream, on these very bytes.
+TEST_P(GoldenCases, WereMadeOnThisCheckpoint) {
+  std::set<std::string> hashes;
+  fs::path folder;
+  golden_cases([&](const Golden& golden) {
+    if (golden.parameters().at("checkpoint") != GetParam()) return false;
+    folder = golden.checkpoint();
+    hashes.insert(golden.header().at("checkpoint_sha256"));
+    return false;
+  });
+  EXPECT_EQ(hashes, std::set<std::string>{hash_of_checkpoint(folder)});
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"),

@@ -6,6 +6,7 @@
 #include "glm/picture_file.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
+#include "tests/support/checkpoints.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference_picture.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kCheckpointC = fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/c";
+const fs::path kCheckpointC = checkpoint_folder("c");
 
 Request from(std::vector<Image> references) {
   Request request = small_request({7});

@@ -9,20 +9,19 @@
 #include "kernels/cuda/loader.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
+#include "tests/support/checkpoints.h"
 
 namespace glm {
 namespace {
 
-const std::filesystem::path kCheckpoints = std::filesystem::path(GLM_SOURCE_DIR) / "tests/checkpoints";
-
 TEST(TokenDecoderFits, ThePublicHeadsShapeAlone) {
-  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(kCheckpoints / "k").prior));
+  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(checkpoint_folder("k")).prior));
   EXPECT_TRUE(TokenDecoder::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
-  EXPECT_FALSE(TokenDecoder::fits(ModelConfig(kCheckpoints / "a").prior));
+  EXPECT_FALSE(TokenDecoder::fits(ModelConfig(checkpoint_folder("a")).prior));
 }
 
 TEST(PriorPrecision, NeedsAGpuAndAKnownName) {
-  const auto load = [](const ModelOptions& options) { Model(kCheckpoints / "k", "auto", at::kCPU, options); };
+  const auto load = [](const ModelOptions& options) { Model(checkpoint_folder("k"), "auto", at::kCPU, options); };
   EXPECT_TRUE(
       refused(ErrorCode::device, {"precision fp8", "expected a GPU"}, [&] { load({.prior_precision = "fp8"}); }));
   EXPECT_TRUE(refused(ErrorCode::device, {"our CUDA kernels", "expected a GPU"}, [&] { load({.kernels = "force"}); }));
@@ -36,7 +35,7 @@ TEST(TokensOnAGpu, AreWrittenByOurKernels) {
   const cuda::Loaded& loaded = cuda::load_library();
   if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
   for (const char* precision : {"bf16", "fp8", "int8", "int4"}) {
-    const Pipeline pipeline(kCheckpoints / "k",
+    const Pipeline pipeline(checkpoint_folder("k"),
                             {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force"});
     const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
     Request request;

@@ -9,6 +9,7 @@
 #include "engine/checkpoint/safetensors.h"
 #include "engine/run/model.h"
 #include "tests/base/refusal.h"
+#include "tests/support/checkpoints.h"
 #include "tests/support/temporary_folder.h"
 
 namespace glm {
@@ -192,9 +193,7 @@ TEST_F(WeightsFolder, NamesTheFolderThatHoldsNothing) {
 // The small checkpoint in a folder of its own, to be changed.
 class Checkpoint : public testing::Test {
  protected:
-  Checkpoint() {
-    fs::copy(fs::path(GLM_SOURCE_DIR) / "tests/checkpoints/a", folder_ / "a", fs::copy_options::recursive);
-  }
+  Checkpoint() { fs::copy(checkpoint_folder("a"), folder_ / "a", fs::copy_options::recursive); }
   fs::path file(const std::string& name) const { return folder_ / "a" / (name + ".safetensors"); }
   static Tensors read(const fs::path& file) {
     const SafetensorsFile opened(file);

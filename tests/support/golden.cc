@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "engine/checkpoint/dtype.h"
+#include "tests/support/checkpoints.h"
 #include "tests/support/compare.h"
 #include "tests/support/reference_picture.h"
 
@@ -25,7 +26,7 @@ Golden::Golden(const std::string& file) : file_(fs::path(GLM_SOURCE_DIR) / "test
 
 fs::path Golden::checkpoint() const {
   const std::string name = parameters().at("checkpoint");
-  return fs::path(GLM_SOURCE_DIR) / (name == "nano" ? "models" : "tests/checkpoints") / name;
+  return name == "nano" ? fs::path(GLM_SOURCE_DIR) / "models/nano" : checkpoint_folder(name);
 }
 
 Request Golden::request() const {

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Remakes the tiny checkpoints and every golden. PYTHON: the interpreter of the environment that README.md describes.
+# Remakes the tiny checkpoints in build/reference, what tests/checkpoints keeps of them, and every golden. PYTHON: the interpreter of the environment that README.md describes.
 set -e
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 for variant in a b c k; do
-  "$python" make_tiny.py --variant $variant --seed 0 --out ../../tests/checkpoints/$variant
+  "$python" make_tiny.py --variant $variant
+  (cd ../../build/reference/$variant && find . -type f ! -name '*.safetensors' -exec cp --parents {} ../../../tests/checkpoints/$variant \;)
 done
 "$python" make_random_goldens.py
 "$python" make_faint_goldens.py

@@ -7,9 +7,8 @@ import os
 import torch
 
 from golden_format import verify, write
-from run_oracle import load_pipeline
+from run_oracle import ROOT, checkpoint_folder, load_pipeline
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 FILE = os.path.join(ROOT, "tests/goldens/faint.safetensors")
 
 
@@ -44,7 +43,7 @@ def blocks(pipe):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    made = blocks(load_pipeline(os.path.join(ROOT, "tests/checkpoints/a"), "float32"))
+    made = blocks(load_pipeline(checkpoint_folder("a"), "float32"))
     write(FILE, {name: tensor.contiguous() for name, tensor in made.items()}, {},
           made_by="weights_tools/reference/make_faint_goldens.py")
     verify(FILE)

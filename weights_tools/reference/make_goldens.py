@@ -35,12 +35,9 @@ from PIL import Image
 
 import golden_format
 from cuda_random import cuda_random
-from run_oracle import Recorder, load_pipeline, record, run
+from run_oracle import ROOT, Recorder, checkpoint_folder, load_pipeline, record, run
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GOLDENS = os.path.join(ROOT, "tests", "goldens")
-CHECKPOINTS = {**{name: os.path.join(ROOT, "tests", "checkpoints", name) for name in "abck"},
-               "nano": os.path.join(ROOT, "models", "nano")}
 
 
 @dataclass(frozen=True)
@@ -441,10 +438,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="CHECKPOINT/CASE", help="a case, or the beginning of its name")
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
-    parser.add_argument("--nano", default=CHECKPOINTS["nano"], help="the nano checkpoint (default: models/nano)")
+    parser.add_argument("--nano", default=checkpoint_folder("nano"), help="the nano checkpoint (default: models/nano)")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    folders = {**CHECKPOINTS, "nano": args.nano}
+    folders = {**{case.checkpoint: checkpoint_folder(case.checkpoint) for case in CASES}, "nano": args.nano}
     wanted = [c for c in CASES if not args.only or any(f"{c.checkpoint}/{c.name}".startswith(o) for o in args.only)]
     if not wanted:
         sys.exit("no such case")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Write a complete, tiny, randomly initialised GLM-Image checkpoint in the public folder layout.
 
-    python make_tiny.py --out DIR --variant a|b|c|k [--seed 0]
+    python make_tiny.py [--variant a|b|c|k] [--seed 0] [--out DIR]
 
-tiny_variants.py describes the variants. The same variant and seed give the same files.
+tiny_variants.py describes the variants. The same variant and seed give the same files. weights.json among them is the recipe of
+the weights: tests/checkpoints keeps it and the other json files, and the build of the tests draws the weights again.
 """
 import argparse
 import copy
@@ -16,7 +17,9 @@ from diffusers import AutoencoderKL, GlmImagePipeline, GlmImageTransformer2DMode
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import ByT5Tokenizer, GlmImageConfig, GlmImageForConditionalGeneration, T5Config, T5EncoderModel
 
+from run_oracle import checkpoint_folder
 from tiny_variants import VARIANTS
+from tiny_weights import component, randomize, write_recipe
 
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -115,57 +118,6 @@ def build_tokenizer(cfg):
     return tokenizer, config, {s: i for i, s in added}, len(vocab) + len(SPECIALS)
 
 
-# ---------------------------------------------------------------------------------------------- weights
-
-def gain(component, name):
-    """Standard deviation of a matrix's outputs for inputs of deviation 1; sharp attention needs larger queries and keys."""
-    if "norm1.linear" in name or "norm_out.linear" in name:
-        return 0.7
-    if component == "t5" and name.endswith(".q.weight"):
-        return 0.6
-    if component == "vae" and "decoder.conv_out" in name:
-        return 0.6
-    if component == "ar" and ("q_proj" in name or "k_proj" in name):
-        return 1.8
-    if component == "dit" and ("to_v" in name or "to_out" in name):
-        return 1.8
-    if any(s in name for s in ("q_proj", "k_proj", "attn.qkv", "to_q", "to_k")):
-        return 1.4
-    return 1.0
-
-
-@torch.no_grad()
-def randomize(model, generator, component, codebook):
-    """Non-degenerate weights: norms around 1 with noise, biases that are not zero, matrices with unit gain."""
-    params = dict(model.named_parameters())
-    for full_name, param in params.items():
-        noise = torch.randn(param.shape, generator=generator, dtype=torch.float32)
-        name = full_name.lower()
-        if param.dim() == 1 and "norm" in name and name.endswith("weight"):
-            value = 1.0 + 0.2 * noise
-            if component == "ar" and ("post_self_attn_layernorm" in name or "post_mlp_layernorm" in name):
-                value[0] *= 0.05             # keeps the shared direction of embed_tokens in the residual stream
-        elif param.dim() == 1:
-            value = 0.2 * noise
-        elif component == "ar" and name.endswith("embed_tokens.weight"):
-            value = noise
-            value[:, 0] += 6.0               # a shared direction, so that lm_head has a bias without a bias term
-        elif name.endswith("lm_head.weight"):
-            value = noise * (2.6 / param.shape[1] ** 0.5)
-            value[:codebook, 0] = 0.02 * noise[:codebook, 0]
-            value[codebook:, 0] = -6.0       # ids >= codebook, the end among them, stay improbable
-        elif name.endswith("position_embedding.weight"):
-            value = 0.5 * noise
-        elif any(s in name for s in ("relative_attention_bias", "embedding.weight", "shared.weight", "embed_tokens.weight")):
-            value = noise
-        else:
-            value = noise * (gain(component, name) / param[0].numel() ** 0.5)
-            if component == "dit" and "to_k" in name:
-                # q and k are normalised per head: attention is sharp only where they are correlated
-                value = 0.75 * params[full_name.replace("to_k", "to_q")].float() + 0.66 * value
-        param.copy_(value.to(param.dtype))
-
-
 # ---------------------------------------------------------------------------------------------- components
 
 def without(config, *names):
@@ -211,12 +163,12 @@ def write_ar(out, cfg, generator, ids, vocab_size):
     }
     arguments = copy.deepcopy(without(config, "architectures", "transformers_version"))
     model = GlmImageForConditionalGeneration(GlmImageConfig(**arguments)).float().eval()
-    randomize(model, generator, "ar", codebook)
-    save(model.to(getattr(torch, dtype)), f"{out}/vision_language_encoder", config, cfg["shard_sizes"].get("ar"))
+    recipe = save(model, out, "vision_language_encoder", cfg, generator, config)
     write_json(f"{out}/vision_language_encoder/generation_config.json", {
         "_from_model_config": True, "do_sample": True, "eos_token_id": codebook + 1, "pad_token_id": ids["<|image|>"],
         "temperature": cfg["sampling"]["temperature"], "top_k": cfg["sampling"]["top_k"] or codes,
         "top_p": cfg["sampling"]["top_p"], "transformers_version": "5.0.0.dev0"})
+    return recipe
 
 
 def write_glyph_encoder(out, cfg, generator):
@@ -228,17 +180,15 @@ def write_glyph_encoder(out, cfg, generator):
         "dtype": "float32", "transformers_version": "5.0.0.dev0", "use_cache": True, "vocab_size": 384, **cfg["t5"]}
     arguments = without(config, "architectures", "transformers_version", "model_type", "dtype", "dense_act_fn", "is_gated_act")
     model = T5EncoderModel(T5Config(**arguments)).float().eval()
-    randomize(model, generator, "t5", cfg["codebook"])
-    save(model, f"{out}/text_encoder", config)
     ByT5Tokenizer().save_pretrained(f"{out}/tokenizer")
+    return save(model, out, "text_encoder", cfg, generator, config)
 
 
 def write_dit(out, cfg, generator):
     config = {"_class_name": "GlmImageTransformer2DModel", "_diffusers_version": "0.37.0.dev0", **cfg["dit"],
               "prior_vq_quantizer_codebook_size": cfg["codebook"]}
     model = GlmImageTransformer2DModel(**without(config)).float().eval()
-    randomize(model, generator, "dit", cfg["codebook"])
-    save(model.to(getattr(torch, cfg["dtype"])), f"{out}/transformer", config, cfg["shard_sizes"].get("dit"))
+    return save(model, out, "transformer", cfg, generator, config)
 
 
 def write_vae(out, cfg, generator):
@@ -248,14 +198,17 @@ def write_vae(out, cfg, generator):
         "in_channels": 3, "out_channels": 3, "sample_size": 1024,
         "latents_mean": cfg["mean"], "latents_std": cfg["std"], **cfg["vae"]}
     model = AutoencoderKL(**without(config)).float().eval()
-    randomize(model, generator, "vae", cfg["codebook"])
-    save(model.to(getattr(torch, cfg["dtype"])), f"{out}/vae", config)
+    return save(model, out, "vae", cfg, generator, config)
 
 
-def save(model, folder, config, shard_size=None):
-    """The weights by the library, the config as the public files have it."""
-    model.save_pretrained(folder, **(dict(max_shard_size=shard_size) if shard_size else {}))
-    write_json(f"{folder}/config.json", config)
+def save(model, out, folder, cfg, generator, config):
+    """Random weights, by the library, and the config as the public files have it. Returns the recipe of the weights."""
+    draws = randomize(model, generator, folder, cfg["codebook"])
+    dtype = "float32" if folder == "text_encoder" else cfg["dtype"]
+    shard_size = cfg["shard_sizes"].get(folder)
+    model.to(getattr(torch, dtype)).save_pretrained(f"{out}/{folder}", **(dict(max_shard_size=shard_size) if shard_size else {}))
+    write_json(f"{out}/{folder}/config.json", config)
+    return component(out, folder, dtype, draws)
 
 
 def write_scheduler_and_index(out, cfg):
@@ -275,14 +228,14 @@ def write_scheduler_and_index(out, cfg):
 
 def make(out, variant, seed):
     cfg = VARIANTS[variant]
-    generator = torch.Generator().manual_seed(seed + cfg["seed_offset"])
+    seed += cfg["seed_offset"]
+    generator = torch.Generator().manual_seed(seed)
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     ids, vocab_size = write_processor(out, cfg)
-    write_ar(out, cfg, generator, ids, vocab_size)
-    write_glyph_encoder(out, cfg, generator)
-    write_dit(out, cfg, generator)
-    write_vae(out, cfg, generator)
+    components = [write_ar(out, cfg, generator, ids, vocab_size), write_glyph_encoder(out, cfg, generator),
+                  write_dit(out, cfg, generator), write_vae(out, cfg, generator)]
+    write_recipe(f"{out}/weights.json", seed, cfg["codebook"], components)
     write_scheduler_and_index(out, cfg)
     check(out, cfg, ids)
 
@@ -297,14 +250,15 @@ def check(out, cfg, ids):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", help="default: build/reference/VARIANT, where the other scripts look for it")
     parser.add_argument("--variant", default="a", choices=sorted(VARIANTS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    out = args.out or checkpoint_folder(args.variant)
     torch.set_num_threads(1)
-    make(args.out, args.variant, args.seed)
-    size = sum(os.path.getsize(os.path.join(folder, f)) for folder, _, files in os.walk(args.out) for f in files)
-    print(f"{args.out}: variant {args.variant}, seed {args.seed}, {size / 1e6:.2f} MB")
+    make(out, args.variant, args.seed)
+    size = sum(os.path.getsize(os.path.join(folder, f)) for folder, _, files in os.walk(out) for f in files)
+    print(f"{out}: variant {args.variant}, seed {args.seed}, {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

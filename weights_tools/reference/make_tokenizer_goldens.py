@@ -31,8 +31,8 @@ from tokenizers import Regex, pre_tokenizers
 
 import fuzz_tokenizer
 import tiktoken_to_tokenizer_json as glm4
-from make_goldens import CHECKPOINTS, GOLDENS
-from run_oracle import load_pipeline, versions
+from make_goldens import GOLDENS
+from run_oracle import checkpoint_folder, load_pipeline, versions
 
 OUT = os.path.join(GOLDENS, "tokenizer")
 
@@ -424,7 +424,8 @@ def main():
     write_glm4()
     if parser.parse_args().only:
         return
-    for name, folder in CHECKPOINTS.items():
+    for name in ("a", "nano"):
+        folder = checkpoint_folder(name)
         pipe = load_pipeline(folder, "float32")
         source = {"checkpoint": name, "tokenizer.json": sha256(f"{folder}/processor/tokenizer.json"),
                   "tokenizer_config.json": sha256(f"{folder}/tokenizer/tokenizer_config.json")}

@@ -11,6 +11,8 @@ import argparse
 import contextlib
 import functools
 import json
+import os
+import sys
 
 import diffusers
 import numpy as np
@@ -21,8 +23,18 @@ from PIL import Image
 from safetensors.torch import save_file
 
 
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+
+
+def checkpoint_folder(name):
+    """models/nano, or where make_tiny.py writes the others."""
+    return os.path.join(ROOT, "models/nano" if name == "nano" else f"build/reference/{name}")
+
+
 def load_pipeline(ckpt, dtype):
     """Loads every component in one dtype ("float32" or "bfloat16"), whatever the files hold."""
+    if not os.path.isdir(ckpt):
+        sys.exit(f"{ckpt}: expected a checkpoint's folder, found none; make_all.sh writes the tiny ones there with make_tiny.py")
     pipe = GlmImagePipeline.from_pretrained(ckpt, torch_dtype=getattr(torch, dtype))
     pipe.set_progress_bar_config(disable=True)
     return pipe

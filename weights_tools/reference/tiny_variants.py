@@ -37,7 +37,7 @@ VARIANTS["a"] = dict(
     mean=MEAN16, std=STD16, schedule=PUBLIC_SCHEDULE, sampling=PUBLIC_SAMPLING, pixels=PUBLIC_PIXELS)
 
 VARIANTS["b"] = dict(
-    seed_offset=2000, dtype="bfloat16", shard_sizes=dict(ar="300KB", dit="200KB"),
+    seed_offset=2000, dtype="bfloat16", shard_sizes=dict(vision_language_encoder="300KB", transformer="200KB"),
     codebook=384, extra_ids=64, merges=200, all_codes_added=False, ignore_merges=False,
     text=dict(hidden_size=96, intermediate_size=112, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
               rms_norm_eps=1e-5),
@@ -53,7 +53,7 @@ VARIANTS["b"] = dict(
     mean=MEAN16[::-1], std=STD16[::-1], schedule=PUBLIC_SCHEDULE, sampling=PUBLIC_SAMPLING, pixels=PUBLIC_PIXELS)
 
 VARIANTS["c"] = dict(
-    seed_offset=3000, dtype="float32", shard_sizes=dict(dit="300KB"),
+    seed_offset=3000, dtype="float32", shard_sizes=dict(transformer="300KB"),
     codebook=320, extra_ids=8, merges=150, all_codes_added=False, ignore_merges=True,
     text=dict(hidden_size=72, intermediate_size=80, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=1,
               head_dim=16, rms_norm_eps=1e-4, attention_bias=False),
