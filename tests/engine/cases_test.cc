@@ -53,8 +53,10 @@ std::string hash_of_checkpoint(const fs::path& folder) {
   return hash.hex();
 }
 
+using GoldensOf = GoldenCases;
+
 // By upstream, on these very bytes.
-TEST_P(GoldenCases, WereMadeOnThisCheckpoint) {
+TEST_P(GoldensOf, WereMadeOnThisCheckpoint) {
   std::set<std::string> hashes;
   fs::path folder;
   golden_cases([&](const Golden& golden) {
@@ -66,8 +68,20 @@ TEST_P(GoldenCases, WereMadeOnThisCheckpoint) {
   EXPECT_EQ(hashes, std::set<std::string>{hash_of_checkpoint(folder)});
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"),
-                         [](const auto& checkpoint) { return checkpoint.param; });
+const auto kName = [](const auto& checkpoint) { return checkpoint.param; };
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"), kName);
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldensOf, testing::Values("a", "b", "c", "d", "k", "nano"), kName);
+
+TEST(GoldenCasesTogether, SevenHaveLatentsOfFourPixels) {
+  int64_t cases = 0;
+  golden_cases([&](const Golden& golden) {
+    const int64_t width = golden.parameters().at("width");
+    if (golden.has("latents.init") && golden.header().at("tensors").at("latents.init").at("shape")[3] == width / 4)
+      ++cases;
+    return false;
+  });
+  EXPECT_GE(cases, 7);
+}
 
 TEST(GoldenCasesTogether, TenRunWithTheCardsStream) {
   std::vector<std::string> cuda = picture_cases();

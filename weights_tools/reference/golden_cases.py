@@ -114,6 +114,11 @@ MORE_CASES = [
     Case("c", "long_quote", f"“{ORACLES}”", 128, 128, 1, 1.5, 63, level="stages"),
     Case("c", "empty_quotes", "“” and '' on a door", 384, 256, 1, 1.5, 2**63 - 1, level="stages"),
 
+    Case("d", "words_none", "a lighthouse by the sea", 128, 128, 2, 1.5, 171),
+    Case("d", "words_one", SIGN, 128, 128, 3, 1.5, 172),
+    Case("d", "wide_384x192", "a cat “ねこ” at night", 384, 192, 2, 3.0, 173, level="stages"),
+    Case("d", "tall_160x320", "it's 'A' beside \"B\"", 160, 320, 1, 1.0, 174, greedy=True, level="stages"),
+
     Case("k", "words_none", "a lighthouse by the sea", 128, 128, 2, 1.5, 71),
     Case("k", "words_one", SIGN, 128, 192, 3, 7.5, 72),
     Case("k", "each_quote", EACH_QUOTE, 128, 128, 2, 1.0, 73, level="stages"),
@@ -142,6 +147,7 @@ MORE_CASES += [replace(case, rng="cuda", level="run") for case in (
     Case("c", "cuda_words", SIGN, 128, 128, 3, 1.5, 104),
     Case("c", "cuda_tall", "海报 「看板」", 256, 448, 1, 7.5, 105),
     Case("c", "cuda_long_2048x128", "a long train", 2048, 128, 1, 1.0, 106),
+    Case("d", "cuda_words", SIGN, 192, 128, 2, 1.5, 175),
     Case("nano", "cuda_apple", "a red apple on the beach", 256, 256, 3, 1.5, 107),
     Case("nano", "cuda_no_guidance", "a cat on a blue background", 256, 256, 2, 1.0, 108),
     Case("nano", "cuda_128", "the letter 'A'", 128, 128, 2, 7.5, 109),
@@ -154,7 +160,7 @@ MORE_CASES += [Case("nano", f"fixed_cuda_{k}_{seed}", prompt, 256, 256, 20, 1.5,
 def source_cases(checkpoint, seed, dtypes=()):
     """Picture to picture: sides that map to exactly half, sides that have to be rounded, two references, a batch, and the
     checkpoint's own preprocessor."""
-    own = {"a": 512, "b": 512, "c": 128, "nano": 256}[checkpoint]    # pixels: below, its preprocessor enlarges
+    own = {"a": 512, "b": 512, "c": 128, "d": 512, "nano": 256}[checkpoint]    # pixels: below, its preprocessor enlarges
     small = dict(level="sources", min_pixels=4096)
     cases = [
         Case(checkpoint, "from_square", "a red hat", 128, 128, 2, 1.5, seed, references=((64, 64, 1),), **small),
@@ -175,6 +181,7 @@ def source_cases(checkpoint, seed, dtypes=()):
 
 
 SOURCE_CASES = (source_cases("a", 121) + source_cases("b", 131, ["bfloat16"]) + source_cases("c", 141) +
+                [case for case in source_cases("d", 181) if case.name in ("from_rounded", "from_two")] +
                 source_cases("nano", 151, ["bfloat16"]) +
                 [Case("k", "bf16_from_0", "a blue door", 128, 128, 1, 1.5, 167, dtype="bfloat16", level="stages",
                       references=((64, 64, 9),), min_pixels=4096)])
@@ -211,7 +218,7 @@ LESS_STAGES = [
     (r"sched\.(mu|sigmas|timesteps)|step\d+\.timestep|ar\.(argmax|top2)", None, None),
     (r"glyph\.(prompt|negative)_embeds", 4096, 2048),       # all but the prompts of 2,048 bytes between quotes
     (r"latents\.final_scaled", 4096, 512),                  # whole for pictures of 128x128
-    (r"step\d+\.latents", 2048, 512),                       # whole for pictures of 128x128 with 8 latent channels
+    (r"step\d+\.latents", 2048, 512),                       # whole for pictures of 128x128 of `c` and `d`
     (r"step\d+\.(cond\.out|uncond\.out)|latents\.init|vae\.decoded", 512, 512),
     (r"step\d+\.noise_pred", 256, 256),
     (r"ar\.logits", 1024, 1024),

@@ -3,7 +3,7 @@
 set -e
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
-for variant in a b c k; do
+for variant in a b c d k; do
   "$python" make_tiny.py --variant $variant
   (cd ../../build/reference/$variant && find . -type f ! -name '*.safetensors' -exec cp --parents {} ../../../tests/checkpoints/$variant \;)
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write a complete, tiny, randomly initialised GLM-Image checkpoint in the public folder layout.
 
-    python make_tiny.py [--variant a|b|c|k] [--seed 0] [--out DIR]
+    python make_tiny.py [--variant a|b|c|d|k] [--seed 0] [--out DIR]
 
 tiny_variants.py describes the variants. The same variant and seed give the same files. weights.json among them is the recipe of
 the weights: tests/checkpoints keeps it and the other json files, and the build of the tests draws the weights again.
@@ -192,9 +192,10 @@ def write_dit(out, cfg, generator):
 
 
 def write_vae(out, cfg, generator):
+    levels = len(cfg["vae"]["block_out_channels"])
     config = {
         "_class_name": "AutoencoderKL", "_diffusers_version": "0.37.0.dev0", "act_fn": "silu",
-        "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4, "force_upcast": True,
+        "down_block_types": ["DownEncoderBlock2D"] * levels, "up_block_types": ["UpDecoderBlock2D"] * levels, "force_upcast": True,
         "in_channels": 3, "out_channels": 3, "sample_size": 1024,
         "latents_mean": cfg["mean"], "latents_std": cfg["std"], **cfg["vae"]}
     model = AutoencoderKL(**without(config)).float().eval()

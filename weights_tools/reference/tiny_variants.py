@@ -5,6 +5,8 @@ b  bf16 AR/DiT/VAE (T5 fp32 on disk, like the public files), other dims, AR and 
 c  fp32; odd but legal: no attention biases, explicit head_dim, one KV head, full rotary, 8 latent channels, VAE with
    mid attention, quant convs and scaling/shift factors (which the pipeline ignores), other scheduler, sampling and
    preprocessor values, codebook 320
+d  fp32; a latent covers 4x4 pixels instead of 8x8 (VAE of three levels) and the DiT's patch 4x4 latents instead of 2x2;
+   2 latent channels, as many KV heads as heads, codebook 288
 k  bf16; the public heads' shape (128 wide, 32 on 2) at small depth, for kernels made for it
 """
 MEAN16 = [-0.2080078125, 1.875, -0.470703125, -1.265625, -1.421875, 0.77734375, -0.3671875, -0.9453125,
@@ -71,6 +73,23 @@ VARIANTS["c"] = dict(
     mean=[0.25, -0.5, 1.0, 0.125, -1.5, 0.75, -0.0625, 0.375], std=[1.5, 0.75, 2.0, 1.25, 3.0, 0.5, 1.0, 1.75],
     schedule=dict(base_image_seq_len=128, max_image_seq_len=4096, base_shift=0.5, max_shift=1.125),
     sampling=dict(temperature=1.25, top_p=0.9, top_k=40), pixels=dict(min_pixels=16384, max_pixels=262144))
+
+VARIANTS["d"] = dict(
+    seed_offset=4000, dtype="float32", shard_sizes={},
+    codebook=288, extra_ids=32, merges=120, all_codes_added=False, ignore_merges=False,
+    text=dict(hidden_size=56, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
+              head_dim=20, rms_norm_eps=1e-5),
+    rope=dict(rope_theta=10000, mrope_section=[1, 2, 2], partial_rotary_factor=0.5),
+    vision=dict(depth=1, hidden_size=24, num_heads=3, intermediate_size=40, image_size=192, attention_bias=True,
+                layer_norm_eps=1e-6),
+    vq_dim=20,
+    t5=dict(d_model=36, d_ff=44, d_kv=10, num_heads=4, num_layers=2, relative_attention_num_buckets=32,
+            relative_attention_max_distance=128),
+    dit=dict(patch_size=4, in_channels=2, out_channels=2, num_layers=2, attention_head_dim=20, num_attention_heads=2,
+             text_embed_dim=36, time_embed_dim=40, condition_dim=20),
+    vae=dict(block_out_channels=[8, 12, 16], layers_per_block=1, latent_channels=2, norm_num_groups=4, **PLAIN_VAE),
+    mean=[0.375, -0.8125], std=[1.75, 2.5],
+    schedule=PUBLIC_SCHEDULE, sampling=PUBLIC_SAMPLING, pixels=PUBLIC_PIXELS)
 
 VARIANTS["k"] = dict(
     seed_offset=5000, dtype="bfloat16", shard_sizes={},
