@@ -98,6 +98,33 @@ TEST(Engine, AnOldCallersStructureIsTaken) {
   EXPECT_NE(last_error(host.engine).find("glm_request.struct_size"), std::string::npos);
 }
 
+// d's latents are 4 pixels a side, the others' 8.
+TEST(Engine, StagesApartFillWhatTheSizesSay) {
+  for (const char* checkpoint : {"a", "d"}) {
+    Host host(GLM_BINARY_DIR "/checkpoints/" + std::string(checkpoint));
+    ASSERT_EQ(host.draw(), GLM_OK);
+    const std::vector<uint8_t> whole = host.rgb;
+    glm_sizes sizes;
+    glm_sizes_init(&sizes);
+    ASSERT_EQ(glm_engine_sizes(host.engine, &host.request, &sizes), GLM_OK);
+    std::vector<int64_t> tokens(sizes.tokens);
+    ASSERT_EQ(glm_engine_tokens(host.engine, &host.request, nullptr, tokens.data(), tokens.size()), GLM_OK);
+    const float untouched = -12345;
+    std::vector<float> latents(64 * sizes.latents,
+                               untouched);  // so that writing past the end shows, and harms nothing
+    ASSERT_EQ(glm_engine_latents(host.engine, &host.request, nullptr, tokens.data(), tokens.size(), latents.data(),
+                                 sizes.latents),
+              GLM_OK);
+    EXPECT_EQ(std::find(latents.begin(), latents.end(), untouched) - latents.begin(), sizes.latents) << checkpoint;
+    host.rgb.assign(host.rgb.size(), 0);
+    EXPECT_EQ(glm_engine_pixels(host.engine, &host.request, nullptr, latents.data(), sizes.latents, host.rgb.data(),
+                                host.rgb.size()),
+              GLM_OK)
+        << checkpoint << ": " << last_error(host.engine);
+    EXPECT_TRUE(host.rgb == whole) << checkpoint;
+  }
+}
+
 // In a process of its own: its address space is limited to what it has, in steps, until a picture fits.
 TEST(Engine, LackOfMemoryIsAStatusAndTheHostLives) {
   if (glm::kSanitized) GTEST_SKIP() << "AddressSanitizer needs an address space without limits";
