@@ -7,15 +7,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "glm_image.h"
 #include "tests/support/sanitizer.h"
-#include "tests/support/temporary_folder.h"
 
 namespace {
 
@@ -154,50 +151,6 @@ TEST(Engine, LackOfMemoryIsAStatusAndTheHostLives) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
-// Random weights of a checkpoint whose latents are 4 pixels a side, not 8.
-std::string patch_four(const fs::path& folder) {
-  fs::copy(kSmall, folder, fs::copy_options::recursive);
-  const auto change = [&](const std::string& name, const std::function<void(nlohmann::json&)>& edit) {
-    nlohmann::json content = nlohmann::json::parse(std::ifstream(folder / name));
-    edit(content);
-    std::ofstream(folder / name) << content;
-  };
-  change("vae/config.json", [](nlohmann::json& c) {
-    for (const char* key : {"block_out_channels", "down_block_types", "up_block_types"}) c[key].erase(3);
-  });
-  change("transformer/config.json", [](nlohmann::json& c) { c["patch_size"] = 4; });
-  return "random:" + folder.string();
-}
-
-// Every buffer is of the size that glm_engine_sizes tells, and nothing is written behind it.
-TEST(Engine, SizesAreTheCheckpointsOwn) {
-  const glm::TemporaryFolder folder;
-  const Host host(patch_four(folder / "four"));
-  glm_sizes sizes;
-  glm_sizes_init(&sizes);
-  ASSERT_EQ(glm_engine_sizes(host.engine, &host.request, &sizes), GLM_OK) << last_error(host.engine);
-  EXPECT_EQ(sizes.grid_width, 4);
-  EXPECT_EQ(sizes.tokens, 16U);
-  EXPECT_EQ(sizes.latent_width, 32);
-  EXPECT_EQ(sizes.latent_height, 32);
-  EXPECT_EQ(sizes.latents, size_t{16} * 32 * 32);
-  constexpr float kCanary = 12345;
-  constexpr size_t kBehind = size_t{1} << 16;
-  std::vector<int64_t> tokens(sizes.tokens);
-  ASSERT_EQ(glm_engine_tokens(host.engine, &host.request, nullptr, tokens.data(), tokens.size()), GLM_OK);
-  std::vector<float> latents(sizes.latents + kBehind, kCanary);
-  EXPECT_EQ(glm_engine_latents(host.engine, &host.request, nullptr, tokens.data(), tokens.size(), latents.data(),
-                               sizes.latents),
-            GLM_OK)
-      << last_error(host.engine);
-  EXPECT_EQ(std::count(latents.end() - kBehind, latents.end(), kCanary), kBehind) << "written behind the buffer";
-  std::vector<uint8_t> rgb(sizes.picture_bytes);
-  EXPECT_EQ(
-      glm_engine_pixels(host.engine, &host.request, nullptr, latents.data(), sizes.latents, rgb.data(), rgb.size()),
-      GLM_OK)
-      << last_error(host.engine);
 }
 
 int64_t resident_bytes() {

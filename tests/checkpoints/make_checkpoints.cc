@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "base/atomic_file.h"
-#include "base/error.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "glm/error.h"
 
 namespace glm {
 namespace {
