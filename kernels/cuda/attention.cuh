@@ -219,66 +219,62 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   simt::store8(p.out + static_cast<int64_t>(row) * p.out_stride + head * kHeadDim + 4 * lane, pack(out));
 }
 
-// A chunk of a key/value head and batch row.
-GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row, AttentionShared& s, Grid& grid) {
+// 64 positions of a key/value head and batch row.
+struct Chunk {
+  int first;    // of the positions
+  int there;    // positions in the cache, before the new one
+  bool newest;  // whether the new one belongs here
+  bf16_bits* keys;
+  bf16_bits* values;
+  int64_t place;  // among the parts that combine() adds
+};
+
+// A position's key and value are two lines each.
+GLM_DEVICE void prefetch(const Chunk& chunk) {
+  const int position = chunk.first + simt::thread() / 4;
+  if (position >= chunk.there) return;
+  const bf16_bits* from = simt::thread() % 4 < 2 ? chunk.keys : chunk.values;
+  simt::prefetch(from + static_cast<int64_t>(position) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
+}
+
+GLM_DEVICE Turns read_turns(const AttentionParams& p, int row, int there) {
+  const int dim = simt::thread() % 32 * 4;
+  if (dim >= p.rotary) return {};
+  const int64_t own = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + dim;
+  return {simt::load8(p.cosines + own), simt::load8(p.sines + own)};
+}
+
+// The new position's key and value, from `s` to the cache and to what the lane holds of the chunk.
+GLM_DEVICE void add_newest(const AttentionShared& s, const Chunk& chunk, int position, Key& k, Values& v) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-
-  // What this launch's calls don't write is read before they are done: the cache of earlier positions, and how many
-  // there are, for `sample` has a launch of its own.
-  const int there = p.lengths[row];  // before the new one
-  const int chunks = there / kChunk + 1;
-  if (chunk >= chunks) return;  // the last chunks are there for longer sequences
-  const bool newest = chunk == chunks - 1;
-  const int first = chunk * kChunk;
-  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
-  bf16_bits* const keys = p.keys + group * p.capacity * kHeadDim;
-  bf16_bits* const values = p.values + group * p.capacity * kHeadDim;
-  const int soon = first + simt::thread() / 4;  // a position's key and value are two lines each
-  if (soon < there) {
-    const bf16_bits* from = simt::thread() % 4 < 2 ? keys : values;
-    simt::prefetch(from + static_cast<int64_t>(soon) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
+  const int offset = chunk.there - chunk.first;
+  if (simt::thread() < 2 * kHeadDim / 8) {
+    const int which = simt::thread() / (kHeadDim / 8);
+    const int dim = simt::thread() % (kHeadDim / 8) * 8;
+    bf16_bits* const to = (which == 0 ? chunk.keys : chunk.values) + static_cast<int64_t>(chunk.there) * kHeadDim + dim;
+    simt::store16(to, simt::load16(&s.kv[which][dim]));
   }
-  Turns turns{};
-  if (4 * lane < p.rotary) {
-    const int64_t own = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + 4 * lane;
-    turns = {simt::load8(p.cosines + own), simt::load8(p.sines + own)};
-  }
-  grid.wait();
-
-  finish_projection(p, row, kv_head, newest, turns, s);
-  const int position = first + 8 * warp + lane / 4;  // of this lane's key
-  Key k = {};
-  if (position < there) read_key(keys + static_cast<int64_t>(position) * kHeadDim, k.word);
-  Values v;
-  read_values(values, first, there, v);
-  simt::sync_team();
-  if (newest) {
-    const int offset = there - first;
-    if (simt::thread() < 2 * kHeadDim / 8) {
-      const int which = simt::thread() / (kHeadDim / 8);
-      const int dim = simt::thread() % (kHeadDim / 8) * 8;
-      bf16_bits* const to = (which == 0 ? keys : values) + static_cast<int64_t>(there) * kHeadDim + dim;
-      simt::store16(to, simt::load16(&s.kv[which][dim]));
-    }
-    if (position == there) read_key(s.kv[0], k.word);
+  if (position == chunk.there) read_key(s.kv[0], k.word);
 #pragma unroll
-    for (int step = 0; step < kChunk / 16; ++step) {
+  for (int step = 0; step < kChunk / 16; ++step) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (16 * step + 2 * (lane % 4) + i % 2 + i / 2 * 8 == offset) {
-          v.pair[step][i] = load_pair(&s.kv[1][warp * 16 + lane / 4 * 2]);
-        }
+    for (int i = 0; i < 4; ++i) {
+      if (16 * step + 2 * (lane % 4) + i % 2 + i / 2 * 8 == offset) {
+        v.pair[step][i] = load_pair(&s.kv[1][warp * 16 + lane / 4 * 2]);
       }
     }
   }
+}
 
-  float scores[4] = {};
-  score(s, k, scores);
-  float largest[2] = {kNothing, kNothing};  // of heads g and g + 8
+// Scales the warp's scores and puts each head's largest into `s`; largest: of heads g and g + 8.
+GLM_DEVICE void scale_scores(const AttentionParams& p, const Chunk& chunk, AttentionShared& s, float (&scores)[4],
+                             float (&largest)[2]) {
+  const int warp = simt::thread() / 32;
+  const int lane = simt::thread() % 32;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    scores[i] = first + 8 * warp + 2 * (lane % 4) + i % 2 <= there ? scores[i] * p.scale : kNothing;
+    scores[i] = chunk.first + 8 * warp + 2 * (lane % 4) + i % 2 <= chunk.there ? scores[i] * p.scale : kNothing;
     largest[i / 2] = scores[i] > largest[i / 2] ? scores[i] : largest[i / 2];
   }
 #pragma unroll
@@ -286,7 +282,12 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
     largest[h] = largest_of_quad(largest[h]);
     if (lane % 4 == 0) s.largest[warp][lane / 4 + 8 * h] = largest[h];
   }
-  simt::sync_team();
+}
+
+// The weights of the warp's positions, relative to the chunk's largest score, and their sums, into `s`.
+GLM_DEVICE void weigh(AttentionShared& s, const float (&scores)[4], float (&largest)[2]) {
+  const int warp = simt::thread() / 32;
+  const int lane = simt::thread() % 32;
   float sum[2] = {0, 0};
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
@@ -312,9 +313,13 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
     sum[h] = sum_of_quad(sum[h]);
     if (lane % 4 == 0) s.sum[warp][lane / 4 + 8 * h] = sum[h];
   }
-  simt::sync_team();
+}
 
-  // Columns of the two products are dimensions 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
+// The weights times the values: the chunk's part of each head's output. Columns of the two products are dimensions
+// 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
+GLM_DEVICE void store_part(const AttentionParams& p, const Chunk& chunk, const AttentionShared& s, const Values& v) {
+  const int warp = simt::thread() / 32;
+  const int lane = simt::thread() % 32;
   float out[2][4] = {};
 #pragma unroll
   for (int step = 0; step < kChunk / 16; ++step) {
@@ -328,24 +333,64 @@ GLM_DEVICE void attend(const AttentionParams& p, int chunk, int kv_head, int row
                 simt::permute_bytes(v.pair[step][2], v.pair[step][3], select));
     }
   }
-  float* const part = p.partial + (group * p.chunks + chunk) * kGroupHeads * kHeadDim;
+  float* const part = p.partial + chunk.place * kGroupHeads * kHeadDim;
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     simt::store16(part + (lane / 4 + 8 * h) * kHeadDim + 16 * warp + 4 * (lane % 4),
                   {{simt::float_to_bits(out[0][2 * h]), simt::float_to_bits(out[1][2 * h]),
                     simt::float_to_bits(out[0][2 * h + 1]), simt::float_to_bits(out[1][2 * h + 1])}});
   }
-  if (simt::thread() < kGroupHeads) {
-    float most = kNothing;
-    float total = 0;
-    for (int w = 0; w < kWarps; ++w) {
-      most = s.largest[w][simt::thread()] > most ? s.largest[w][simt::thread()] : most;
-      total += s.sum[w][simt::thread()];
-    }
-    float* const to = p.partial_max + (group * p.chunks + chunk) * 2 * kGroupHeads + simt::thread();
-    to[0] = most;
-    to[kGroupHeads] = total;
+}
+
+// Each head's largest score and sum of weights.
+GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const AttentionShared& s) {
+  if (simt::thread() >= kGroupHeads) return;
+  float most = kNothing;
+  float total = 0;
+  for (int w = 0; w < kWarps; ++w) {
+    most = s.largest[w][simt::thread()] > most ? s.largest[w][simt::thread()] : most;
+    total += s.sum[w][simt::thread()];
   }
+  float* const to = p.partial_max + chunk.place * 2 * kGroupHeads + simt::thread();
+  to[0] = most;
+  to[kGroupHeads] = total;
+}
+
+GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s, Grid& grid) {
+  // What this launch's calls don't write is read before they are done: the cache of earlier positions, and how many
+  // there are, for `sample` has a launch of its own.
+  const int there = p.lengths[row];
+  const int chunks = there / kChunk + 1;
+  if (number >= chunks) return;  // the last chunks are there for longer sequences
+  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
+  const Chunk chunk{number * kChunk,
+                    there,
+                    number == chunks - 1,
+                    p.keys + group * p.capacity * kHeadDim,
+                    p.values + group * p.capacity * kHeadDim,
+                    group * p.chunks + number};
+  prefetch(chunk);
+  const Turns turns = read_turns(p, row, there);
+  grid.wait();
+
+  finish_projection(p, row, kv_head, chunk.newest, turns, s);
+  const int position = chunk.first + simt::thread() / 4;  // of this lane's key
+  Key k = {};
+  if (position < there) read_key(chunk.keys + static_cast<int64_t>(position) * kHeadDim, k.word);
+  Values v;
+  read_values(chunk.values, chunk.first, there, v);
+  simt::sync_team();
+  if (chunk.newest) add_newest(s, chunk, position, k, v);
+
+  float scores[4] = {};
+  score(s, k, scores);
+  float largest[2] = {kNothing, kNothing};
+  scale_scores(p, chunk, s, scores, largest);
+  simt::sync_team();
+  weigh(s, scores, largest);
+  simt::sync_team();
+  store_part(p, chunk, s, v);
+  store_sums(p, chunk, s);
 }
 
 // s and c may share their memory.

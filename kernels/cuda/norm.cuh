@@ -33,6 +33,32 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   return sum;
 }
 
+// values: the residual before, and the norm of the product that is added to it. share: 1 / dim
+template <int kVectors>
+GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int (&at)[kVectors],
+                            const bool (&there)[kVectors], const simt::Words2 (&before)[kVectors],
+                            const simt::Words2 (&post)[kVectors], float* slots, float (&values)[kVectors][4]) {
+  const float* y[kVectors];
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) y[v] = p.y + static_cast<int64_t>(row) * p.dim + at[v];
+  add_parts(y, static_cast<int64_t>(p.batch) * p.dim, p.splits, values);
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? simt::round_bf16(values[v][k]) : 0.0f;
+  }
+  const float scale = root_scale(block_sum(squares(values), slots), share, p.eps);
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+    float weight[4];
+    float sum[4];
+    unpack(post[v], weight);
+    unpack(before[v], sum);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(sum[k] + normed(values[v][k], scale, weight[k]));
+  }
+}
+
 // A row, by all teams of the block. All that is read is asked for at once: it lasts about as long as one answer takes.
 // x: where the row's goes. writes: the residual too
 template <int kTeams>
@@ -60,25 +86,7 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) before[v] = simt::load8(from + at[v]);
   if (p.tokens == nullptr) {
-    const float* y[kVectors];
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) y[v] = p.y + static_cast<int64_t>(row) * p.dim + at[v];
-    add_parts(y, static_cast<int64_t>(p.batch) * p.dim, p.splits, values);
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-#pragma unroll
-      for (int k = 0; k < 4; ++k) values[v][k] = there[v] ? simt::round_bf16(values[v][k]) : 0.0f;
-    }
-    const float scale = root_scale(block_sum(squares(values), slots), share, p.eps);
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      float weight[4];
-      float sum[4];
-      unpack(post[v], weight);
-      unpack(before[v], sum);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) values[v][k] = simt::round_bf16(sum[k] + normed(values[v][k], scale, weight[k]));
-    }
+    add_product(p, row, share, at, there, before, post, slots, values);
   } else {
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) unpack(before[v], values[v]);

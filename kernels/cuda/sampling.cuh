@@ -56,38 +56,9 @@ GLM_DEVICE uint32_t last_key(Enough enough) {
   return key;
 }
 
-// Masses of the ids below `end`, after top-k and top-p.
-GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s) {
-  const int first = simt::thread() * kIds;
-  uint32_t most = 0;
-#pragma unroll
-  for (int k = 0; k < kIds; ++k) {
-    if (first + k < end && ids.key(k) > most) most = ids.key(k);
-  }
-  most = block_largest(most, s.words);
-  uint32_t kept_from = 0;
-  if (p.top_k > 0 && p.top_k < p.vocab) {
-    kept_from = last_key([&](uint32_t key) {
-      uint32_t count = 0;
-#pragma unroll
-      for (int k = 0; k < kIds; ++k) count += first + k < end && ids.key(k) >= key ? 1 : 0;
-      return block_sum(count, s.words) >= static_cast<uint32_t>(p.top_k);
-    });
-  }
-  const float largest = simt::divide(logit_of(most), p.temperature);
-  uint64_t all = 0;
-#pragma unroll
-  for (int k = 0; k < kIds; ++k) {
-    ids.mass[k] = 0;
-    if (first + k < end && ids.key(k) >= kept_from) {
-      const float weight = weight_of(p, ids.key(k), largest);
-      // Without top-p an id only has to be there: less than 2^-31 of an illegal one's can be all that a legal one has.
-      ids.mass[k] = p.dropped_mass < 0 ? (weight > 0 ? 1 : 0) : static_cast<uint32_t>(weight * 2147483648.0f);
-    }
-    all += ids.mass[k];
-  }
-  if (p.dropped_mass < 0) return;
-
+// Drops the least likely ids, which together have no more than `p.dropped_mass` of the whole mass. most: the largest
+// key. all: the mass of the thread's ids. Upstream: TopPLogitsWarper
+GLM_DEVICE void drop(const SampleParams& p, uint32_t most, uint64_t all, Ids& ids, SampleShared& s) {
   const auto limit =
       static_cast<uint64_t>(static_cast<double>(p.dropped_mass) * static_cast<double>(block_sum(all, s.longs)));
   const auto mass_below = [&](uint32_t key) {
@@ -122,6 +93,39 @@ GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s
       ++rank;
     }
   }
+}
+
+// Masses of the ids below `end`, after top-k and top-p.
+GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s) {
+  const int first = simt::thread() * kIds;
+  uint32_t most = 0;
+#pragma unroll
+  for (int k = 0; k < kIds; ++k) {
+    if (first + k < end && ids.key(k) > most) most = ids.key(k);
+  }
+  most = block_largest(most, s.words);
+  uint32_t kept_from = 0;
+  if (p.top_k > 0 && p.top_k < p.vocab) {
+    kept_from = last_key([&](uint32_t key) {
+      uint32_t count = 0;
+#pragma unroll
+      for (int k = 0; k < kIds; ++k) count += first + k < end && ids.key(k) >= key ? 1 : 0;
+      return block_sum(count, s.words) >= static_cast<uint32_t>(p.top_k);
+    });
+  }
+  const float largest = simt::divide(logit_of(most), p.temperature);
+  uint64_t all = 0;
+#pragma unroll
+  for (int k = 0; k < kIds; ++k) {
+    ids.mass[k] = 0;
+    if (first + k < end && ids.key(k) >= kept_from) {
+      const float weight = weight_of(p, ids.key(k), largest);
+      // Without top-p an id only has to be there: less than 2^-31 of an illegal one's can be all that a legal one has.
+      ids.mass[k] = p.dropped_mass < 0 ? (weight > 0 ? 1 : 0) : static_cast<uint32_t>(weight * 2147483648.0f);
+    }
+    all += ids.mass[k];
+  }
+  if (p.dropped_mass >= 0) drop(p, most, all, ids, s);
 }
 
 // The id with the largest value, of equals the lowest. value > 0 where there is one.
@@ -185,8 +189,9 @@ GLM_DEVICE int likeliest(int legal, const Ids& ids, SampleShared& s) {
   int id = first;
 #pragma unroll
   for (int k = 0; k < kIds; ++k) {
-    if (first + k<legal&& static_cast<float>(ids.key(k))> best) {
-      best = static_cast<float>(ids.key(k));
+    const auto key = static_cast<float>(ids.key(k));
+    if (first + k < legal && key > best) {
+      best = key;
       id = first + k;
     }
   }
