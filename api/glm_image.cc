@@ -19,12 +19,21 @@ struct glm_cancel {
   glm::CancelToken token;
 };
 
-struct glm_engine {
+namespace {
+
+struct Engine {
   std::unique_ptr<glm::Pipeline> pipeline;
   std::mutex load;  // held while a checkpoint is loaded
 
-  mutable std::mutex mutex;  // of what is below
-  char error[2048] = "";     // no memory is needed to tell of its lack
+  std::mutex mutex;       // of what is below
+  char error[2048] = "";  // no memory is needed to tell of its lack
+};
+
+}  // namespace
+
+// A call under way keeps what it works on, so that one of its callbacks may destroy the handle.
+struct glm_engine {
+  std::shared_ptr<Engine> engine = std::make_shared<Engine>();
 };
 
 namespace {
@@ -33,9 +42,9 @@ using glm::Error;
 using glm::ErrorCode;
 using glm::refuse;
 
-void tell(glm_engine* engine, const char* text) noexcept {
-  const std::lock_guard lock(engine->mutex);
-  std::strncpy(engine->error, text, sizeof engine->error - 1);
+void tell(Engine& engine, const char* text) noexcept {
+  const std::lock_guard lock(engine.mutex);
+  std::strncpy(engine.error, text, sizeof engine.error - 1);
 }
 
 glm_status status_of(ErrorCode code) noexcept {
@@ -59,10 +68,12 @@ glm_status status_of(ErrorCode code) noexcept {
 }
 
 template <typename Call>
-glm_status guarded(glm_engine* engine, Call call) noexcept {
-  if (engine == nullptr) return GLM_USAGE;
+glm_status guarded(const glm_engine* handle, Call call) noexcept {
+  if (handle == nullptr) return GLM_USAGE;
+  const std::shared_ptr<Engine> kept = handle->engine;
+  Engine& engine = *kept;
   try {
-    call();
+    call(engine);
     return GLM_OK;
   } catch (const Error& e) {
     tell(engine, e.what());
@@ -180,10 +191,17 @@ glm::Callbacks callbacks_of(const glm_callbacks* given, glm::Request* request) {
   return callbacks;
 }
 
-glm::Pipeline& pipeline_of(glm_engine* engine) {
-  const std::lock_guard lock(engine->mutex);
-  if (engine->pipeline == nullptr) refuse("engine", "one that has loaded a checkpoint", "an empty one");
-  return *engine->pipeline;
+// Stages are numbered as in C.
+static_assert(static_cast<int>(glm::Stage::references) == GLM_STAGE_REFERENCES);
+static_assert(static_cast<int>(glm::Stage::prior) == GLM_STAGE_TOKENS);
+static_assert(static_cast<int>(glm::Stage::glyphs) == GLM_STAGE_GLYPHS);
+static_assert(static_cast<int>(glm::Stage::denoise) == GLM_STAGE_STEPS);
+static_assert(static_cast<int>(glm::Stage::decode) == GLM_STAGE_PIXELS);
+
+glm::Pipeline& pipeline_of(Engine& engine) {
+  const std::lock_guard lock(engine.mutex);
+  if (engine.pipeline == nullptr) refuse("engine", "one that has loaded a checkpoint", "an empty one");
+  return *engine.pipeline;
 }
 
 // A call's parts, checked: the request, the callbacks, what one picture comes to.
@@ -193,7 +211,7 @@ struct Call {
   glm::Callbacks callbacks;
   glm_sizes sizes{};
 
-  Call(glm_engine* engine, const glm_request* asked, const glm_callbacks* given)
+  Call(Engine& engine, const glm_request* asked, const glm_callbacks* given)
       : pipeline(pipeline_of(engine)), request(request_of(asked)), callbacks(callbacks_of(given, &request)) {
     const glm::Details d = pipeline.details(request);
     const auto product = [](int64_t a, int64_t b, int64_t c) { return static_cast<size_t>(a * b * c); };
@@ -289,17 +307,21 @@ void glm_sizes_init(glm_sizes* sizes) {
 }
 
 glm_engine* glm_engine_create(void) {
-  return new (std::nothrow) glm_engine;
+  try {
+    return new glm_engine;
+  } catch (...) {
+    return nullptr;
+  }
 }
-void glm_engine_destroy(glm_engine* engine) {
-  delete engine;
+void glm_engine_destroy(glm_engine* handle) {
+  delete handle;
 }
 
-glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm_load_options* options) {
-  return guarded(engine, [&] {
+glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm_load_options* options) {
+  return guarded(handle, [&](Engine& engine) {
     const glm_load_options o = taken(options, glm_load_options_init, "glm_load_options");
-    const std::lock_guard loading(engine->load);
-    if (engine->pipeline != nullptr) refuse("engine", "one without a checkpoint", "one that has loaded one already");
+    const std::lock_guard loading(engine.load);
+    if (engine.pipeline != nullptr) refuse("engine", "one without a checkpoint", "one that has loaded one already");
     auto loaded = std::make_unique<glm::Pipeline>(
         text_of(checkpoint, "checkpoint"),
         glm::LoadOptions{.dtype = text_of(o.dtype, "dtype"),
@@ -310,25 +332,26 @@ glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm
                          .reference_bytes = o.reference_bytes,
                          .map_weights = o.map_weights != 0,
                          .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
-    const std::lock_guard lock(engine->mutex);
-    engine->pipeline = std::move(loaded);
+    const std::lock_guard lock(engine.mutex);
+    engine.pipeline = std::move(loaded);
   });
 }
 
-size_t glm_engine_last_error(const glm_engine* engine, char* text, size_t size) {
-  if (engine == nullptr) return 0;
-  const std::lock_guard lock(engine->mutex);
-  const size_t length = std::strlen(engine->error);
+size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) {
+  if (handle == nullptr) return 0;
+  Engine& engine = *handle->engine;
+  const std::lock_guard lock(engine.mutex);
+  const size_t length = std::strlen(engine.error);
   if (text != nullptr && size > 0) {
     const size_t copied = std::min(length, size - 1);
-    std::memcpy(text, engine->error, copied);
+    std::memcpy(text, engine.error, copied);
     text[copied] = '\0';
   }
   return length;
 }
 
-glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_sizes* sizes) {
-  return guarded(engine, [&] {
+glm_status glm_engine_sizes(glm_engine* handle, const glm_request* request, glm_sizes* sizes) {
+  return guarded(handle, [&](Engine& engine) {
     if (sizes == nullptr || sizes->struct_size < sizeof(size_t) || sizes->struct_size > sizeof(glm_sizes)) {
       refuse("glm_sizes.struct_size", "glm_sizes_init before use", "another size");
     }
@@ -339,9 +362,9 @@ glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_
   });
 }
 
-glm_status glm_engine_generate(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+glm_status glm_engine_generate(glm_engine* handle, const glm_request* request, const glm_callbacks* callbacks,
                                uint8_t* rgb, size_t size) {
-  return guarded(engine, [&] {
+  return guarded(handle, [&](Engine& engine) {
     Call call(engine, request, callbacks);
     call.expect(rgb, size, call.sizes.picture_bytes, "rgb");
     call.write_pictures_to(rgb, callbacks);
@@ -349,9 +372,9 @@ glm_status glm_engine_generate(glm_engine* engine, const glm_request* request, c
   });
 }
 
-glm_status glm_engine_tokens(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+glm_status glm_engine_tokens(glm_engine* handle, const glm_request* request, const glm_callbacks* callbacks,
                              int64_t* tokens, size_t count) {
-  return guarded(engine, [&] {
+  return guarded(handle, [&](Engine& engine) {
     const Call call(engine, request, callbacks);
     call.expect(tokens, count, call.sizes.tokens, "tokens");
     for (const glm::Tokens& own : call.pipeline.tokens(call.request, call.callbacks)) {
@@ -361,9 +384,9 @@ glm_status glm_engine_tokens(glm_engine* engine, const glm_request* request, con
 }
 
 // A buffer is two parameters in C. NOLINTNEXTLINE(readability-function-size)
-glm_status glm_engine_latents(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+glm_status glm_engine_latents(glm_engine* handle, const glm_request* request, const glm_callbacks* callbacks,
                               const int64_t* tokens, size_t token_count, float* latents, size_t count) {
-  return guarded(engine, [&] {
+  return guarded(handle, [&](Engine& engine) {
     const Call call(engine, request, callbacks);
     call.expect(tokens, token_count, call.sizes.tokens, "tokens");
     call.expect(latents, count, call.sizes.latents, "latents");
@@ -379,9 +402,9 @@ glm_status glm_engine_latents(glm_engine* engine, const glm_request* request, co
 }
 
 // NOLINTNEXTLINE(readability-function-size)
-glm_status glm_engine_pixels(glm_engine* engine, const glm_request* request, const glm_callbacks* callbacks,
+glm_status glm_engine_pixels(glm_engine* handle, const glm_request* request, const glm_callbacks* callbacks,
                              const float* latents, size_t latent_count, uint8_t* rgb, size_t size) {
-  return guarded(engine, [&] {
+  return guarded(handle, [&](Engine& engine) {
     Call call(engine, request, callbacks);
     call.expect(latents, latent_count, call.sizes.latents, "latents");
     call.expect(rgb, size, call.sizes.picture_bytes, "rgb");

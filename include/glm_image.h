@@ -13,8 +13,9 @@
  *   glm_engine_destroy(engine);
  *
  * Nothing is printed, nothing ends the process, no exception comes out: every failure is a status, with a text in the
- * handle. All memory that crosses this border is the caller's. An engine's functions may be called from any thread but
- * destroy, which no other call may overlap; calls run one after the other on a thread of the engine's own.
+ * handle. All memory that crosses this border is the caller's. An engine's functions may be called from any thread;
+ * calls run one after the other on a thread of the engine's own. No call may overlap glm_engine_destroy, with one
+ * exception: a callback may destroy the engine of its own call, which then goes on to its end.
  *
  * Structures begin with their size, as the caller knows it; the _init functions fill it in with the defaults. A library
  * that is newer than the caller takes the defaults for what the caller doesn't have, an older one refuses.

@@ -18,7 +18,7 @@ strangers=$(nm -DC --defined-only "$library" | cut -d' ' -f3- | grep -vE '^(glm_
 for name in glm_engine_generate glm::Pipeline::generate; do
   nm -DC --defined-only "$library" | grep -q " $name" || fail "the library hides $name"
 done
-readelf -d "$library" | grep -q 'SONAME.*libglm_image\.so\.[0-9]' || fail "no SONAME with a version"
+readelf -d "$library" | grep -q 'SONAME.*libglm_image\.so\.0\.2' || fail "no SONAME with a version"
 
 export PKG_CONFIG_PATH=$(dirname "$library")/pkgconfig
 cc ${CFLAGS-} -std=c99 -Wall -Wextra -Werror -pedantic "$source/tests/api/outside.c" -o "$work/outside_c" \
@@ -32,7 +32,7 @@ cp "$source"/tests/api/outside{,_all}.cpp "$work/cpp/"
 cat >"$work/cpp/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(outside LANGUAGES CXX)
-find_package(glm_image 0.1 REQUIRED)
+find_package(glm_image 0.2 REQUIRED)
 add_executable(outside outside.cpp)
 target_link_libraries(outside glm::glm_image)
 add_executable(outside_all outside_all.cpp)
