@@ -11,6 +11,7 @@
 
 #include "engine/device/device.h"
 #include "engine/device/trust/trial_tensors.h"
+#include "engine/run/prior_kernels.h"
 #include "kernels/cuda/loader.h"
 #include "tests/engine/cases.h"
 #include "tests/support/temporary_folder.h"
@@ -44,6 +45,28 @@ struct FakeTrial {
   at::Tensor out = at::full({4}, NAN, at::kFloat);
   KernelTrial trial;
 };
+
+// A weight of 200 columns is packed as int8 where int4 is asked for: an int8 kernel that isn't good is no kernel for it.
+TEST(PriorKernels, AskForTheFormatThatAWeightFallsBackTo) {
+  PriorConfig c;
+  c.dim = 2048;
+  c.heads = 16;
+  c.head_dim = 128;
+  c.inner_dim = 200;
+  KernelReport report;
+  for (const char* format : {"bf16", "fp8", "int8", "int4"}) {
+    KernelVerdict verdict;
+    verdict.kernel = "linear";
+    verdict.format = format;
+    if (verdict.format == "int8") verdict.problem = "wrong";
+    report.verdicts.push_back(verdict);
+  }
+  EXPECT_EQ(formats_used(c, cuda::Format::int4), (std::vector{cuda::Format::int4, cuda::Format::int8}));
+  EXPECT_NE(first_problem(report, formats_used(c, cuda::Format::int4)), "");
+  c.inner_dim = 256;
+  EXPECT_EQ(first_problem(report, formats_used(c, cuda::Format::int4)), "");
+  EXPECT_EQ(first_problem(report, formats_used(c, cuda::Format::bf16)), "");
+}
 
 TEST(JudgeTrial, SeesWhatDiffersAndWhatChanges) {
   FakeTrial fake;

@@ -5,7 +5,7 @@ The first part are the mistakes of weights_tools/reference's ancestor; the secon
 
 A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components/dit.cc", "engine/run/prior.cc", "engine/components/glyph_encoder.cc",
                     "engine/components/vae.cc", "engine/components/flow_schedule.cc")
-R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/picture_run.cc"
+R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/dit_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
 
 MUTATIONS = [
@@ -29,10 +29,10 @@ MUTATIONS = [
     ("layer norm: eps 1e-6", D, "constexpr double kEps = 1e-5;", "constexpr double kEps = 1e-6;"),
     ("group norm: eps 1e-5", V, "constexpr double kEps = 1e-6;", "constexpr double kEps = 1e-5;"),
     ("timestep t instead of t - 1", RUN, "schedule.timesteps[static_cast<size_t>(k)] - 1.0", "schedule.timesteps[static_cast<size_t>(k)] - 0.0"),
-    ("target size (width, height)", D, "{0.0, 0.0, static_cast<double>(height), static_cast<double>(width)}",
-     "{0.0, 0.0, static_cast<double>(width), static_cast<double>(height)}"),
-    ("crop after size", D, "{0.0, 0.0, static_cast<double>(height), static_cast<double>(width)}",
-     "{static_cast<double>(height), static_cast<double>(width), 0.0, 0.0}"),
+    ("target size (width, height)", D, "{0.0, 0.0, static_cast<double>(geometry.height), static_cast<double>(geometry.width)}",
+     "{0.0, 0.0, static_cast<double>(geometry.width), static_cast<double>(geometry.height)}"),
+    ("crop after size", D, "{0.0, 0.0, static_cast<double>(geometry.height), static_cast<double>(geometry.width)}",
+     "{static_cast<double>(geometry.height), static_cast<double>(geometry.width), 0.0, 0.0}"),
     ("prior dropped after its projector", D, ".prior = prior_projector_.forward(tokens)}", ".prior = drop ? tokens : prior_projector_.forward(tokens)}"),
     ("upsampling transposed", P, "ids.view({1, grid.height, grid.width})", "ids.view({1, grid.width, grid.height})"),
     ("mu 5 % off", F, "c.base_image_length)) * c.max_shift", "c.base_image_length)) * 1.05 * c.max_shift"),
@@ -66,8 +66,8 @@ MUTATIONS = [
      "entries_((w / \"quantize.embedding\").tensor(\"weight\", {c.entries, c.dim}))"),
     ("vae: variances for means", V, ".chunk(2, 1)[0]", ".chunk(2, 1)[1]"),
     ("vae: means not normalised", V, "(mean.to(mean_.device(), mean_.scalar_type()) - mean_) / std_", "mean.to(mean_.device(), mean_.scalar_type())"),
-    ("references: seen without the prompt too", RUN, 'all.back().push_back(m_.dit.branch(empty, own, /*drop=*/true, tap_ / "step0.uncond"));',
-     '{ all.back().push_back(m_.dit.branch(empty, own, /*drop=*/true, tap_ / "step0.uncond")); all.back()[1].conditions = all.back()[0].conditions; }'),
+    ("references: seen without the prompt too", RUN, 'all.push_back(dit.branch(empty_, ids, /*drop=*/true, c_.tap / "step0.uncond"));',
+     '{ all.push_back(dit.branch(empty_, ids, /*drop=*/true, c_.tap / "step0.uncond")); all[1].conditions = all[0].conditions; }'),
     ("references: keys before the rotation", D, "s.written->layers.push_back({own.k.clone(), own.v.clone()})", "s.written->layers.push_back({own.v.clone(), own.v.clone()})"),
     ("references: sequences averaged evenly", "kernels/attention.cc", "at::softmax(at::stack(logs), 0)", "at::softmax(at::stack(logs) * 0, 0)"),
     ("references: at the first timestep of the picture", D, "canvas, /*timestep=*/0, {tap}", "canvas, /*timestep=*/999, {tap}"),
@@ -84,10 +84,10 @@ MUTATIONS = [
     ("sampling: temperature after top-p", S, "logits.to(at::kFloat) / options.temperature", "logits.to(at::kFloat) / 1.0"),
     ("prior: the preview grid taken as the picture", P, "generated.slice(1, first, first + cells)", "generated.slice(1, 0, cells)"),
     ("grids: large before preview", P, "{request.preview, request.target})", "{request.target, request.preview})"),
-    ("picture: cropped on the left", RUN, ".slice(2, 0, settings_.width)", ".slice(2, settings_.rendered_width() - settings_.width)"),
-    ("pictures: seeds swapped", RUN, "return request_.seeds[picture_];", "return request_.seeds[request_.seeds.size() - 1 - picture_];"),
-    ("guidance: on the wrong branch", RUN, "uncond.to(at::kFloat) + settings_.guidance", "cond.to(at::kFloat) + settings_.guidance"),
-    ("noise: bf16 as rounded fp32", RUN, ".normal(shape, m_.dtype)", ".normal(shape, at::kFloat).to(m_.dtype)"),
+    ("picture: cropped on the left", "engine/run/vae_stage.cc", ".slice(2, 0, s.width)", ".slice(2, pixels.size(3) - s.width)"),
+    ("pictures: seeds swapped", "engine/run/picture_run.cc", ".seed = request.seeds[index]", ".seed = request.seeds[request.seeds.size() - 1 - index]"),
+    ("guidance: on the wrong branch", RUN, "uncond.to(at::kFloat) + c_.settings.guidance", "cond.to(at::kFloat) + c_.settings.guidance"),
+    ("noise: bf16 as rounded fp32", RUN, ".normal(shape, m.dtype)", ".normal(shape, at::kFloat).to(m.dtype)"),
     ("glyphs: parity pad left out", "tokenizer/glyph_text.cc", "if (texts.size() % 2 == 0)", "if (texts.empty())"),
     ("pixels: truncated instead of rounded", V, "(unit * 255).round()", "(unit * 255).floor()"),
     ("euler: the sigma of this step twice", F, "sigmas[i + 1] - sigmas[i]", "sigmas[i] - sigmas[i + 1]"),
