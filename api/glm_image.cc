@@ -9,15 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "api/values.h"
 #include "base/checked.h"
 #include "base/refuse.h"
 #include "glm/error.h"
 #include "glm/pipeline.h"
 #include "glm/weight_formats.h"
-
-struct glm_cancel {
-  glm::CancelToken token;
-};
 
 namespace {
 
@@ -41,6 +38,10 @@ namespace {
 using glm::Error;
 using glm::ErrorCode;
 using glm::refuse;
+using glm::c::callbacks_of;
+using glm::c::request_of;
+using glm::c::taken;
+using glm::c::text_of;
 
 void tell(Engine& engine, const char* text) noexcept {
   const std::lock_guard lock(engine.mutex);
@@ -89,114 +90,6 @@ glm_status guarded(const glm_engine* handle, Call call) noexcept {
     return GLM_INTERNAL;
   }
 }
-
-// The caller's structure, with the defaults for what an older caller doesn't have.
-template <typename Struct>
-Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
-  Struct all{};
-  init(&all);
-  if (given == nullptr) return all;
-  if (given->struct_size < sizeof(size_t) || given->struct_size > sizeof(Struct)) {
-    refuse(name + ".struct_size", "at most " + std::to_string(sizeof(Struct)) + ", and " + name + "_init before use",
-           std::to_string(given->struct_size));
-  }
-  std::memcpy(&all, given, given->struct_size);
-  return all;
-}
-
-std::string text_of(const char* text, const std::string& name) {
-  if (text == nullptr) refuse(name, "a text", "NULL");
-  return text;
-}
-
-template <typename T>
-void expect_array(const T* array, size_t count, const std::string& name) {
-  if (array == nullptr && count > 0) refuse(name, "an array of " + std::to_string(count), "NULL");
-}
-
-std::optional<double> positive_or_default(double value) {
-  return value == -1 ? std::nullopt : std::optional(value);
-}
-
-template <typename T>
-std::optional<T> other_than(T value, T standard) {
-  return value == standard ? std::nullopt : std::optional(value);
-}
-
-glm::Image image_of(const glm_picture& p) {
-  constexpr int64_t most_side = 1 << 20;
-  if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > most_side || p.height > most_side) {
-    refuse("references", "a picture with its pixels", "none");
-  }
-  return {p.width, p.height, {p.rgb, p.rgb + 3 * p.width * p.height}};
-}
-
-glm::Request request_of(const glm_request* given) {
-  if (given == nullptr) refuse("request", "one", "NULL");
-  const glm_request r = taken(given, glm_request_init, "glm_request");
-  expect_array(r.texts, r.text_count, "texts");
-  expect_array(r.references, r.reference_count, "references");
-  expect_array(r.seeds, r.seed_count, "seeds");
-  if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) refuse("rng", "0 or 1", std::to_string(r.rng));
-  constexpr size_t many = 1 << 16;  // the pipeline's own limits are lower
-  if (r.text_count > many || r.reference_count > many || r.seed_count > many) {
-    refuse("texts, references and seeds", "fewer than 65536 of each", "more");
-  }
-  glm::Request request;
-  request.prompt = text_of(r.prompt, "prompt");
-  for (size_t i = 0; i < r.text_count; ++i) request.texts.push_back(text_of(r.texts[i], "texts"));
-  for (size_t i = 0; i < r.reference_count; ++i) request.references.push_back(image_of(r.references[i]));
-  request.width = other_than<int64_t>(r.width, 0);
-  request.height = other_than<int64_t>(r.height, 0);
-  request.steps = other_than<int64_t>(r.steps, 0);
-  request.guidance = positive_or_default(r.guidance);
-  request.temperature = positive_or_default(r.temperature);
-  request.top_p = positive_or_default(r.top_p);
-  request.top_k = other_than<int64_t>(r.top_k, -1);
-  if (r.seed_count > 0) request.seeds.assign(r.seeds, r.seeds + r.seed_count);
-  request.rng = r.rng == GLM_RNG_CPU ? glm::Rng::cpu : glm::Rng::cuda;
-  request.greedy = r.greedy != 0;
-  request.parse_special = r.parse_special != 0;
-  request.allow_early_stop = r.allow_early_stop != 0;
-  return request;
-}
-
-glm_picture view(const glm::Image& image) {
-  return {image.rgb.data(), image.width, image.height};
-}
-
-glm::Callbacks callbacks_of(const glm_callbacks* given, glm::Request* request) {
-  const glm_callbacks c = taken(given, glm_callbacks_init, "glm_callbacks");
-  if (c.preview_every < 1) refuse("preview_every", "at least 1", std::to_string(c.preview_every));
-  request->full_taps = c.full_taps != 0;
-  glm::Callbacks callbacks;
-  if (c.cancel != nullptr) callbacks.cancel = &c.cancel->token;
-  callbacks.preview_every = c.preview_every;
-  if (c.progress != nullptr) {
-    callbacks.progress = [c](glm::Stage stage, int64_t done, int64_t total) {
-      c.progress(c.user, static_cast<glm_stage>(stage), done, total);
-    };
-  }
-  if (c.preview != nullptr) {
-    callbacks.preview = [c](const glm::Preview& p) {
-      const glm_picture picture = view(p.image);
-      c.preview(c.user, p.seed, p.step, &picture);
-    };
-  }
-  if (c.tap != nullptr) {
-    callbacks.tap = [c](const glm::StageTensor& t) {
-      c.tap(c.user, t.name.c_str(), t.dtype.c_str(), t.shape.data(), t.shape.size(), t.bytes.data(), t.bytes.size());
-    };
-  }
-  return callbacks;
-}
-
-// Stages are numbered as in C.
-static_assert(static_cast<int>(glm::Stage::references) == GLM_STAGE_REFERENCES);
-static_assert(static_cast<int>(glm::Stage::prior) == GLM_STAGE_TOKENS);
-static_assert(static_cast<int>(glm::Stage::glyphs) == GLM_STAGE_GLYPHS);
-static_assert(static_cast<int>(glm::Stage::denoise) == GLM_STAGE_STEPS);
-static_assert(static_cast<int>(glm::Stage::decode) == GLM_STAGE_PIXELS);
 
 glm::Pipeline& pipeline_of(Engine& engine) {
   const std::lock_guard lock(engine.mutex);

@@ -17,6 +17,9 @@ report "a component's header that doesn't name its upstream class" \
 report "a way to a terminal beside cli/terminal.h (progress and pictures draw by its codes)" \
   "$(grep -nE 'std::c(out|err|log)|\b(printf|puts|fputs) *\(' cli/*.cc | grep -vE '^cli/(terminal|progress|show)\.cc:|snprintf' || true)"
 report "a friend of another class" "$(grep -rnE '\bfriend\b' --include=*.h --include=*.cuh $library cli || true)"
+report "pixels of a latent, a patch or a token as a number: Geometry knows them" \
+  "$(grep -rnE '(width|height|pixels|latents?|grid|cells|side)[a-z_]*(\(\)|\[[a-z0-9]+\])? *[*/%] *(4|8|16|32|64)\b' --include=*.cc --include=*.h api cli include engine |
+     grep -vE '^engine/(checkpoint/(config|geometry)|run/settings)\.' || true)"
 report "an operation without a contract or a roofline" \
   "$(for header in kernels/*.h; do grep -q 'Contract:' "$header" && grep -q 'Roofline:' "$header" || echo "$header"; done)"
 report "a tensor parameter without its shape" \
