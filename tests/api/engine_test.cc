@@ -83,21 +83,21 @@ TEST(Engine, MayBeDestroyedInACallbackOfItsOwnCall) {
   Host host(kSmall);
   glm_callbacks callbacks;
   glm_callbacks_init(&callbacks);
-  callbacks.cancel = glm_cancel_create();
   struct User {
     Host* host;
-    glm_cancel* cancel;
-  } user{&host, callbacks.cancel};
+    glm_cancel* cancel = glm_cancel_create();
+  } user{&host};
   callbacks.user = &user;
-  callbacks.progress = [](void* user, glm_stage, int64_t, int64_t) {
-    auto* const own = static_cast<User*>(user);
-    glm_engine_destroy(own->host->engine);
-    own->host->engine = nullptr;
-    glm_cancel_set(own->cancel);  // the call ends with an error, whose text has to go somewhere
+  callbacks.cancel = user.cancel;
+  callbacks.progress = [](void* own, glm_stage, int64_t, int64_t) {
+    auto* const of = static_cast<User*>(own);
+    glm_engine_destroy(of->host->engine);
+    of->host->engine = nullptr;
+    glm_cancel_set(of->cancel);  // the call ends with an error, whose text has to go somewhere
   };
   EXPECT_EQ(host.draw(&callbacks), GLM_CANCELLED);
   EXPECT_EQ(host.engine, nullptr);
-  glm_cancel_destroy(callbacks.cancel);
+  glm_cancel_destroy(user.cancel);
 }
 
 TEST(Engine, AnOldCallersStructureIsTaken) {
