@@ -19,6 +19,8 @@ std::string size_text(int64_t width, int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
+constexpr const char* kStillThere = "; the pictures are in their files";
+
 bool is_cropped(const Details& d) {
   return d.width != d.rendered_width || d.height != d.rendered_height;
 }
@@ -145,7 +147,7 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
     for (const Written& picture : written) {
       if (picture.file != "-") lines += picture.file.string() + "\n";
     }
-    print(lines);
+    print(lines, kStillThere);
     return;
   }
   json pictures = json::array();
@@ -162,7 +164,7 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
     if (time.stage == Stage::denoise) object["steps_per_second"] = rate;
   }
   object["seconds"] = seconds;
-  print(json_text(object) + "\n");
+  print(json_text(object) + "\n", kStillThere);
 }
 
 }  // namespace glm::cli

@@ -56,11 +56,11 @@ void tell(const std::string& text) {
   std::cerr << cleaned(text, /*lines=*/true) << std::flush;
 }
 
-void print(const std::string& text) {
+void print(const std::string& text, const std::string& hint) {
   errno = 0;
   std::cout << (::isatty(STDOUT_FILENO) == 1 ? cleaned(text, /*lines=*/true) : text) << std::flush;
   if (!std::cout && errno != EPIPE) {
-    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) + ")");
+    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + hint);
   }
 }
 

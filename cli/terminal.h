@@ -12,7 +12,7 @@ std::string printable(const std::string& text);
 void tell(const std::string& text);
 
 // To standard output: exactly, for programs; on a terminal as tell() does. A reader who has left is no failure. Throws
-// Error(io).
-void print(const std::string& text);
+// Error(io), whose text ends with the hint.
+void print(const std::string& text, const std::string& hint = "");
 
 }  // namespace glm::cli
