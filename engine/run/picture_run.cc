@@ -107,6 +107,7 @@ class PictureRun {
     load_.tokens = load_.pixels = false;
     expect_count("tokens", tokens.size());
     std::vector<at::Tensor> grids;
+    grids.reserve(tokens.size());
     for (const Tokens& own : tokens) {
       grids.push_back(grid_ids_of(own, settings_.grid(), c_.model.config.generation.codebook));
     }

@@ -147,7 +147,7 @@ std::vector<at::Tensor> PriorStage::grids(const std::vector<PictureJob>& jobs,
 at::Tensor PriorStage::patch_ids(const PictureJob& job, const at::Tensor& grid) const {
   const int64_t patches = c_.settings.geometry.patches.cells();
   const auto injected = job.injected.ids("prior.ids", {1, patches}, c_.model.config.generation.codebook);
-  const at::Tensor ids = injected ? *injected : upsample_ids(grid, c_.settings.grid());
+  at::Tensor ids = injected ? *injected : upsample_ids(grid, c_.settings.grid());
   c_.tap.stage("prior.ids", ids);
   return ids;
 }

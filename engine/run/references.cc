@@ -75,6 +75,7 @@ class ReferenceReader {
   // As the decoder takes them, four for each token: the first of the four is the token.
   void inject_ids(std::vector<Reference>& all) const {
     std::vector<Grid> grids;
+    grids.reserve(all.size());
     for (const Reference& r : all) grids.push_back(r.grid);
     const auto injected = injected_source_ids(m_.config, grids, injected_);
     if (!injected) return;

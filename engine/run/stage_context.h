@@ -22,8 +22,8 @@ struct StageContext {
 
 // One picture of a call.
 struct PictureJob {
-  size_t index;  // among the request's seeds
-  uint64_t seed;
+  size_t index = 0;  // among the request's seeds
+  uint64_t seed = 0;
   Injection injected;  // what the file has for this picture
 };
 

@@ -86,7 +86,7 @@ constexpr auto with_format(Format format, Call call) {
   switch (format) {
 #define GLM_ROW(name, Traits) \
   case Format::name:          \
-    return call(Traits{});
+    return call(Traits{}); /* NOLINT(bugprone-macro-parentheses): a type */
     GLM_WEIGHT_FORMATS(GLM_ROW)
 #undef GLM_ROW
   }
@@ -95,13 +95,13 @@ constexpr auto with_format(Format format, Call call) {
 
 // A line of the table as values.
 struct FormatRow {
-  Format format;
   const char* name;  // as --precision has it
   double bytes;      // of a weight, without scales
+  Format format;
   bool quantised;
 };
 constexpr FormatRow kFormats[] = {
-#define GLM_ROW(name, Traits) {Format::name, #name, Traits::kBytes, Traits::kQuantised},
+#define GLM_ROW(name, Traits) {#name, Traits::kBytes, Format::name, Traits::kQuantised},
     GLM_WEIGHT_FORMATS(GLM_ROW)
 #undef GLM_ROW
 };
