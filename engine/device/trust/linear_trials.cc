@@ -161,16 +161,16 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
 
 void visit_linear_trials(at::Device device, int multiprocessors, bool real, const VisitTrial& visit) {
   const TrialTensors make(device);
-  for (const auto& [format, name, bytes, quantised] : cuda::kFormats) {
+  for (const cuda::FormatRow& row : cuda::kFormats) {
     for (const Shape& s : kSmall) {
-      const Weight w = make_weight(make, format, s);
+      const Weight w = make_weight(make, row.format, s);
       for (const int batch : {3, 9}) {
         visit(make_trial(make, w, s, {batch, s.order == Rows::plain && batch > 8 ? 2 : 1}));
       }
     }
     if (!real) continue;
     for (const Shape& s : kReal) {
-      const Weight w = make_weight(make, format, s);
+      const Weight w = make_weight(make, row.format, s);
       const int splits = s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed, multiprocessors);
       visit(make_trial(make, w, s, {16, splits}));
       KernelTrial one = make_trial(make, w, s, {1, splits});
