@@ -53,6 +53,11 @@ inline std::string patched(std::string bytes, size_t at, const std::string& with
   return bytes.replace(at, with.size(), with);
 }
 
+// Adds `more`, with their kind before their names.
+inline void add_all(Pictures* pictures, const std::string& kind, const Pictures& more) {
+  for (const Picture& p : more) pictures->push_back({kind + "_" + p.name, p.make, p.outcome});
+}
+
 // The picture cut at each sixteenth of its length.
 inline void add_cuts(Pictures* pictures, const std::string& kind, const std::function<std::string()>& make,
                      const std::string& outcome) {

@@ -123,6 +123,55 @@ void add_bombs(Pictures* pictures) {
                        [] { return gif({.width = 16, .height = 16}, flat_codes(int64_t{3} << 30)); }, "16x16"});
 }
 
+Pictures wrong_pixels() {
+  return {
+      {"too_few_pixels", [] { return gif({}, noisy_codes(64 * 47)); }, "GIF"},
+      {"no_pixels", [] { return gif({}, std::string(1, '\0')); }, "GIF"},
+      {"no_palette", [] { return gif({.palette = false}, noisy_codes(64 * 48)); }, "GIF"},
+      {"no_frame", [] { return screen({}) + ";"; }, "GIF"},
+      {"frame_of_no_pixels",
+       [] {
+         return screen({}) + "\x2C" + std::string(8, '\0') + std::string(1, '\0') + "\x08" + noisy_codes(10) + ";";
+       },
+       "64x48"},
+      {"codes_before_they_exist",
+       [] {
+         Codes codes;
+         for (int i = 0; i < 3000; ++i) codes.put(i == 0 ? kClear : 500);
+         return gif({}, codes.blocks());
+       },
+       "GIF"},
+      {"clears_without_end",
+       [] {
+         Codes codes;
+         for (int i = 0; i < 8000000; ++i) codes.put(kClear);
+         for (int i = 0; i < 64 * 48; ++i) codes.put(i % 200 == 0 ? kClear : 0);
+         return gif({.height = 32}, codes.blocks());
+       },
+       "GIF"},
+  };
+}
+
+Pictures wrong_blocks() {
+  return {
+      {"many_comments", [] { return gif({.before = repeated(kComment, 200000)}, noisy_codes(3072)); }, "64x48"},
+      {"comment_without_end",
+       [] {
+         return screen({}) + "\x21\xFE" +
+                repeated(
+                    "\x03"
+                    "abc",
+                    200000);
+       },
+       "GIF"},
+      {"short_graphics_block", [] { return gif({.before = std::string("\x21\xF9\x01\x01\0", 5)}, noisy_codes(3072)); },
+       "64x48"},
+      {"animation", [] { return screen({}) + repeated(frame({}, noisy_codes(3072)), 1000) + ";"; }, "64x48"},
+      {"unknown_record", [] { return screen({}) + "\x77" + frame({}, noisy_codes(3072)); }, "GIF"},
+      {"trailing_data", [] { return gif({}, noisy_codes(3072)) + std::string(1 << 20, 'x'); }, "64x48"},
+  };
+}
+
 }  // namespace
 
 Pictures gifs() {
@@ -130,63 +179,12 @@ Pictures gifs() {
   add_cuts(
       &pictures, "gif", [] { return gif({}, noisy_codes(64 * 48)); }, "GIF");
   add_bombs(&pictures);
-  const auto add = [&](const std::string& name, const std::function<std::string()>& make, const std::string& outcome) {
-    pictures.push_back({"gif_" + name, make, outcome});
-  };
-  add(
-      "too_few_pixels", [] { return gif({}, noisy_codes(64 * 47)); }, "GIF");
-  add(
-      "no_pixels", [] { return gif({}, std::string(1, '\0')); }, "GIF");
-  add(
-      "no_palette", [] { return gif({.palette = false}, noisy_codes(64 * 48)); }, "GIF");
-  add(
-      "no_frame", [] { return screen({}) + ";"; }, "GIF");
-  add(
-      "frame_of_no_pixels",
-      [] { return screen({}) + "\x2C" + std::string(8, '\0') + std::string(1, '\0') + "\x08" + noisy_codes(10) + ";"; },
-      "64x48");
-  add(
-      "codes_before_they_exist",
-      [] {
-        Codes codes;
-        for (int i = 0; i < 3000; ++i) codes.put(i == 0 ? kClear : 500);
-        return gif({}, codes.blocks());
-      },
-      "GIF");
-  add(
-      "clears_without_end",
-      [] {
-        Codes codes;
-        for (int i = 0; i < 8000000; ++i) codes.put(kClear);
-        for (int i = 0; i < 64 * 48; ++i) codes.put(i % 200 == 0 ? kClear : 0);
-        return gif({.height = 32}, codes.blocks());
-      },
-      "GIF");
+  add_all(&pictures, "gif", wrong_pixels());
+  add_all(&pictures, "gif", wrong_blocks());
   for (const int size : {0, 1, 9, 12, 255}) {
-    add(
-        "code_size_" + std::to_string(size), [size] { return gif({.code_size = size}, noisy_codes(3072)); }, "GIF");
+    pictures.push_back({"gif_code_size_" + std::to_string(size),
+                        [size] { return gif({.code_size = size}, noisy_codes(3072)); }, "GIF"});
   }
-  add(
-      "many_comments", [] { return gif({.before = repeated(kComment, 200000)}, noisy_codes(3072)); }, "64x48");
-  add(
-      "comment_without_end",
-      [] {
-        return screen({}) + "\x21\xFE" +
-               repeated(
-                   "\x03"
-                   "abc",
-                   200000);
-      },
-      "GIF");
-  add(
-      "short_graphics_block", [] { return gif({.before = std::string("\x21\xF9\x01\x01\0", 5)}, noisy_codes(3072)); },
-      "64x48");
-  add(
-      "animation", [] { return screen({}) + repeated(frame({}, noisy_codes(3072)), 1000) + ";"; }, "64x48");
-  add(
-      "unknown_record", [] { return screen({}) + "\x77" + frame({}, noisy_codes(3072)); }, "GIF");
-  add(
-      "trailing_data", [] { return gif({}, noisy_codes(3072)) + std::string(1 << 20, 'x'); }, "64x48");
   return pictures;
 }
 

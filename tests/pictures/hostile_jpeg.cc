@@ -151,99 +151,86 @@ void add_large(Pictures* pictures) {
   }
 }
 
-void add_broken(Pictures* pictures) {
-  const auto add = [&](const std::string& name, const Make& make, const std::string& outcome) {
-    pictures->push_back({"jpeg_" + name, make, outcome});
+Pictures wrong_ends() {
+  return {
+      {"trailing_data", [] { return jpeg({}) + std::string(1 << 20, 'x'); }, "64x48"},
+      {"trailing_jpeg", [] { return jpeg({}) + jpeg({}); }, "64x48"},
+      {"without_its_end", [] { return jpeg({}).substr(0, jpeg({}).size() - 2); }, "64x48"},
+      {"two_starts", [] { return "\xFF\xD8" + jpeg({}); }, "JPEG"},
   };
-  add(
-      "trailing_data", [] { return jpeg({}) + std::string(1 << 20, 'x'); }, "64x48");
-  add(
-      "trailing_jpeg", [] { return jpeg({}) + jpeg({}); }, "64x48");
-  add(
-      "without_its_end", [] { return jpeg({}).substr(0, jpeg({}).size() - 2); }, "64x48");
-  add(
-      "two_starts", [] { return "\xFF\xD8" + jpeg({}); }, "JPEG");
-  add(
-      "no_codes", [] { return without(without(without(without(jpeg({}), '\xC4'), '\xC4'), '\xC4'), '\xC4'); }, "64x48");
-  add(
-      "no_quantisation", [] { return without(without(jpeg({}), '\xDB'), '\xDB'); }, "JPEG");
-  add(
-      "no_frame", [] { return without(jpeg({}), '\xC0'); }, "JPEG");
-  add(
-      "two_frames",
-      [] {
-        const std::string bytes = jpeg({});
-        const size_t frame = marker(bytes, '\xC0');
-        return bytes.substr(0, frame) + bytes.substr(frame, 19) + bytes.substr(frame);
-      },
-      "JPEG");
-  add(
-      "lossless", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0'), "\xFF\xC3"); }, "JPEG");
-  add(
-      "12_bits", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 4, "\x0C"); }, "JPEG");
-  add(
-      "no_sampling",
-      [] {
-        return patched(jpeg({}), marker(jpeg({}), '\xC0') + 11, {"\0", 1});
-      },
-      "JPEG");
-  add(
-      "sampling_of_15", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 11, "\xFF"); }, "JPEG");
-  add(
-      "200_components", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 9, "\xC8"); }, "JPEG");
-  add(
-      "bad_codes", [] { return patched(jpeg({}), marker(jpeg({}), '\xC4') + 5, std::string(16, '\xFF')); }, "JPEG");
-  add(
-      "segment_of_no_length",
-      [] {
-        return with_segments(jpeg({}), {"\xFF\xE5\0\0", 4});
-      },
-      "64x48");
-  add(
-      "garbage_between_segments",
-      [] { return with_segments(jpeg({}), segment('\xE5', "") + std::string(100000, 'x')); }, "64x48");
-  add(
-      "fill_bytes", [] { return with_segments(jpeg({}), std::string(1 << 20, '\xFF')); }, "64x48");
-  add(
-      "restarts_out_of_order",
-      [] {
-        std::string bytes = jpeg({.restart = 1});
-        const size_t at = bytes.find("\xFF\xD0");
-        return patched(bytes, at + 1, "\xD5");
-      },
-      "64x48");
-  add(
-      "many_segments",
-      [] {
-        std::string segments;
-        for (int i = 0; i < 100; ++i) segments += segment('\xE1', std::string(65000, 'x'));
-        return with_segments(jpeg({}), segments);
-      },
-      "64x48");
-  add(
-      "many_empty_segments",
-      [] {
-        std::string segments;
-        for (int i = 0; i < 200000; ++i) segments += segment('\xE1', "");
-        return with_segments(jpeg({}), segments);
-      },
-      "64x48");
-  add(
-      "profile_in_wrong_parts",
-      [] {
-        return with_segments(jpeg({}), profile_part(255, 2, 1000) + profile_part(0, 0, 10) + profile_part(1, 3, 10));
-      },
-      "64x48");
-  add(
-      "profile_in_255_parts",
-      [] {
-        std::string parts;
-        for (int i = 1; i <= 255; ++i) parts += profile_part(i, 255, 65000);
-        return with_segments(jpeg({}), parts);
-      },
-      "64x48");
-  add(
-      "scan_of_other_components", [] { return patched(jpeg({}), marker(jpeg({}), '\xDA') + 5, "\x77"); }, "JPEG");
+}
+
+Pictures wrong_frames() {
+  return {
+      {"no_codes", [] { return without(without(without(without(jpeg({}), '\xC4'), '\xC4'), '\xC4'), '\xC4'); },
+       "64x48"},
+      {"no_quantisation", [] { return without(without(jpeg({}), '\xDB'), '\xDB'); }, "JPEG"},
+      {"no_frame", [] { return without(jpeg({}), '\xC0'); }, "JPEG"},
+      {"two_frames",
+       [] {
+         const std::string bytes = jpeg({});
+         const size_t frame = marker(bytes, '\xC0');
+         return bytes.substr(0, frame) + bytes.substr(frame, 19) + bytes.substr(frame);
+       },
+       "JPEG"},
+      {"lossless", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0'), "\xFF\xC3"); }, "JPEG"},
+      {"12_bits", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 4, "\x0C"); }, "JPEG"},
+      {"no_sampling",
+       [] {
+         return patched(jpeg({}), marker(jpeg({}), '\xC0') + 11, {"\0", 1});
+       },
+       "JPEG"},
+      {"sampling_of_15", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 11, "\xFF"); }, "JPEG"},
+      {"200_components", [] { return patched(jpeg({}), marker(jpeg({}), '\xC0') + 9, "\xC8"); }, "JPEG"},
+      {"bad_codes", [] { return patched(jpeg({}), marker(jpeg({}), '\xC4') + 5, std::string(16, '\xFF')); }, "JPEG"},
+      {"scan_of_other_components", [] { return patched(jpeg({}), marker(jpeg({}), '\xDA') + 5, "\x77"); }, "JPEG"},
+      {"restarts_out_of_order",
+       [] {
+         std::string bytes = jpeg({.restart = 1});
+         const size_t at = bytes.find("\xFF\xD0");
+         return patched(bytes, at + 1, "\xD5");
+       },
+       "64x48"},
+  };
+}
+
+Pictures wrong_segments() {
+  return {
+      {"segment_of_no_length",
+       [] {
+         return with_segments(jpeg({}), {"\xFF\xE5\0\0", 4});
+       },
+       "64x48"},
+      {"garbage_between_segments",
+       [] { return with_segments(jpeg({}), segment('\xE5', "") + std::string(100000, 'x')); }, "64x48"},
+      {"fill_bytes", [] { return with_segments(jpeg({}), std::string(1 << 20, '\xFF')); }, "64x48"},
+      {"many_segments",
+       [] {
+         std::string segments;
+         for (int i = 0; i < 100; ++i) segments += segment('\xE1', std::string(65000, 'x'));
+         return with_segments(jpeg({}), segments);
+       },
+       "64x48"},
+      {"many_empty_segments",
+       [] {
+         std::string segments;
+         for (int i = 0; i < 200000; ++i) segments += segment('\xE1', "");
+         return with_segments(jpeg({}), segments);
+       },
+       "64x48"},
+      {"profile_in_wrong_parts",
+       [] {
+         return with_segments(jpeg({}), profile_part(255, 2, 1000) + profile_part(0, 0, 10) + profile_part(1, 3, 10));
+       },
+       "64x48"},
+      {"profile_in_255_parts",
+       [] {
+         std::string parts;
+         for (int i = 1; i <= 255; ++i) parts += profile_part(i, 255, 65000);
+         return with_segments(jpeg({}), parts);
+       },
+       "64x48"},
+  };
 }
 
 }  // namespace
@@ -259,7 +246,7 @@ Pictures jpegs() {
       &pictures, "jpeg_arithmetic", [] { return jpeg({.width = 256, .height = 256, .arithmetic = true}); },
       "ends early");
   add_large(&pictures);
-  add_broken(&pictures);
+  for (const auto& table : {wrong_ends, wrong_frames, wrong_segments}) add_all(&pictures, "jpeg", table());
   return pictures;
 }
 

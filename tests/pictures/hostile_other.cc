@@ -56,6 +56,76 @@ std::string orientations_without_end() {
   return "II" + le16(42) + le32(8) + le16(65535) + entries;
 }
 
+Pictures no_pictures() {
+  return {
+      {"empty", [] { return std::string(); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"one_byte", [] { return std::string("B"); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"text", [] { return std::string("a picture of a cat"); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"zeros", [] { return std::string(1 << 20, '\0'); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"tiff", [] { return "II*" + std::string(1000, '\0'); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"svg", [] { return std::string("<svg width='100' height='100'/>"); }, "PNG, JPEG, WebP, BMP or GIF"},
+      {"avif",
+       [] {
+         return std::string(
+             "\0\0\0\x20"
+             "ftypavif\0\0\0\0",
+             16);
+       },
+       "PNG, JPEG, WebP, BMP or GIF"},
+      {"riff_of_sound", [] { return "RIFF" + le32(36) + "WAVEfmt " + std::string(28, '\0'); },
+       "PNG, JPEG, WebP, BMP or GIF"},
+  };
+}
+
+Pictures wrong_exif() {
+  return {
+      {"exif_largest_turned", [] { return png({.width = 8192, .height = 4096, .before = png_chunk("eXIf", exif(6))}); },
+       "4096x8192"},
+      {"exif_directory_outside",
+       [] { return png({.before = png_chunk("eXIf", patched(exif(6), 4, le32(0xFFFFFFFF)))}); }, "64x48"},
+      {"exif_directory_at_its_end",
+       [] { return png({.before = png_chunk("eXIf", patched(exif(6), 4, le32(exif(6).size() - 1)))}); }, "64x48"},
+      {"exif_more_entries_than_bytes",
+       [] { return png({.before = png_chunk("eXIf", patched(exif(1), 8, le16(65535)))}); }, "64x48"},
+      {"exif_without_end", [] { return png({.before = png_chunk("eXIf", orientations_without_end())}); }, "64x48"},
+      {"exif_behind_a_long_text",
+       [] {
+         return png({.after = png_chunk("tEXt", std::string("a\0", 2) + std::string(1 << 20, 'x')) +
+                              png_chunk("eXIf", exif(6))});
+       },
+       "48x64"},
+      {"exif_cut", [] { return png({.before = png_chunk("eXIf", exif(6).substr(0, 17))}); }, "64x48"},
+  };
+}
+
+// Slow to read: a table and a turn.
+std::string slowest(int bits, int colour, int interlace) {
+  return png({.width = 8192,
+              .height = 4096,
+              .bits = bits,
+              .colour = colour,
+              .interlace = interlace,
+              .before = png_chunk("iCCP", std::string("a\0\0", 3) + deflated(table_profile("RGB ", 3))) +
+                        png_chunk("eXIf", exif(6))});
+}
+
+Pictures profiles() {
+  return {
+      {"icc_garbage", [] { return icc_png(std::string(3000, 'x')); }, "64x48"},
+      {"icc_tag_outside", [] { return icc_png(profile("RGB ", "A2B0" + be32(0xFFFFFFF0) + be32(0x7FFFFFFF), "", 1)); },
+       "64x48"},
+      {"icc_many_tags", [] { return icc_png(profile("RGB ", "", std::string(12000, 'z'), 0xFFFFFFFF)); }, "64x48"},
+      {"icc_of_255_points_an_axis", [] { return icc_png(table_of_many_points()); }, "64x48"},
+      {"icc_table_turned", [] { return slowest(8, 2, 0); }, "4096x8192"},
+      // 268 MB to inflate, in seven passes, a table and a turn. With pixels that differ and filters it takes up to a
+      // half longer.
+      {"icc_table_turned_16_bits_alpha_interlaced", [] { return slowest(16, 6, 1); }, "4096x8192"},
+      {"icc_of_many_elements", [] { return icc_png(profile_of_many_elements()); }, "64x48"},
+      {"icc_no_tags", [] { return icc_png(profile("RGB ", "", "", 0)); }, "64x48"},
+      {"icc_of_other_space", [] { return icc_png(profile("CMYK", "", "", 0)); }, "64x48"},
+  };
+}
+
 }  // namespace
 
 std::string exif(int orientation) {
@@ -64,96 +134,14 @@ std::string exif(int orientation) {
 }
 
 Pictures others() {
-  Pictures pictures;
-  const std::string none = "PNG, JPEG, WebP, BMP or GIF";
-  const auto add = [&](const std::string& name, const std::function<std::string()>& make, const std::string& outcome) {
-    pictures.push_back({name, make, outcome});
-  };
-  add(
-      "empty", [] { return std::string(); }, none);
-  add(
-      "one_byte", [] { return std::string("B"); }, none);
-  add(
-      "text", [] { return std::string("a picture of a cat"); }, none);
-  add(
-      "zeros", [] { return std::string(1 << 20, '\0'); }, none);
-  add(
-      "tiff", [] { return "II*" + std::string(1000, '\0'); }, none);
-  add(
-      "svg", [] { return std::string("<svg width='100' height='100'/>"); }, none);
-  add(
-      "avif",
-      [] {
-        return std::string(
-            "\0\0\0\x20"
-            "ftypavif\0\0\0\0",
-            16);
-      },
-      none);
-  add(
-      "riff_of_sound", [] { return "RIFF" + le32(36) + "WAVEfmt " + std::string(28, '\0'); }, none);
-  for (int i = 1; i <= 8; ++i) {
-    add(
-        "exif_" + std::to_string(i), [i] { return png({.before = png_chunk("eXIf", exif(i))}); },
-        i < 5 ? "64x48" : "48x64");
+  Pictures pictures = no_pictures();
+  for (const int i : {1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 255, 65535}) {
+    pictures.push_back({"exif_" + std::to_string(i), [i] { return png({.before = png_chunk("eXIf", exif(i))}); },
+                        i >= 5 && i <= 8 ? "48x64" : "64x48"});
   }
-  for (const int i : {0, 9, 255, 65535}) {
-    add(
-        "exif_" + std::to_string(i), [i] { return png({.before = png_chunk("eXIf", exif(i))}); }, "64x48");
+  for (const auto& table : {wrong_exif, profiles}) {
+    for (const Picture& p : table()) pictures.push_back(p);
   }
-  add(
-      "exif_largest_turned", [] { return png({.width = 8192, .height = 4096, .before = png_chunk("eXIf", exif(6))}); },
-      "4096x8192");
-  add(
-      "exif_directory_outside",
-      [] { return png({.before = png_chunk("eXIf", patched(exif(6), 4, le32(0xFFFFFFFF)))}); }, "64x48");
-  add(
-      "exif_directory_at_its_end",
-      [] { return png({.before = png_chunk("eXIf", patched(exif(6), 4, le32(exif(6).size() - 1)))}); }, "64x48");
-  add(
-      "exif_more_entries_than_bytes",
-      [] { return png({.before = png_chunk("eXIf", patched(exif(1), 8, le16(65535)))}); }, "64x48");
-  add(
-      "exif_without_end", [] { return png({.before = png_chunk("eXIf", orientations_without_end())}); }, "64x48");
-  add(
-      "exif_behind_a_long_text",
-      [] {
-        return png({.after = png_chunk("tEXt", std::string("a\0", 2) + std::string(1 << 20, 'x')) +
-                             png_chunk("eXIf", exif(6))});
-      },
-      "48x64");
-  add(
-      "exif_cut", [] { return png({.before = png_chunk("eXIf", exif(6).substr(0, 17))}); }, "64x48");
-  add(
-      "icc_garbage", [] { return icc_png(std::string(3000, 'x')); }, "64x48");
-  add(
-      "icc_tag_outside", [] { return icc_png(profile("RGB ", "A2B0" + be32(0xFFFFFFF0) + be32(0x7FFFFFFF), "", 1)); },
-      "64x48");
-  add(
-      "icc_many_tags", [] { return icc_png(profile("RGB ", "", std::string(12000, 'z'), 0xFFFFFFFF)); }, "64x48");
-  add(
-      "icc_of_255_points_an_axis", [] { return icc_png(table_of_many_points()); }, "64x48");
-  const auto slowest = [](int bits, int colour, int interlace) {
-    return png({.width = 8192,
-                .height = 4096,
-                .bits = bits,
-                .colour = colour,
-                .interlace = interlace,
-                .before = png_chunk("iCCP", std::string("a\0\0", 3) + deflated(table_profile("RGB ", 3))) +
-                          png_chunk("eXIf", exif(6))});
-  };
-  add(
-      "icc_table_turned", [=] { return slowest(8, 2, 0); }, "4096x8192");
-  // 268 MB to inflate, in seven passes, a table and a turn. With pixels that differ and filters it takes up to a half
-  // longer.
-  add(
-      "icc_table_turned_16_bits_alpha_interlaced", [=] { return slowest(16, 6, 1); }, "4096x8192");
-  add(
-      "icc_of_many_elements", [] { return icc_png(profile_of_many_elements()); }, "64x48");
-  add(
-      "icc_no_tags", [] { return icc_png(profile("RGB ", "", "", 0)); }, "64x48");
-  add(
-      "icc_of_other_space", [] { return icc_png(profile("CMYK", "", "", 0)); }, "64x48");
   return pictures;
 }
 

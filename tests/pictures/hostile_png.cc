@@ -138,123 +138,113 @@ void add_bombs(Pictures* pictures) {
   add("turned", {.width = 4096, .height = 8192, .before = png_chunk("eXIf", exif(1))});
 }
 
-void add_chunks(Pictures* pictures) {
-  const auto add = [&](const std::string& name, const std::function<std::string()>& make, const std::string& outcome) {
-    pictures->push_back({"png_" + name, make, outcome});
+std::string idat(uint64_t size) {
+  return png_chunk("IDAT", deflated_zeros(size));
+}
+
+Pictures wrong_sums() {
+  return {
+      {"bad_sum_of_header",
+       [] {
+         return patched(noisy(), kHeader + 13, {"\0\0\0\0", 4});
+       },
+       "PNG"},
+      {"bad_sum_of_pixels", [] { return png_with({}, with_bad_sum(idat(48 * 193))); }, "PNG"},
+      {"bad_sum_of_palette",
+       [] { return png_with({.colour = 3, .before = with_bad_sum(png_chunk("PLTE", "abc"))}, idat(48 * 65)); }, "PNG"},
+      {"bad_sum_of_text",
+       [] {
+         return png({.before = with_bad_sum(png_chunk("tEXt", {"a\0b", 3}))});
+       },
+       "64x48"},
   };
-  const auto idat = [](uint64_t size) { return png_chunk("IDAT", deflated_zeros(size)); };
-  add(
-      "bad_sum_of_header",
-      [] {
-        return patched(noisy(), kHeader + 13, {"\0\0\0\0", 4});
-      },
-      "PNG");
-  add(
-      "bad_sum_of_pixels", [=] { return png_with({}, with_bad_sum(idat(48 * 193))); }, "PNG");
-  add(
-      "bad_sum_of_palette",
-      [=] { return png_with({.colour = 3, .before = with_bad_sum(png_chunk("PLTE", "abc"))}, idat(48 * 65)); }, "PNG");
-  add(
-      "bad_sum_of_text",
-      [] {
-        return png({.before = with_bad_sum(png_chunk("tEXt", {"a\0b", 3}))});
-      },
-      "64x48");
-  add(
-      "no_pixels", [] { return png_with({}, ""); }, "PNG");
-  add(
-      "empty_pixels", [] { return png_with({}, png_chunk("IDAT", "")); }, "PNG");
-  add(
-      "too_few_pixels", [=] { return png_with({}, idat(47 * 193)); }, "PNG");
-  add(
-      "too_many_pixels", [=] { return png_with({}, idat(1 << 20)); }, "64x48");
-  add(
-      "far_too_many_pixels", [=] { return png_with({}, idat(1 << 30)); }, "PNG");
-  add(
-      "pixels_in_many_chunks",
-      [] {
-        std::string chunks;
-        for (const char byte : deflated_zeros(48 * 193)) chunks += png_chunk("IDAT", {byte}) + png_chunk("IDAT", "");
-        return png_with({}, chunks);
-      },
-      "64x48");
-  add(
-      "empty_pixel_chunks", [=] { return png_with({}, many(200000, png_chunk("IDAT", "")) + idat(48 * 193)); },
-      "64x48");
-  add(
-      "no_palette", [=] { return png_with({.colour = 3}, idat(48 * 65)); }, "PNG");
-  add(
-      "odd_palette", [=] { return png_with({.colour = 3, .before = png_chunk("PLTE", "abcd")}, idat(48 * 65)); },
-      "PNG");
-  add(
-      "index_behind_palette",
-      [] {
-        std::string rows;
-        for (int y = 0; y < 48; ++y) rows += std::string(1, '\0') + std::string(64, '\xFF');
-        return png_with({.colour = 3, .before = png_chunk("PLTE", "abc")}, png_chunk("IDAT", deflated(rows)));
-      },
-      "64x48");
-  add(
-      "more_alpha_than_palette",
-      [=] {
-        return png_with({.colour = 3, .before = png_chunk("PLTE", "abc") + png_chunk("tRNS", "12345")}, idat(48 * 65));
-      },
-      "64x48");
-  add(
-      "two_headers", [] { return png({.before = header({.width = 8192, .height = 4096})}); }, "PNG");
-  add(
-      "unknown_critical_chunk", [] { return png({.before = png_chunk("ABCD", "xyz")}); }, "PNG");
-  add(
-      "no_such_bits", [=] { return png_with({.bits = 3}, idat(48 * 193)); }, "PNG");
-  add(
-      "no_such_colour", [=] { return png_with({.colour = 5}, idat(48 * 193)); }, "PNG");
-  add(
-      "no_such_interlace", [=] { return png_with({.interlace = 2}, idat(48 * 193)); }, "PNG");
-  add(
-      "no_such_filter",
-      [] { return png_with({}, png_chunk("IDAT", deflated(many(48, std::string(1, 7) + std::string(192, '\0'))))); },
-      "PNG");
-  add(
-      "no_zlib", [] { return png_with({}, png_chunk("IDAT", std::string(5000, 'x'))); }, "PNG");
-  add(
-      "chunk_of_all_lengths", [] { return patched(noisy(), 33, be32(0xFFFFFFFF)); }, "PNG");
-  add(
-      "chunk_of_2_gigabytes", [] { return patched(noisy(), 33, be32(0x7FFFFFFF)); }, "PNG");
-  add(
-      "text_bomb",
-      [] {
-        return png({.before = text_bomb("zTXt", {"a\0\0", 3})});
-      },
-      "64x48");
-  add(
-      "text_bombs_behind",
-      [] {
-        return png({.after = many(20, text_bomb("iTXt", {"a\0\1\0\0\0", 6}))});
-      },
-      "64x48");
-  add(
-      "profile_bomb",
-      [] {
-        return png({.before = text_bomb("iCCP", {"a\0\0", 3})});
-      },
-      "64x48");
-  add(
-      "many_texts",
-      [] {
-        return png({.before = many(100000, png_chunk("tEXt", {"a\0b", 3}))});
-      },
-      "64x48");
-  add(
-      "many_unknown_chunks", [] { return png({.before = many(100000, png_chunk("abCd", "xyz"))}); }, "64x48");
-  add(
-      "many_suggested_palettes",
-      [] { return png({.before = many(20000, png_chunk("sPLT", std::string("a\0\x08", 3) + std::string(60, 'x')))}); },
-      "64x48");
-  add("animation", animation, "64x48");
-  add(
-      "trailing_data", [] { return noisy() + std::string(1 << 20, 'x'); }, "64x48");
-  add(
-      "trailing_png", [] { return noisy() + png({.width = 8192, .height = 8192}); }, "64x48");
+}
+
+Pictures wrong_pixels() {
+  return {
+      {"no_pixels", [] { return png_with({}, ""); }, "PNG"},
+      {"empty_pixels", [] { return png_with({}, png_chunk("IDAT", "")); }, "PNG"},
+      {"too_few_pixels", [] { return png_with({}, idat(47 * 193)); }, "PNG"},
+      {"too_many_pixels", [] { return png_with({}, idat(1 << 20)); }, "64x48"},
+      {"far_too_many_pixels", [] { return png_with({}, idat(1 << 30)); }, "PNG"},
+      {"pixels_in_many_chunks",
+       [] {
+         std::string chunks;
+         for (const char byte : deflated_zeros(48 * 193)) chunks += png_chunk("IDAT", {byte}) + png_chunk("IDAT", "");
+         return png_with({}, chunks);
+       },
+       "64x48"},
+      {"empty_pixel_chunks", [] { return png_with({}, many(200000, png_chunk("IDAT", "")) + idat(48 * 193)); },
+       "64x48"},
+      {"no_such_filter",
+       [] { return png_with({}, png_chunk("IDAT", deflated(many(48, std::string(1, 7) + std::string(192, '\0'))))); },
+       "PNG"},
+      {"no_zlib", [] { return png_with({}, png_chunk("IDAT", std::string(5000, 'x'))); }, "PNG"},
+  };
+}
+
+Pictures wrong_palettes() {
+  return {
+      {"no_palette", [] { return png_with({.colour = 3}, idat(48 * 65)); }, "PNG"},
+      {"odd_palette", [] { return png_with({.colour = 3, .before = png_chunk("PLTE", "abcd")}, idat(48 * 65)); },
+       "PNG"},
+      {"index_behind_palette",
+       [] {
+         std::string rows;
+         for (int y = 0; y < 48; ++y) rows += std::string(1, '\0') + std::string(64, '\xFF');
+         return png_with({.colour = 3, .before = png_chunk("PLTE", "abc")}, png_chunk("IDAT", deflated(rows)));
+       },
+       "64x48"},
+      {"more_alpha_than_palette",
+       [] {
+         return png_with({.colour = 3, .before = png_chunk("PLTE", "abc") + png_chunk("tRNS", "12345")}, idat(48 * 65));
+       },
+       "64x48"},
+  };
+}
+
+Pictures wrong_headers() {
+  return {
+      {"two_headers", [] { return png({.before = header({.width = 8192, .height = 4096})}); }, "PNG"},
+      {"unknown_critical_chunk", [] { return png({.before = png_chunk("ABCD", "xyz")}); }, "PNG"},
+      {"no_such_bits", [] { return png_with({.bits = 3}, idat(48 * 193)); }, "PNG"},
+      {"no_such_colour", [] { return png_with({.colour = 5}, idat(48 * 193)); }, "PNG"},
+      {"no_such_interlace", [] { return png_with({.interlace = 2}, idat(48 * 193)); }, "PNG"},
+      {"chunk_of_all_lengths", [] { return patched(noisy(), 33, be32(0xFFFFFFFF)); }, "PNG"},
+      {"chunk_of_2_gigabytes", [] { return patched(noisy(), 33, be32(0x7FFFFFFF)); }, "PNG"},
+  };
+}
+
+Pictures around_the_pixels() {
+  return {
+      {"text_bomb",
+       [] {
+         return png({.before = text_bomb("zTXt", {"a\0\0", 3})});
+       },
+       "64x48"},
+      {"text_bombs_behind",
+       [] {
+         return png({.after = many(20, text_bomb("iTXt", {"a\0\1\0\0\0", 6}))});
+       },
+       "64x48"},
+      {"profile_bomb",
+       [] {
+         return png({.before = text_bomb("iCCP", {"a\0\0", 3})});
+       },
+       "64x48"},
+      {"many_texts",
+       [] {
+         return png({.before = many(100000, png_chunk("tEXt", {"a\0b", 3}))});
+       },
+       "64x48"},
+      {"many_unknown_chunks", [] { return png({.before = many(100000, png_chunk("abCd", "xyz"))}); }, "64x48"},
+      {"many_suggested_palettes",
+       [] { return png({.before = many(20000, png_chunk("sPLT", std::string("a\0\x08", 3) + std::string(60, 'x')))}); },
+       "64x48"},
+      {"animation", animation, "64x48"},
+      {"trailing_data", [] { return noisy() + std::string(1 << 20, 'x'); }, "64x48"},
+      {"trailing_png", [] { return noisy() + png({.width = 8192, .height = 8192}); }, "64x48"},
+  };
 }
 
 }  // namespace
@@ -282,7 +272,9 @@ Pictures pngs() {
   add_cuts(&pictures, "png", noisy, "ends early");
   add_sizes(&pictures);
   add_bombs(&pictures);
-  add_chunks(&pictures);
+  for (const auto& table : {wrong_sums, wrong_pixels, wrong_palettes, wrong_headers, around_the_pixels}) {
+    add_all(&pictures, "png", table());
+  }
   return pictures;
 }
 

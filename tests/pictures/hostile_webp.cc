@@ -63,6 +63,76 @@ std::string many_frames(int count) {
   return animation(64, 48, frames);
 }
 
+Pictures sizes() {
+  return {
+      {"bomb_lossless", [] { return riff(flat_lossless(8192, 4096, false)); }, "8192x4096"},
+      {"bomb_lossless_alpha", [] { return riff(flat_lossless(8192, 4096, true)); }, "memory"},
+      {"bomb_lossless_high", [] { return riff(flat_lossless(4096, 8192, false)); }, "4096x8192"},
+      {"bomb_lossy", [] { return encoded(8192, 4096, false, false); }, "8192x4096"},
+      {"too_wide", [] { return riff(flat_lossless(16384, 16384, false)); }, "16384x16384"},
+      {"too_high", [] { return riff(flat_lossless(16, 8193, false)); }, "16x8193"},
+      {"too_many", [] { return riff(flat_lossless(8192, 4097, false)); }, "8192x4097"},
+      {"too_small", [] { return riff(flat_lossless(15, 16, false)); }, "15x16"},
+  };
+}
+
+Pictures canvases() {
+  return {
+      {"canvas_of_all_bits", [] { return riff(extended(0, 1 << 24, 1 << 24) + flat_lossless(64, 48, false)); }, "WebP"},
+      {"canvas_larger_than_picture", [] { return riff(extended(0, 8192, 4096) + flat_lossless(64, 48, false)); },
+       "WebP"},
+      {"canvas_smaller_than_picture", [] { return riff(extended(0, 64, 48) + flat_lossless(8192, 4096, false)); },
+       "WebP"},
+      {"no_picture", [] { return riff(extended(0, 64, 48)); }, "WebP"},
+      {"empty_picture", [] { return riff(chunk("VP8L", "")); }, "WebP"},
+  };
+}
+
+Pictures wrong_bytes() {
+  return {
+      {"garbage_lossless", [] { return riff(patched(flat_lossless(64, 48, false), 13, std::string(10, '\xA5'))); },
+       "WebP"},
+      {"garbage_lossy",
+       [] {
+         std::string bytes = encoded(64, 48, false, true);
+         return patched(bytes, 30, std::string(bytes.size() - 30, '\xA5'));
+       },
+       "WebP"},
+      {"size_of_all_bits", [] { return patched(encoded(64, 48, true, true), 4, le32(0xFFFFFFFF)); }, "WebP"},
+      {"size_of_nothing", [] { return patched(encoded(64, 48, true, true), 4, le32(0)); }, "WebP"},
+      {"chunk_of_all_bits", [] { return patched(encoded(64, 48, true, true), 16, le32(0xFFFFFFFF)); }, "WebP"},
+      {"trailing_data", [] { return encoded(64, 48, true, true) + std::string(1 << 20, 'x'); }, "64x48"},
+      {"many_unknown_chunks",
+       [] {
+         std::string chunks;
+         for (int i = 0; i < 100000; ++i) chunks += chunk("abcd", "");
+         return riff(extended(0, 64, 48) + chunks + flat_lossless(64, 48, false));
+       },
+       "64x48"},
+      {"garbage_profile",
+       [] {
+         return riff(extended(0x20, 64, 48) + chunk("ICCP", std::string(5000, 'x')) + flat_lossless(64, 48, false));
+       },
+       "64x48"},
+      {"turned", [] { return riff(extended(8, 64, 48) + flat_lossless(64, 48, false) + chunk("EXIF", exif(6))); },
+       "48x64"},
+  };
+}
+
+Pictures frames() {
+  return {
+      {"many_frames", [] { return many_frames(20000); }, "64x48"},
+      {"frame_outside", [] { return animation(64, 48, frame(2, 2, 64, 48, flat_lossless(64, 48, false))); }, "WebP"},
+      {"frame_of_another_size", [] { return animation(64, 48, frame(0, 0, 32, 32, flat_lossless(64, 48, false))); },
+       "64x48"},
+      {"frame_far_outside",
+       [] { return animation(64, 48, frame(0xFFFFFE, 0xFFFFFE, 64, 48, flat_lossless(64, 48, false))); }, "WebP"},
+      {"no_frames", [] { return animation(64, 48, ""); }, "WebP"},
+      {"small_frame_on_largest_canvas",
+       [] { return animation(8192, 4096, frame(0, 0, 16, 16, flat_lossless(16, 16, false))); }, "8192x4096"},
+  };
+}
+
 }  // namespace
 
 Pictures webps() {
@@ -71,87 +141,7 @@ Pictures webps() {
       &pictures, "webp_lossless", [] { return encoded(64, 48, true, true); }, "WebP");
   add_cuts(
       &pictures, "webp_lossy", [] { return encoded(64, 48, false, true); }, "WebP");
-  const auto add = [&](const std::string& name, const std::function<std::string()>& make, const std::string& outcome) {
-    pictures.push_back({"webp_" + name, make, outcome});
-  };
-  add(
-      "bomb_lossless", [] { return riff(flat_lossless(8192, 4096, false)); }, "8192x4096");
-  add(
-      "bomb_lossless_alpha", [] { return riff(flat_lossless(8192, 4096, true)); }, "memory");
-  add(
-      "bomb_lossless_high", [] { return riff(flat_lossless(4096, 8192, false)); }, "4096x8192");
-  add(
-      "bomb_lossy", [] { return encoded(8192, 4096, false, false); }, "8192x4096");
-  add(
-      "too_wide", [] { return riff(flat_lossless(16384, 16384, false)); }, "16384x16384");
-  add(
-      "too_high", [] { return riff(flat_lossless(16, 8193, false)); }, "16x8193");
-  add(
-      "too_many", [] { return riff(flat_lossless(8192, 4097, false)); }, "8192x4097");
-  add(
-      "too_small", [] { return riff(flat_lossless(15, 16, false)); }, "15x16");
-  add(
-      "canvas_of_all_bits", [] { return riff(extended(0, 1 << 24, 1 << 24) + flat_lossless(64, 48, false)); }, "WebP");
-  add(
-      "canvas_larger_than_picture", [] { return riff(extended(0, 8192, 4096) + flat_lossless(64, 48, false)); },
-      "WebP");
-  add(
-      "canvas_smaller_than_picture", [] { return riff(extended(0, 64, 48) + flat_lossless(8192, 4096, false)); },
-      "WebP");
-  add(
-      "no_picture", [] { return riff(extended(0, 64, 48)); }, "WebP");
-  add(
-      "empty_picture", [] { return riff(chunk("VP8L", "")); }, "WebP");
-  add(
-      "garbage_lossless", [] { return riff(patched(flat_lossless(64, 48, false), 13, std::string(10, '\xA5'))); },
-      "WebP");
-  add(
-      "garbage_lossy",
-      [] {
-        std::string bytes = encoded(64, 48, false, true);
-        return patched(bytes, 30, std::string(bytes.size() - 30, '\xA5'));
-      },
-      "WebP");
-  add(
-      "size_of_all_bits", [] { return patched(encoded(64, 48, true, true), 4, le32(0xFFFFFFFF)); }, "WebP");
-  add(
-      "size_of_nothing", [] { return patched(encoded(64, 48, true, true), 4, le32(0)); }, "WebP");
-  add(
-      "chunk_of_all_bits", [] { return patched(encoded(64, 48, true, true), 16, le32(0xFFFFFFFF)); }, "WebP");
-  add(
-      "many_frames", [] { return many_frames(20000); }, "64x48");
-  add(
-      "frame_outside", [] { return animation(64, 48, frame(2, 2, 64, 48, flat_lossless(64, 48, false))); }, "WebP");
-  add(
-      "frame_of_another_size", [] { return animation(64, 48, frame(0, 0, 32, 32, flat_lossless(64, 48, false))); },
-      "64x48");
-  add(
-      "frame_far_outside",
-      [] { return animation(64, 48, frame(0xFFFFFE, 0xFFFFFE, 64, 48, flat_lossless(64, 48, false))); }, "WebP");
-  add(
-      "no_frames", [] { return animation(64, 48, ""); }, "WebP");
-  add(
-      "small_frame_on_largest_canvas",
-      [] { return animation(8192, 4096, frame(0, 0, 16, 16, flat_lossless(16, 16, false))); }, "8192x4096");
-  add(
-      "trailing_data", [] { return encoded(64, 48, true, true) + std::string(1 << 20, 'x'); }, "64x48");
-  add(
-      "many_unknown_chunks",
-      [] {
-        std::string chunks;
-        for (int i = 0; i < 100000; ++i) chunks += chunk("abcd", "");
-        return riff(extended(0, 64, 48) + chunks + flat_lossless(64, 48, false));
-      },
-      "64x48");
-  add(
-      "garbage_profile",
-      [] {
-        return riff(extended(0x20, 64, 48) + chunk("ICCP", std::string(5000, 'x')) + flat_lossless(64, 48, false));
-      },
-      "64x48");
-  add(
-      "turned", [] { return riff(extended(8, 64, 48) + flat_lossless(64, 48, false) + chunk("EXIF", exif(6))); },
-      "48x64");
+  for (const auto& table : {sizes, canvases, wrong_bytes, frames}) add_all(&pictures, "webp", table());
   return pictures;
 }
 
