@@ -21,7 +21,7 @@ done
 readelf -d "$library" | grep -q 'SONAME.*libglm_image\.so\.0\.2' || fail "no SONAME with a version"
 
 export PKG_CONFIG_PATH=$(dirname "$library")/pkgconfig
-cc ${CFLAGS-} -std=c99 -Wall -Wextra -Werror -pedantic "$source/tests/api/outside.c" -o "$work/outside_c" \
+gcc ${CFLAGS-} -std=c99 -Wall -Wextra -Werror -pedantic "$source/tests/api/outside.c" -o "$work/outside_c" \
   $(pkg-config --cflags --libs glm-image)
 LD_LIBRARY_PATH=$(dirname "$library") "$work/outside_c" "$model" "$work/c.ppm" >"$work/c.out" || fail "the C program: status $?"
 [ ! -s "$work/c.out" ] || fail "the library printed: $(head -3 "$work/c.out")"
@@ -38,7 +38,7 @@ target_link_libraries(outside glm::glm_image)
 add_executable(outside_all outside_all.cpp)
 target_link_libraries(outside_all glm::glm_image)
 END
-"$cmake" -S "$work/cpp" -B "$work/cpp/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
+"$cmake" -S "$work/cpp" -B "$work/cpp/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
 "$cmake" --build "$work/cpp/build" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
 "$work/cpp/build/outside" "$model" "$work/cpp.png" >"$work/cpp.out" || { cat "$work/cpp.out"; fail "the C++ program"; }
 grep -q '^steps 2/2$' "$work/cpp.out" || fail "no progress in C++"
@@ -50,7 +50,7 @@ for header in "$work"/prefix/include/glm-image/glm/*.h; do
     grep -q "[:( ]$name" "$source/tests/api/outside_all.cpp" || fail "$(basename "$header"): $name isn't called in outside_all.cpp"
   done
 done
-c++ -std=c++20 -I"$work/prefix/include/glm-image" -M "$source/tests/api/outside.cpp" >"$work/headers"
+g++ -std=c++20 -I"$work/prefix/include/glm-image" -M "$source/tests/api/outside.cpp" >"$work/headers"
 ! grep -E 'torch|ATen|c10' "$work/headers" || fail "a LibTorch header is needed"
 lines=$(wc -l <"$source/tests/api/outside.cpp")
 [ "$lines" -le 32 ] || fail "the C++ program has grown to $lines lines"
