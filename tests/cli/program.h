@@ -22,9 +22,9 @@ struct Outcome {
 };
 
 struct Surroundings {
-  std::string input;                                    // of standard input
-  std::filesystem::path folder;                         // to run in
-  std::filesystem::path output;                         // where standard output goes instead
+  std::string input = {};                               // of standard input
+  std::filesystem::path folder = {};                    // to run in
+  std::filesystem::path output = {};                    // where standard output goes instead
   bool nobody_reads = false;                            // standard output and error are pipes without a reader
   int64_t memory = 0;                                   // limit of the address space in bytes
   std::map<std::string, std::string> environment = {};  // names that are added; those of the tester's own are gone

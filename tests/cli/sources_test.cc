@@ -19,7 +19,7 @@ class Sources : public testing::Test {
     Arguments all = {"generate",  "a cat",  "-m", small_checkpoint().string(), "--device", "cpu",
                      "--dry-run", "--json", "-q"};
     all.insert(all.end(), more.begin(), more.end());
-    Surroundings around{.input = {}, .folder = folder_.path(), .output = {}};
+    Surroundings around{.folder = folder_.path()};
     around.environment = environment;
     const Outcome outcome = run_program(all, around);
     EXPECT_EQ(outcome.status, 0) << outcome.err;

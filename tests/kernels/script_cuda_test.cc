@@ -25,7 +25,7 @@ class KeptX : public testing::Test {
     call.norm.dim = kDim;
     return call;
   }
-  Call product(const bf16_bits* from, float* sums, int batch = 1) const {
+  Call product(const bf16_bits* from, float* to, int batch = 1) const {
     Call call{.kernel = Kernel::linear, .linear = {}};
     call.linear.weight.rows = 16;
     call.linear.weight.inner = kDim;
@@ -33,7 +33,7 @@ class KeptX : public testing::Test {
     call.linear.x_stride = kDim;
     call.linear.batch = batch;
     call.linear.splits = 1;
-    call.linear.sums = sums;
+    call.linear.sums = to;
     return call;
   }
   static bool kept(std::vector<Call> calls) {
