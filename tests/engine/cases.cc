@@ -20,12 +20,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A GPU has to be opened before anything is computed on the CPU.
-class DeviceOpener : public testing::Environment {
+struct OpenModel {
+  OpenModel(const Golden& golden, const std::string& dtype)
+      : model(checkpoint_of(golden, folder), dtype, test_device()) {}
+  TemporaryFolder folder;
+  Model model;
+};
+std::map<std::string, OpenModel> open_models;
+
+// A GPU has to be opened before anything is computed on the CPU, and what lies there given back before the program
+// ends.
+class Surroundings : public testing::Environment {
  public:
   void SetUp() override { open_device(test_device_name()); }
+  void TearDown() override { open_models.clear(); }
 };
-const testing::Environment* const kDeviceOpener = testing::AddGlobalTestEnvironment(new DeviceOpener);
+const testing::Environment* const kSurroundings = testing::AddGlobalTestEnvironment(new Surroundings);
 
 }  // namespace
 
@@ -57,7 +67,7 @@ std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& 
   for (const char* checkpoint : {"a", "b", "c", "d", "k", "nano"}) {
     for (const auto& entry : fs::directory_iterator(fs::path(GLM_SOURCE_DIR) / "tests/goldens" / checkpoint)) {
       const std::string name = std::string(checkpoint) + "/" + entry.path().stem().string();
-      if (wanted(Golden(name + ".safetensors"))) cases.push_back(name);
+      if (wanted(Golden::of(name + ".safetensors"))) cases.push_back(name);
     }
   }
   std::sort(cases.begin(), cases.end());
@@ -74,7 +84,7 @@ std::vector<std::string> float32_cases(const std::vector<std::string>& whole) {
 std::vector<std::string> reference_cases() {
   std::vector<std::string> cases = float32_cases();
   std::erase_if(cases, [](const std::string& name) {
-    return !Golden(name + ".safetensors").parameters().contains("references");
+    return !Golden::of(name + ".safetensors").parameters().contains("references");
   });
   return cases;
 }
@@ -103,6 +113,13 @@ fs::path checkpoint_of(const Golden& golden, const TemporaryFolder& folder) {
   config["min_pixels"] = golden.parameters().at("min_pixels");
   write_bytes(file, config.dump());
   return folder.path();
+}
+
+const Model& model_of(const Golden& golden, const std::string& dtype) {
+  const nlohmann::json& p = golden.parameters();
+  const std::string key =
+      golden.checkpoint().string() + " " + dtype + " " + p.value("min_pixels", nlohmann::json()).dump();
+  return open_models.try_emplace(key, golden, dtype).first->second.model;
 }
 
 void rewrite_tensors(const fs::path& file, const std::function<void(std::map<std::string, at::Tensor>&)>& change) {

@@ -43,6 +43,9 @@ std::vector<std::string> picture_cases();
 // them.
 std::filesystem::path checkpoint_of(const Golden& golden, const TemporaryFolder& folder);
 
+// The model of its checkpoint in this dtype, read once in a process. Enter InferenceMode before.
+const Model& model_of(const Golden& golden, const std::string& dtype);
+
 // Changes tensors of a safetensors file in place.
 void rewrite_tensors(const std::filesystem::path& file,
                      const std::function<void(std::map<std::string, at::Tensor>&)>& change);
@@ -57,7 +60,7 @@ inline std::string case_name(const testing::TestParamInfo<std::string>& info) {
 class StageTest : public testing::TestWithParam<std::string> {
  protected:
   explicit StageTest(const std::string& dtype = "float32")
-      : golden(GetParam() + ".safetensors"), model(checkpoint_of(golden, folder), dtype, test_device()) {}
+      : golden(Golden::of(GetParam() + ".safetensors")), model(model_of(golden, dtype)) {}
 
   Grid grid() const {
     const int64_t cell = model.config.cell();
@@ -99,9 +102,8 @@ class StageTest : public testing::TestWithParam<std::string> {
   }
 
   c10::InferenceMode inference;
-  TemporaryFolder folder;
-  Golden golden;
-  Model model;
+  const Golden& golden;
+  const Model& model;
   std::map<std::string, at::Tensor> seen;
 };
 

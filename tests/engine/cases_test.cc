@@ -85,7 +85,8 @@ TEST(GoldenCasesTogether, SevenHaveLatentsOfFourPixels) {
 
 TEST(GoldenCasesTogether, TenRunWithTheCardsStream) {
   std::vector<std::string> cuda = picture_cases();
-  std::erase_if(cuda, [](const std::string& name) { return Golden(name + ".safetensors").request().rng != Rng::cuda; });
+  std::erase_if(cuda,
+                [](const std::string& name) { return Golden::of(name + ".safetensors").request().rng != Rng::cuda; });
   EXPECT_GE(cuda.size(), 10);
 }
 

@@ -10,7 +10,7 @@ namespace {
 class WholePicture : public testing::TestWithParam<std::string> {};
 
 TEST_P(WholePicture, EveryStageIsUpstreams) {
-  const Golden golden(GetParam() + ".safetensors");
+  const Golden& golden = Golden::of(GetParam() + ".safetensors");
   const TemporaryFolder folder;
   Request request = golden.request();
   request.dump = folder / "dump.safetensors";

@@ -18,7 +18,7 @@ class FaintInputs : public testing::Test {
 
   c10::InferenceMode inference;
   at::Device device = test_device();
-  Golden golden{"faint.safetensors"};
+  const Golden& golden = Golden::of("faint.safetensors");
   std::filesystem::path checkpoint = checkpoint_a();
   ModelConfig config{checkpoint};
 };

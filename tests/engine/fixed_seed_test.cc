@@ -13,7 +13,7 @@ namespace {
 class FixedSeed : public testing::TestWithParam<std::string> {};
 
 TEST_P(FixedSeed, TokensAndPictureAreHeld) {
-  const Golden golden(GetParam() + ".safetensors");
+  const Golden& golden = Golden::of(GetParam() + ".safetensors");
   const TemporaryFolder folder;
   Request request = golden.request();
   const Pipeline pipeline(golden.checkpoint(), {.dtype = "float32", .device = test_device_name(), .threads = 1});

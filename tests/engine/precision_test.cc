@@ -14,6 +14,8 @@ class Bfloat16 : public StageTest {
  protected:
   Bfloat16() : StageTest("bfloat16") {}
 
+  TemporaryFolder folder;
+
   // The same likeliest id wherever upstream's two largest logits are more than two bf16 steps apart.
   void compare_argmax(const at::Tensor& logits) const {                             // [1, n, V]
     const at::Tensor top2 = golden.tensor("ar.top2");                               // fp32 [n, 2]

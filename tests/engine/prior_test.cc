@@ -82,7 +82,7 @@ TEST(PriorGrid, IllegalIdsAreAnErrorThatNamesTheCount) {
 // lm_head_edit says: upstream's tokens with --allow-early-stop, a full grid of image tokens without.
 class OtherHead : public testing::TestWithParam<std::string> {
  protected:
-  OtherHead() : golden(GetParam() + ".safetensors") {
+  OtherHead() : golden(Golden::of(GetParam() + ".safetensors")) {
     const nlohmann::json& edit = golden.header().at("lm_head_edit");
     std::filesystem::copy(golden.checkpoint(), checkpoint, std::filesystem::copy_options::recursive);
     rewrite_tensors(checkpoint / "vision_language_encoder/model.safetensors", [&](auto& tensors) {
@@ -95,7 +95,7 @@ class OtherHead : public testing::TestWithParam<std::string> {
   }
 
   c10::InferenceMode inference;
-  Golden golden;
+  const Golden& golden;
   TemporaryFolder folder;
   std::filesystem::path checkpoint = folder / "checkpoint";
 };

@@ -21,7 +21,7 @@ INSTANTIATE_TEST_SUITE_P(Upstream, LatentStage, testing::ValuesIn(picture_cases(
 
 class RandomStream : public testing::TestWithParam<std::string> {
  protected:
-  Golden golden{"random.safetensors"};
+  const Golden& golden = Golden::of("random.safetensors");
   std::string prefix = "seed" + GetParam() + ".";
   uint64_t seed = std::stoull(GetParam());
 };
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Upstream, RandomStream, kSeeds, kSeedName);
 
 class CudaStream : public testing::TestWithParam<std::string> {
  protected:
-  Golden golden{"random_cuda.safetensors"};
+  const Golden& golden = Golden::of("random_cuda.safetensors");
   std::string prefix = "seed" + GetParam() + ".";
   uint64_t seed = std::stoull(GetParam());
 };

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Upstream, ReferenceStage, testing::ValuesIn(reference_c
 class ReferenceBatch : public testing::TestWithParam<std::string> {};
 
 TEST_P(ReferenceBatch, EveryPictureIsUpstreams) {
-  const Golden golden(GetParam() + ".safetensors");
+  const Golden& golden = Golden::of(GetParam() + ".safetensors");
   const TemporaryFolder checkpoint;
   const TemporaryFolder folder;
   const auto shape = golden.header()["tensors"]["latents.init"]["shape"].get<std::vector<int64_t>>();

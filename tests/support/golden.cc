@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdio>
+#include <map>
 #include <stdexcept>
 
 #include "engine/checkpoint/dtype.h"
@@ -22,6 +23,12 @@ Golden::Golden(const std::string& file) : file_(fs::path(GLM_SOURCE_DIR) / "test
       throw std::runtime_error(file + " doesn't say \"" + key + "\": it is no golden of upstream");
   }
   for (const char* library : {"torch", "diffusers", "transformers"}) header_["versions"].at(library);
+}
+
+const Golden& Golden::of(const std::string& file) {
+  static std::map<std::string, Golden> read;
+  const auto known = read.find(file);
+  return known != read.end() ? known->second : read.emplace(file, Golden(file)).first->second;
 }
 
 fs::path Golden::checkpoint() const {

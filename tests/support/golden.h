@@ -17,6 +17,9 @@ namespace glm {
 
 class Golden {
  public:
+  // The golden in this file of tests/goldens/, read once in a process.
+  static const Golden& of(const std::string& file);
+
   // file: under tests/goldens/. Throws when it isn't made by upstream: versions, script and description are required.
   explicit Golden(const std::string& file);
 
