@@ -1,11 +1,19 @@
 #!/usr/bin/env bash
-# Builds and runs the tests: ./test.sh [--sanitize] [options of ctest, e.g. -R dit]
-# Installs what is missing first. Prints a line per test; exit status 0 only when all passed.
+# Builds and runs the tests. Installs what is missing first.
+#
+#   ./test.sh [--sanitize] [-R PATTERN] [options of ctest]
+#
+# -R PATTERN: the tests whose own name matches (Dit, WholePicture.*nano), and those that ctest has under such a name
+#             (cli_tests, style). -LE slow: without clang-tidy and the longest tests.
 # --sanitize: the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build-sanitize/.
+#
+# Prints a line for each test, and at the end what was skipped, what failed and what took how long. Exit status 0 only when
+# nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")"
 third_party/install.sh --tests
-export OMP_NUM_THREADS=1   # ctest runs tests side by side; two spinning thread teams would fight for the cores
+took=(--took "install=$SECONDS")
+export OMP_NUM_THREADS=1   # tests run side by side; two spinning thread teams would fight for the cores
 export GLM_BUILD=build
 options=(-DGLM_TESTS=ON)
 if [ "${1:-}" = --sanitize ]; then
@@ -16,5 +24,6 @@ if [ "${1:-}" = --sanitize ]; then
   export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1
   export UBSAN_OPTIONS=print_stacktrace=1
 fi
+begin=$SECONDS
 third_party/build.sh all -- "${options[@]}"
-exec ctest --test-dir "$GLM_BUILD" --output-on-failure --no-tests=error -j "$(nproc)" "$@"
+exec python3 tests/runner/run.py "$GLM_BUILD" "${took[@]}" --took "build=$((SECONDS - begin))" "$@"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Each test that the READMEs name in the form `Suite.Name` or `style.name` exists.  readme_names_tests.sh CTEST BUILD
+# Each test that the READMEs name in the form `Suite.Name` or `style.name` exists.  readme_names_tests.sh BUILD
 set -euo pipefail
-tests=$("$1" --test-dir "$2" -N | sed -nE 's/^ *Test +#[0-9]+: ([^ ]+).*/\1/p')
+tests=$(python3 tests/runner/run.py "$1" --list)
 missing=0
-named=$(grep -ohE '`([A-Z][A-Za-z0-9]*|style|setup|cuda|api|cli|checkpoints|gpu)\.[A-Za-z_][A-Za-z0-9_/.]*`' engine/README.md tests/README.md | tr -d "\`" | grep -v "\.md$" | sort -u)
+named=$(grep -ohE '`([A-Z][A-Za-z0-9]*|style|setup|cuda|api|cli|checkpoints|gpu|nano|runner)\.[A-Za-z_][A-Za-z0-9_/.]*`' engine/README.md tests/README.md | tr -d "\`" | grep -v "\.md$" | sort -u)
 [ "$(wc -l <<<"$named")" -ge 20 ] || { echo "expected the READMEs to name at least 20 tests"; exit 1; }
 for name in $named; do
   grep -qE "(^|/)${name//./\\.}(/|$)" <<<"$tests" || { echo "no such test: $name"; missing=1; }
