@@ -2,10 +2,12 @@
 # Builds and runs the tests. Installs what is missing first.
 #
 #   ./test.sh [--sanitize] [-R PATTERN] [options of ctest]
+#   ./test.sh --lint-all
 #
 # -R PATTERN: the tests whose own name matches (Dit, WholePicture.*nano), and those that ctest has under such a name
 #             (cli_tests, style). -LE slow: without clang-tidy and the longest tests.
 # --sanitize: the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build-sanitize/.
+# --lint-all: clang-tidy over every source instead of over those that differ from the last full lint, and its record.
 #
 # Prints a line for each test, and at the end what was skipped, what failed and what took how long. Exit status 0 only when
 # nothing failed.
@@ -16,6 +18,7 @@ took=(--took "install=$SECONDS")
 export OMP_NUM_THREADS=1   # tests run side by side; two spinning thread teams would fight for the cores
 export GLM_BUILD=build
 options=(-DGLM_TESTS=ON)
+if [ "${1:-}" = --lint-all ]; then exec python3 tests/style/tidy.py build/tidy --all; fi
 if [ "${1:-}" = --sanitize ]; then
   shift
   GLM_BUILD=build-sanitize
