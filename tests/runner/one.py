@@ -168,7 +168,8 @@ class Shard:
         elif set(names) - done or (status != 0 and not self.failed(done)):
             self.current = "outside its tests"
             missing = sorted(set(names) - done)
-            self.finish("FAILED", 0.0, reason + (f"; {len(missing)} tests have no result, such as {missing[0]}" if missing else ""))
+            without = f"; {len(missing)} tests have no result, such as {missing[0]}" if missing else ""
+            self.finish("FAILED", 0.0, reason + without)
             return set()
         return done
 

@@ -75,7 +75,8 @@ class One(unittest.TestCase):
             self.assertRegex(printed, "expected tests in shard ./. of .*, found none")
 
     def test_commands(self):
-        for script, status, result, reason in (("exit 0", 0, "passed", ""), ("echo skipped: no moon; exit 77", 77, "skipped", "no moon"),
+        for script, status, result, reason in (("exit 0", 0, "passed", ""),
+                                               ("echo skipped: no moon; exit 77", 77, "skipped", "no moon"),
                                                ("echo why; exit 3", 1, "FAILED", "ended with status 3"),
                                                ("kill -9 $$", 1, "FAILED", "ended by SIGKILL"),
                                                ("sleep 1000 & sleep 1000", 1, "FAILED", "took more than 2.0 s")):
@@ -92,7 +93,8 @@ class Together(unittest.TestCase):
         one = f'"{sys.executable}" "{HERE}/one.py"'
         with open(os.path.join(self.folder.name, "CTestTestfile.cmake"), "w", encoding="utf-8") as file:
             for shard in ("1", "2"):
-                file.write(f'add_test(cases/{shard} {one} "--shard" "{shard}/2" "--filter=-*Badly:*Crash:*Program:*Never:*Started" "cases/{shard}" "{CASES}")\n')
+                file.write(f'add_test(cases/{shard} {one} "--shard" "{shard}/2" '
+                           f'"--filter=-*Badly:*Crash:*Program:*Never:*Started" "cases/{shard}" "{CASES}")\n')
             file.write('set_tests_properties(cases/1 cases/2 PROPERTIES SKIP_RETURN_CODE 77)\n')
             file.write(f'add_test(part.good {one} "part.good" "true")\n')
             file.write('add_test(part.silent "false")\nadd_test(part.mute "true")\n')

@@ -14,7 +14,8 @@ seen() {
   found=$(python3 "$here/function_length.py" "$tree") && status=0 || status=$?
   expected="$1:1: $2: expected at most 60 lines, found $3"
   [ "$3" -gt 60 ] || expected="1 functions in 1 files have at most 60 lines"
-  [ "$found" = "$expected" ] && [ $status = "$(($3 > 60))" ] || { echo "expected $expected, found with status $status: $found"; exit 1; }
+  [ "$found" = "$expected" ] && [ $status = "$(($3 > 60))" ] ||
+    { echo "expected $expected, found with status $status: $found"; exit 1; }
   rm "$tree/$1"
 }
 seen engine/a.cc plain 61 'void plain(int a) {'
@@ -30,7 +31,11 @@ seen tests/engine/a_test.cc TEST_P 61 'TEST_P(Suite, Name) {'
 seen tests/engine/a.c main 61 'int main(int argc, char** argv) {'
 
 # Tables of cases, in tests alone.
-table() { printf 'std::vector<Row> rows() {\n  const int a = 1;\n%s {\n' "$2"; lines 90 '  {"name", [] { return a; }},'; printf '  };\n}\n'; } >"$tree/$1"
+table() {
+  printf 'std::vector<Row> rows() {\n  const int a = 1;\n%s {\n' "$2"
+  lines 90 '  {"name", [] { return a; }},'
+  printf '  };\n}\n'
+} >"$tree/$1"
 for head in '  return' '  const Rows all ='; do
   table tests/engine/rows.cc "$head"
   python3 "$here/function_length.py" "$tree" >/dev/null || { echo "expected a table to be passed over: $head"; exit 1; }

@@ -41,10 +41,10 @@ def included(file, known):
             continue
         found.add(name)
         if name not in known:
-            places = (os.path.dirname(name), "include", "")
-            known[name] = [next((path for place in places if os.path.isfile(path := os.path.normpath(os.path.join(place, header)))), None)
-                           for header in INCLUDE.findall(read(name))]
-        left += [path for path in known[name] if path is not None]
+            places = [os.path.normpath(os.path.join(folder, header)) for header in INCLUDE.findall(read(name))
+                      for folder in (os.path.dirname(name), "include", "")]
+            known[name] = [path for path in places if os.path.isfile(path)]
+        left += known[name]
     return sorted(found)
 
 
@@ -70,15 +70,15 @@ def recorded():
     if not os.path.exists(RECORD):
         return {}, "none"
     rows = [row.split() for row in read(RECORD).splitlines() if not row.startswith("#")]
-    commit = re.search(r"commit (\S+)", read(RECORD))
+    commit = re.search(r"commit ([\w-]+)", read(RECORD))
     return {name: digest for digest, name in rows}, commit[1] if commit else "?"
 
 
 def record(clean, version):
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, text=True, check=False)
     with open(RECORD, "w", encoding="utf-8") as file:
-        file.write(f"# What clang-tidy {version} had nothing to say of, by ./test.sh --lint-all on {datetime.date.today()} at commit {commit}.\n"
-                   "# A digest is of the source, the headers it includes, .clang-tidy and the version: tidy.py here reads what differs.\n")
+        file.write(f"# What clang-tidy {version} had nothing to say of at commit {git.stdout.strip()}, {datetime.date.today()}. Written by\n"
+                   "# ./test.sh --lint-all: a digest of each source with the headers it includes, .clang-tidy and the version.\n")
         file.writelines(f"{digest} {name}\n" for name, digest in sorted(clean.items()))
 
 

@@ -34,7 +34,7 @@ class Tidy(unittest.TestCase):
     def version(self, version):
         """A clang-tidy of this version, which finds the word BAD in a source."""
         self.write("bin/clang-tidy-14", f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "LLVM version {version}"; exit 0; }}\n'
-                                        'echo "$4" >>read\n! grep BAD "$4"\n')
+                   'echo "$4" >>read\n! grep BAD "$4"\n')
 
     def lint(self, *options):
         """Exit status and the sources that were read."""
