@@ -8,10 +8,10 @@
 namespace glm {
 
 // Calls `write` with a stream and makes its bytes the contents of `file`: through a temporary file beside it and a
-// rename when `file` is new or regular, each on the disk before the next, so that a power cut leaves the old contents or
-// the new ones; devices and pipes are opened and written. Any number of threads and processes may write the same file:
-// one of them wins. Throws Error(io) naming the file
-// when anything fails, and then leaves no temporary file behind; what `write` throws goes through likewise.
+// rename when `file` is new or regular, each on the disk before the next, so that a power cut leaves the old contents
+// or the new ones; devices and pipes are opened and written. Any number of threads and processes may write the same
+// file: one of them wins. Throws Error(io) naming the file when anything fails, and then leaves no temporary file
+// behind; what `write` throws goes through likewise.
 void write_file(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write);
 
 }  // namespace glm

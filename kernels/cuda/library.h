@@ -26,8 +26,8 @@ struct Call {
 struct Library {
   const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
 
-  // Queues the calls on a cudaStream_t of the current device, in the launches of script.h. The calls may be gone when it
-  // returns.
+  // Queues the calls on a cudaStream_t of the current device, in the launches of script.h. The calls may be gone when
+  // it returns.
   const char* (*run)(const Call* calls, int count, void* stream);
 
   // The calls as one graph; `replay` queues it. One replay at a time: it must have ended on the device before another

@@ -46,7 +46,7 @@ struct FakeTrial {
   KernelTrial trial;
 };
 
-// A weight of 200 columns is packed as int8 where int4 is asked for: an int8 kernel that isn't good is no kernel for it.
+// A weight of 200 columns is packed as int8 where int4 is asked for, so that a bad int8 kernel counts for it.
 TEST(PriorKernels, AskForTheFormatThatAWeightFallsBackTo) {
   PriorConfig c;
   c.dim = 2048;

@@ -30,11 +30,11 @@ class KernelCache {
       : folder_(std::move(folder)), patience_(patience) {}
 
   // The report that is kept for this card and build, else the one that `check` makes, which is kept. With check_again
-  // always the latter. A report in which a kernel is slower than ATen is kept for a day: another job may have had the GPU
-  // when it was measured. A report with a problem where an earlier check died, and where another process doesn't end its
-  // own; those are not kept. A folder that can't be used only means that `check` is called. Throws what `check` throws,
-  // Error(device) with the advice for what comes next.
-  // cancel: asked while another process's check is waited for, Error(cancelled).
+  // always the latter. A report in which a kernel is slower than ATen is kept for a day: another job may have had the
+  // GPU when it was measured. A report with a problem where an earlier check died, and where another process doesn't
+  // end its own; those are not kept. A folder that can't be used only means that `check` is called. Throws what `check`
+  // throws, Error(device) with the advice for what comes next. cancel: asked while another process's check is waited
+  // for, Error(cancelled).
   KernelReport report(const std::string& card, const std::string& build, bool check_again, const Check& check,
                       const CancelToken* cancel = nullptr) const;
 
