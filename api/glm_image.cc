@@ -39,6 +39,7 @@ using glm::Error;
 using glm::ErrorCode;
 using glm::refuse;
 using glm::c::callbacks_of;
+using glm::c::check_struct_size;
 using glm::c::request_of;
 using glm::c::taken;
 using glm::c::text_of;
@@ -170,6 +171,7 @@ void glm_cancel_destroy(glm_cancel* cancel) {
 }
 
 void glm_load_options_init(glm_load_options* options) {
+  if (options == nullptr) return;
   *options = {.struct_size = sizeof(glm_load_options),
               .dtype = "auto",
               .device = "auto",
@@ -182,6 +184,7 @@ void glm_load_options_init(glm_load_options* options) {
 }
 
 void glm_request_init(glm_request* request) {
+  if (request == nullptr) return;
   *request = {};
   request->struct_size = sizeof(glm_request);
   request->guidance = request->temperature = request->top_p = -1;
@@ -189,12 +192,14 @@ void glm_request_init(glm_request* request) {
 }
 
 void glm_callbacks_init(glm_callbacks* callbacks) {
+  if (callbacks == nullptr) return;
   *callbacks = {};
   callbacks->struct_size = sizeof(glm_callbacks);
   callbacks->preview_every = 1;
 }
 
 void glm_sizes_init(glm_sizes* sizes) {
+  if (sizes == nullptr) return;
   *sizes = {};
   sizes->struct_size = sizeof(glm_sizes);
 }
@@ -245,10 +250,9 @@ size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) 
 
 glm_status glm_engine_sizes(glm_engine* handle, const glm_request* request, glm_sizes* sizes) {
   return guarded(handle, [&](Engine& engine) {
-    if (sizes == nullptr || sizes->struct_size < sizeof(size_t) || sizes->struct_size > sizeof(glm_sizes)) {
-      refuse("glm_sizes.struct_size", "glm_sizes_init before use", "another size");
-    }
+    if (sizes == nullptr) refuse("sizes", "one", "NULL");
     const size_t size = sizes->struct_size;
+    check_struct_size(size, sizeof(glm_sizes), "glm_sizes");
     const Call call(engine, request, nullptr);
     std::memcpy(sizes, &call.sizes, size);
     sizes->struct_size = size;

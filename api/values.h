@@ -14,17 +14,16 @@ struct glm_cancel {
 
 namespace glm::c {
 
-// The caller's structure, with the defaults for what an older caller doesn't have. Throws Error(usage) for one that is
-// larger than ours.
+// Throws Error(usage) for a struct_size that no version's structure has: larger than ours, or ending within a field.
+void check_struct_size(size_t size, size_t ours, const std::string& name);
+
+// The caller's structure, with the defaults for what an older caller doesn't have. Throws as check_struct_size().
 template <typename Struct>
 Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
   Struct all{};
   init(&all);
   if (given == nullptr) return all;
-  if (given->struct_size < sizeof(size_t) || given->struct_size > sizeof(Struct)) {
-    refuse(name + ".struct_size", "at most " + std::to_string(sizeof(Struct)) + ", and " + name + "_init before use",
-           std::to_string(given->struct_size));
-  }
+  check_struct_size(given->struct_size, sizeof(Struct), name);
   std::memcpy(&all, given, given->struct_size);
   return all;
 }

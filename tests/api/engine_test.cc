@@ -111,6 +111,8 @@ TEST(Engine, AnOldCallersStructureIsTaken) {
   EXPECT_TRUE(host.rgb == whole);
   host.request.struct_size = sizeof(glm_request) + 8;
   EXPECT_EQ(host.draw(), GLM_USAGE);
+  host.request.struct_size = offsetof(glm_request, texts) - 4;  // within `prompt`
+  EXPECT_EQ(host.draw(), GLM_USAGE);
   host.request.struct_size = 0;
   EXPECT_EQ(host.draw(), GLM_USAGE);
   EXPECT_NE(last_error(host.engine).find("glm_request.struct_size"), std::string::npos);
