@@ -95,6 +95,7 @@ void Injection::check_values(const std::string& name, at::IntArrayRef shape) con
   check_shape(name, shape);
   const at::ScalarType stored = file_->tensors().at(name).dtype;
   if (!at::isFloatingType(stored)) fail(name, "floating-point numbers", dtype_name(stored));
+  if (!at::isfinite(file_->tensor(name)).all().item<bool>()) fail(name, "finite numbers", "NaN or infinity");
 }
 
 int64_t Injection::last_step() const {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/json.h"
@@ -73,6 +75,8 @@ void check_latents_fit(const Latents& l, at::IntArrayRef shape) {
   if (shape != at::IntArrayRef(found) || l.values.size() != static_cast<size_t>(c10::multiply_integers(shape))) {
     refuse("latents", shape_text(shape), shape_text(found) + " with " + std::to_string(l.values.size()) + " values");
   }
+  const bool finite = std::all_of(l.values.begin(), l.values.end(), [](float value) { return std::isfinite(value); });
+  if (!finite) refuse("latents", "finite numbers", "NaN or infinity");
 }
 
 at::Tensor scaled_of(const Latents& l, at::IntArrayRef shape) {

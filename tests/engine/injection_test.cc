@@ -21,6 +21,7 @@ class InjectionFile : public testing::Test {
                        {"no_ids", at::empty({1, 0}, at::kLong)},
                        {"numbers", at::arange(6, at::kFloat).view({1, 2, 3})},
                        {"half", at::tensor({0.5F, -2.0F}).to(at::kHalf)},
+                       {"wild", at::tensor({0.5F, NAN})},
                        {"flags", at::tensor({1, 0}, at::kByte)}},
                       {});
   }
@@ -70,6 +71,10 @@ TEST_F(InjectionFile, RefusesAnotherType) {
   EXPECT_TRUE(ids_refused("numbers", {1, 2, 3}, 10, {"expected I64", "found F32"}));
   EXPECT_TRUE(values_refused("ids", {1, 3}, {"expected floating-point numbers", "found I64"}));
   EXPECT_TRUE(values_refused("flags", {2}, {"expected floating-point numbers", "found U8"}));
+}
+
+TEST_F(InjectionFile, RefusesNumbersThatAreNone) {
+  EXPECT_TRUE(values_refused("wild", {2}, {"expected finite numbers", "found NaN or infinity"}));
 }
 
 TEST_F(InjectionFile, RefusesIdsOutOfRange) {

@@ -73,6 +73,11 @@ TEST_F(Stages, NameWhatDoesNotFit) {
   Latents odd = latents[0];
   odd.width = int64_t{1} << 62;
   EXPECT_TRUE(refused(ErrorCode::usage, {"latents", "20, 20"}, [&] { pipeline_.pixels(request, {odd}, {}); }));
+  for (const float value : {NAN, INFINITY}) {
+    Latents wild = latents[0];
+    wild.values.back() = value;
+    EXPECT_TRUE(refused(ErrorCode::usage, {"latents", "finite"}, [&] { pipeline_.pixels(request, {wild}, {}); }));
+  }
 }
 
 TEST_F(Queue, CallsFromManyThreadsGiveTheirOwnPictures) {
