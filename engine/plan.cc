@@ -78,6 +78,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const ModelConfig config(name.folder);
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
+  check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
   at::set_num_threads(options.threads > 0 ? options.threads : cpu_count());
   const Settings s = settle(request, config);
   const bool preview = request.references.empty();

@@ -47,26 +47,29 @@ std::string first_problem(const KernelReport& report, const std::vector<cuda::Fo
   return "";
 }
 
-PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
-                                  const PriorOptions& options, std::vector<std::string>* warnings) {
-  const cuda::Format format = format_of(options.precision);
+void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options) {
+  const bool quantised = cuda::row_of(format_of(options.precision)).quantised;
   const std::string& asked = options.kernels;
   if (asked != "auto" && asked != "off" && asked != "force") {
     throw Error(ErrorCode::usage, "kernels: expected auto, off or force, found " + asked);
   }
-  const bool quantised = cuda::row_of(format).quantised;
-  if (device.is_cpu()) {
-    if (quantised || asked == "force") {
-      throw Error(ErrorCode::device,
-                  (quantised ? "precision " + options.precision : "our CUDA kernels") +
-                      ": expected a GPU, found --device cpu; leave it out, or see glm-image devices");
-    }
-    return {};
+  if (device.is_cpu() && (quantised || asked == "force")) {
+    throw Error(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels") +
+                                       ": expected a GPU, found --device cpu; leave it out, or see glm-image devices");
   }
   if (quantised && dtype != at::kBFloat16) {
     throw Error(ErrorCode::usage, "precision " + options.precision +
                                       ": expected --dtype bfloat16 beside it, found float32; leave one of them out");
   }
+}
+
+PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
+                                  const PriorOptions& options, std::vector<std::string>* warnings) {
+  check_prior_options(dtype, device, options);
+  if (device.is_cpu()) return {};
+  const cuda::Format format = format_of(options.precision);
+  const bool quantised = cuda::row_of(format).quantised;
+  const std::string& asked = options.kernels;
   std::string problem = problem_of_kernels(c, dtype);
   if (asked == "force" && !problem.empty()) {
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);

@@ -32,8 +32,12 @@ std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked)
 // Why our kernels can't be used for weights of all these formats, as a check has shown, or nothing.
 std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats);
 
-// warnings: gets a line where kernels that should be used can't be. Throws Error(usage) for unknown options and for
-// those that exclude each other, Error(device) where a GPU or our kernels are asked for and can't be had.
+// Throws Error(usage) for unknown options and for those that exclude each other, Error(device) for those that need a
+// GPU where there is none.
+void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options);
+
+// warnings: gets a line where kernels that should be used can't be. Throws as check_prior_options(), and
+// Error(device) where our kernels are asked for and can't be had.
 PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
                                   const PriorOptions& options, std::vector<std::string>* warnings);
 
