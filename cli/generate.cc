@@ -61,7 +61,13 @@ std::string name_of(const fs::path& model) {
 }
 
 std::string read_all(std::istream& in, const std::string& name) {
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  constexpr std::streamsize most = 1 << 20;  // bytes; a model takes far fewer
+  std::string text(most + 1, '\0');
+  in.read(text.data(), most + 1);
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (in.gcount() > most) {
+    throw Error(ErrorCode::usage, name + ": expected a prompt of at most 1 MB, found more");
+  }
   if (in.bad()) throw Error(ErrorCode::io, name + ": expected a prompt to read, found an error");
   if (text.ends_with('\n')) text.pop_back();  // the line's end, not the prompt's
   return text;

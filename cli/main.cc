@@ -1,6 +1,7 @@
 // The program `glm-image`. With the subcommands' files, the only place that prints or exits.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -170,6 +171,9 @@ int main(int argc, char** argv) {
   } catch (const glm::Error& e) {
     glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
     return exit_status(e.code());
+  } catch (const std::bad_alloc&) {
+    glm::cli::tell("glm-image: out of memory\n");
+    return exit_status(glm::ErrorCode::memory);
   } catch (const std::exception& e) {
     glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
     return exit_status(glm::ErrorCode::internal);

@@ -119,6 +119,7 @@ TEST_F(Sources, ThePromptMayComeFromAFile) {
   EXPECT_NE(outcome.err.find("text to be drawn: \"HELLO\"\n"), std::string::npos) << outcome.err;
   EXPECT_EQ(run_program({"generate", "a cat", "--prompt-file", file, "--dry-run"}).status, 2);
   EXPECT_EQ(run_program({"generate", "--prompt-file", "/nonexistent", "--dry-run"}).status, 1);
+  EXPECT_EQ(run_program({"generate", "--prompt-file", "/dev/zero", "--dry-run"}).status, 2);
 }
 
 TEST_F(Sources, SizesByAspect) {
