@@ -26,6 +26,8 @@ if [ "${1:-}" = --sanitize ]; then
   # LibTorch allocates what it never frees, and its own libraries weren't built for this.
   export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1
   export UBSAN_OPTIONS=print_stacktrace=1
+else
+  options+=(-DCMAKE_CXX_FLAGS=-Werror)   # a newcomer's first build shows no warning; instrumented code has more of GCC's false ones
 fi
 begin=$SECONDS
 third_party/build.sh all -- "${options[@]}"

@@ -91,7 +91,7 @@ Source config_file(const Command& command, const fs::path& file) {
       const Option* option = find_option(command, name);
       if (option == nullptr || !option->configurable()) {
         refuse(file.string() + ":" + std::to_string(node.source().begin.line),
-               "the name of an option of glm-image generate, such as steps", "\"" + name.substr(0, 60) + "\"");
+               "the name of an option of glm-image generate, such as steps", '"' + name.substr(0, 60) + '"');
       }
       source.values[name] = texts_of(source.label(*option), *option, node);
     }
