@@ -10,13 +10,13 @@
 
 #include "tests/gpu/measure.h"
 #include "tests/gpu/token_step.h"
+#include "tests/support/formats.h"
 
 namespace glm {
 namespace {
 
 using cuda::Format;
 
-constexpr Format kFormats[] = {Format::bf16, Format::fp8, Format::int8, Format::int4};
 constexpr int kBatches[] = {1, 4, 8, 16};
 constexpr double kBeyondL2 = 400e6;  // bytes of weights that take turns
 constexpr int kContext = 840;        // a 1024 x 1024 picture's, on average
@@ -175,11 +175,11 @@ int bench(const std::string& file, const std::string& commit, const std::string&
                 gpu->library->build, 1e-9 * bandwidth.copy, 1e-9 * bandwidth.read);
   table.head(head);
   // The steps first: they are what is asked for, should time run out.
-  for (const Format format : kFormats) {
+  for (const Format format : all_formats()) {
     measure_step(*gpu, format, table);
     release_cached_memory(gpu->device);
   }
-  for (const Format format : kFormats) {
+  for (const Format format : all_formats()) {
     for (const LinearShape& shape : kLinears) {
       measure_linear(*gpu, format, shape, table);
       release_cached_memory(gpu->device);

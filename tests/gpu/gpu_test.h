@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/gpu/gpu.h"
+#include "tests/support/formats.h"
 
 namespace glm {
 
@@ -26,7 +27,6 @@ class GpuTest : public testing::Test {
 };
 
 // Tests of a weight format are called Formats/Suite.Name/int4.
-constexpr cuda::Format kFormats[] = {cuda::Format::bf16, cuda::Format::fp8, cuda::Format::int8, cuda::Format::int4};
 inline std::string test_name(const testing::TestParamInfo<cuda::Format>& info) {
   return name_of(info.param);
 }

@@ -184,7 +184,7 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
 
 constexpr Shape kUgly[] = {{16, 64}, {48, 32}, {32, 80}, {160, 128}};
 constexpr Shape kPublic[] = {{384, 4096}, {4608, 4096}, {4096, 13696}, {27392, 4096}, {16512, 4096}};
-INSTANTIATE_TEST_SUITE_P(Formats, LinearOnGpu, testing::ValuesIn(kFormats), test_name);
+INSTANTIATE_TEST_SUITE_P(Formats, LinearOnGpu, testing::ValuesIn(all_formats()), test_name);
 
 TEST_P(LinearOnGpu, IsMatmulAndARowHasItsBitsInEveryBatch) {
   for_each(kUgly, &LinearOnGpu::expect_matmul);

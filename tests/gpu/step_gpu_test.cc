@@ -71,7 +71,7 @@ class StepOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
   std::vector<at::Tensor> keep_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Formats, StepOnGpu, testing::ValuesIn(kFormats), test_name);
+INSTANTIATE_TEST_SUITE_P(Formats, StepOnGpu, testing::ValuesIn(all_formats()), test_name);
 
 TEST_P(StepOnGpu, SmallModelDrawsTheSameEveryWay) {
   const StepWeights weights = random_weights(kSmall);
@@ -119,7 +119,7 @@ TEST_F(Launches, WhatCanNotBeLaunchedIsAnErrorWithATextAndTheNextCallWorks) {
 
 // One token of the small model, against the same layers in ATen.
 class StepAgainstAten : public GpuTest, public testing::WithParamInterface<Format> {};
-INSTANTIATE_TEST_SUITE_P(Formats, StepAgainstAten, testing::ValuesIn(kFormats), test_name);
+INSTANTIATE_TEST_SUITE_P(Formats, StepAgainstAten, testing::ValuesIn(all_formats()), test_name);
 
 TEST_P(StepAgainstAten, LogitsAreClose) {
   const StepShape& s = kSmall;

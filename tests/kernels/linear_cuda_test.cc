@@ -16,6 +16,7 @@
 #include "tests/kernels/step_host.h"
 #include "tests/kernels/weight_table.h"
 #include "tests/support/compare.h"
+#include "tests/support/formats.h"
 
 namespace glm {
 namespace {
@@ -59,7 +60,7 @@ at::Tensor random_x(int64_t batch, int64_t inner) {
 }
 
 class LinearBody : public testing::TestWithParam<Format> {};
-INSTANTIATE_TEST_SUITE_P(Formats, LinearBody, testing::Values(Format::bf16, Format::fp8, Format::int8, Format::int4));
+INSTANTIATE_TEST_SUITE_P(Formats, LinearBody, testing::ValuesIn(all_formats()));
 
 testing::AssertionResult is_matmul(const Codes& codes, const TestWeight& w, int64_t batch, const Run& run) {
   const at::Tensor x = random_x(batch, codes.code.size(1));

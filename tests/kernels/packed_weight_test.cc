@@ -11,6 +11,7 @@
 
 #include "tests/kernels/device_memory.h"
 #include "tests/kernels/weight_table.h"
+#include "tests/support/formats.h"
 
 namespace glm {
 namespace {
@@ -98,7 +99,7 @@ testing::AssertionResult same_bytes(const void* actual, const at::Tensor& expect
 }
 
 class Packed : public testing::TestWithParam<Format> {};
-INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::Values(Format::bf16, Format::fp8, Format::int8, Format::int4));
+INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(all_formats()));
 
 TEST_P(Packed, EachElementIsWhereTheTableSays) {
   for (const Rows order : {Rows::plain, Rows::gate_up}) {
