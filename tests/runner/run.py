@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,14 +21,23 @@ import time
 from one import list_tests, read_arguments, shard_of
 
 
-def ctest(build, *options, **more):
-    return subprocess.run(["ctest", "--test-dir", build, *options], text=True, errors="replace", check=False, **more)
+def ctest(build, *options):
+    return ["ctest", "--test-dir", build, *options]
+
+
+def end_group(process):
+    """Ends ctest with all that it has started: one.py and tidy.py end their own processes when they get this signal."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
 
 
 def known_tests(build):
     """For each name that ctest knows the tests behind it: a shard's, or the name itself of what is a command."""
     lists, known = {}, {}
-    for test in json.loads(ctest(build, "--show-only=json-v1", stdout=subprocess.PIPE).stdout)["tests"]:
+    shown = subprocess.run(ctest(build, "--show-only=json-v1"), stdout=subprocess.PIPE, text=True, check=False).stdout
+    for test in json.loads(shown)["tests"]:
         command = test.get("command", [])
         known[test["name"]] = [test["name"]]
         if "--shard" in command:
@@ -48,9 +58,14 @@ def run_ctest(build, pattern, options, records, log):
         options = [*options, "-R", f"^({'|'.join(map(re.escape, names))})$"]
     lines = os.dup(1)
     surroundings = {**os.environ, "GLM_TEST_RECORDS": records, "GLM_TEST_LINES": str(lines), "GLM_TEST_PATTERN": pattern or ""}
+    command = ctest(build, "--no-tests=error", "-j", str(len(os.sched_getaffinity(0))), *options)
     with open(log, "w", encoding="utf-8") as file:
-        return ctest(build, "--no-tests=error", "-j", str(len(os.sched_getaffinity(0))), *options, env=surroundings,
-                     pass_fds=[lines], stdout=file, stderr=subprocess.STDOUT).returncode
+        process = subprocess.Popen(command, env=surroundings, pass_fds=[lines], stdout=file, stderr=subprocess.STDOUT,
+                                   start_new_session=True)
+        try:
+            return process.wait()
+        finally:
+            end_group(process)
 
 
 def read_records(folder):
@@ -107,6 +122,7 @@ def main():
     if arguments.list:
         print("\n".join(name for names in known_tests(arguments.build).values() for name in names))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
     records_folder = os.path.abspath(os.path.join(arguments.build, "Testing/records"))
     log = os.path.join(arguments.build, "Testing/ctest.log")

@@ -2,9 +2,11 @@
 """The runner itself: each way a test can end is told as what it is, and the rest runs.  runner_test.py CASES_PROGRAM"""
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -132,6 +134,28 @@ class Together(unittest.TestCase):
         status, printed = self.run_all("--list")
         self.assertEqual((status, sorted(printed.split())),
                          (0, sorted(["Ends.Well", "Ends.Skipped", *ALL[-3:], "part.good", "part.silent", "part.mute"])))
+
+    def test_an_end_from_outside_leaves_nothing_running(self):
+        pid_file = os.path.join(self.folder.name, "pid")
+        with open(os.path.join(self.folder.name, "CTestTestfile.cmake"), "a", encoding="utf-8") as file:
+            file.write(f'add_test(part.long "{sys.executable}" "{HERE}/one.py" "part.long" "sh" "-c" '
+                       f'"echo $$ >{pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 1000")\n')
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            run = subprocess.Popen([sys.executable, os.path.join(HERE, "run.py"), self.folder.name, "-R", "part.long"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            self.wait_until(lambda: os.path.exists(pid_file))
+            with open(pid_file, encoding="utf-8") as file:
+                pid = int(file.read())
+            os.remove(pid_file)
+            run.send_signal(number)
+            self.assertEqual(run.wait(30), status)
+            self.wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"))
+
+    def wait_until(self, true):
+        deadline = time.monotonic() + 30
+        while not true():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
 
     def test_nothing_is_a_failure(self):
         status, printed = self.run_all("-R", "Nonsuch")

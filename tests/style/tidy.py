@@ -14,6 +14,7 @@ import datetime
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -82,11 +83,24 @@ def record(clean, version):
         file.writelines(f"{digest} {name}\n" for name, digest in sorted(clean.items()))
 
 
-def lint(build, source):
+def lint(build, source, running):
     begin = time.monotonic()
-    run = subprocess.run([TIDY, "-p", build, "--quiet", source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace", check=False)
-    return run.returncode, run.stdout, time.monotonic() - begin
+    process = subprocess.Popen([TIDY, "-p", build, "--quiet", source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace")
+    running.append(process)
+    output = process.communicate()[0]
+    running.remove(process)
+    return process.returncode, output, time.monotonic() - begin
+
+
+def end_with(running):
+    """Ctrl-C, and SIGTERM from run.py: what runs is ended at once, and nothing of what waits begins."""
+    def end(number, _):
+        for process in running:
+            process.kill()
+        os._exit(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def configure(build):
@@ -110,9 +124,10 @@ def main():
     if wrong:
         report.test("style.tidy", "FAILED", 0.0, "the build folder for clang-tidy can't be configured", wrong)
         return report.end()
-    clean = {}
+    clean, processes = {}, []
+    end_with(processes)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        running = {pool.submit(lint, arguments.build, name): name for name in todo}
+        running = {pool.submit(lint, arguments.build, name, processes): name for name in todo}
         for ended in concurrent.futures.as_completed(running):
             (status, output, seconds), name = ended.result(), running[ended]
             report.test(f"style.tidy/{name}", "FAILED" if status else "passed", seconds, "", output if status else "")

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """tidy.py reads what differs from its record and nothing else. In a small tree, with a clang-tidy of our own."""
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -84,6 +86,27 @@ class Tidy(unittest.TestCase):
         self.assertEqual(self.lint(), (1, ["cli/alone.cc"]))
         self.write("cli/alone.cc", "")
         self.assertEqual(self.lint(), (0, ["cli/alone.cc"]))
+
+    def test_an_end_from_outside_leaves_nothing_running(self):
+        self.write("bin/clang-tidy-14", '#!/bin/sh\n[ "$1" = --version ] && { echo "LLVM version 14.0.6"; exit 0; }\n'
+                   'echo $$ >>read\nexec sleep 1000\n')
+        log = os.path.join(self.folder.name, "read")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = subprocess.Popen([sys.executable, os.path.join(HERE, "tidy.py"), "build"], cwd=self.folder.name,
+                                   env={**os.environ, "PATH": os.path.join(self.folder.name, "bin") + ":" + os.environ["PATH"]})
+            deadline = time.monotonic() + 30
+            while not os.path.exists(log):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            run.send_signal(number)
+            self.assertEqual(run.wait(30), 128 + number)
+            with open(log, encoding="utf-8") as file:
+                pids = file.read().split()
+            os.remove(log)
+            while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+                self.assertLess(time.monotonic(), deadline, "clang-tidy is still running")
+                time.sleep(0.05)
+            self.assertFalse(os.path.exists(log), "another source was begun")
 
 
 if __name__ == "__main__":
