@@ -5,7 +5,8 @@
 # A rule lists the folders whose headers a file may include. "torch" stands for LibTorch, "own" for the file's own header.
 set -euo pipefail
 cd "${1:-.}"
-find include base kernels tokenizer pictures engine api cli -name '*.h' -o -name '*.cc' -o -name '*.cu' -o -name '*.cuh' | sort | xargs awk '
+find include base kernels tokenizer pictures engine api cli -type f -regextype egrep -regex '.*[.](h|hh|hpp|hxx|inc|c|cc|cpp|cxx|cu|cuh)' |
+  sort | xargs awk '
   BEGIN {
     low = "glm base"
     tensors = low " torch kernels kernels/cuda engine/device"
@@ -34,8 +35,9 @@ find include base kernels tokenizer pictures engine api cli -name '*.h' -o -name
     sub("[.][a-z]*$", ".h", own)
     if (!(folder in rule) && !told[folder]++) print folder ": expected a rule in tests/style/layering.sh, found none"
   }
-  /^#include [<"](ATen|c10|torch)\// || /^#include "/ {
-    split($2, part, "[<>\"]")
+  # Of what stands in angle brackets, LibTorch and the project itself.
+  /^[ \t]*#[ \t]*include[ \t]*("|<(ATen|c10|torch|glm|base|kernels|tokenizer|pictures|engine|api|cli)[\/]|<glm_image)/ {
+    split($0, part, "[<>\"]")
     to = part[2]
     if (to ~ /^(ATen|c10|torch)\//) to = "torch"
     else if (to == "glm_image.h") to = "c"

@@ -54,7 +54,15 @@ api/export.h "engine/boundary.h"
 cli/main.h "engine/run/model.h"
 cli/main.h "glm_image.h"
 cli/main.h "tokenizer/text.h"
+cli/main.h <engine/run/model.h>
+cli/other.cpp "engine/run/model.h"
+cli/other.hpp "engine/run/model.h"
 END
+for form in '#  include "engine/run/model.h"' $'\t#include "engine/run/model.h"' '#include"engine/run/model.h"'; do
+  echo "$form" >"$tree/cli/other.h"
+  if bash "$here/layering.sh" "$tree" >/dev/null 2>&1; then echo "not seen: $form"; exit 1; fi
+done
+rm "$tree/cli/other.h"
 mkdir "$tree/engine/attic"
 : >"$tree/engine/attic/old.h"
 echo '#pragma once' >"$tree/engine/attic/old.h"
