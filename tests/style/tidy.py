@@ -17,6 +17,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../runner"))
@@ -83,20 +84,22 @@ def record(clean, version):
         file.writelines(f"{digest} {name}\n" for name, digest in sorted(clean.items()))
 
 
-def lint(build, source, running):
+def lint(build, source, starting, running):
     begin = time.monotonic()
-    process = subprocess.Popen([TIDY, "-p", build, "--quiet", source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               errors="replace")
-    running.append(process)
+    with starting:
+        process = subprocess.Popen([TIDY, "-p", build, "--quiet", source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True, errors="replace")
+        running.append(process)
     output = process.communicate()[0]
     running.remove(process)
     return process.returncode, output, time.monotonic() - begin
 
 
-def end_with(running):
+def end_with(starting, running):
     """Ctrl-C, and SIGTERM from run.py: what runs is ended at once, and nothing of what waits begins."""
     def end(number, _):
-        for process in running:
+        starting.acquire()
+        for process in list(running):
             process.kill()
         os._exit(128 + number)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -124,10 +127,10 @@ def main():
     if wrong:
         report.test("style.tidy", "FAILED", 0.0, "the build folder for clang-tidy can't be configured", wrong)
         return report.end()
-    clean, processes = {}, []
-    end_with(processes)
+    clean, starting, processes = {}, threading.Lock(), []
+    end_with(starting, processes)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        running = {pool.submit(lint, arguments.build, name, processes): name for name in todo}
+        running = {pool.submit(lint, arguments.build, name, starting, processes): name for name in todo}
         for ended in concurrent.futures.as_completed(running):
             (status, output, seconds), name = ended.result(), running[ended]
             report.test(f"style.tidy/{name}", "FAILED" if status else "passed", seconds, "", output if status else "")
