@@ -8,6 +8,6 @@ named=$(grep -ohE '`([A-Z][A-Za-z0-9]*|style|setup|cuda|api|cli|checkpoints|gpu|
 for name in $named; do
   grep -qE "(^|/)${name//./\\.}(/|$)" <<<"$tests" && continue
   # Two programs are built only where a CUDA toolkit is.
-  grep -rqF "TEST(${name/./, })" tests/cuda tests/kernels/curand || { echo "no such test: $name"; missing=1; }
+  grep -rqE "TEST(_F|_P)?\(${name/./, }\)" tests/cuda tests/kernels/curand || { echo "no such test: $name"; missing=1; }
 done
 exit $missing
