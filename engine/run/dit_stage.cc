@@ -20,7 +20,6 @@ std::string step_name(int64_t k) {
 }  // namespace
 
 void DitStage::check_glyphs(const Injection& injected) const {
-  texts_of(c_.request);
   for (const char* name : {kPrompt, kEmpty}) injected.check_values(name, {1, -1, c_.model.config.glyph.dim});
 }
 

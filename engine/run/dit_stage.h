@@ -23,7 +23,7 @@ class DitStage {
   DitStage(const StageContext& context, const Callbacks& callbacks, std::optional<LatentPreview>& preview)
       : c_(context), callbacks_(callbacks), preview_(preview) {}
 
-  // Error(usage) for too many texts, and for what is injected and doesn't fit: for all pictures, and for one.
+  // Both throw Error(usage) where what is injected doesn't fit: check_glyphs() for all pictures, check() for one.
   void check_glyphs(const Injection& injected) const;
   void check(const PictureJob& job) const;
 
