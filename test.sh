@@ -7,7 +7,7 @@
 # -R PATTERN: the tests whose own name matches (Dit, WholePicture.*nano), and those that ctest has under such a name
 #             (cli_tests, style). -LE slow: without clang-tidy and the longest tests.
 # --sanitize: the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build-sanitize/.
-# --lint-all: clang-tidy over every source instead of over those that differ from the last full lint, and its record.
+# --lint-all: runs clang-tidy over every source and records the result. Otherwise it reads what differs from that record.
 #
 # Prints a line for each test, and at the end what was skipped, what failed and what took how long. Exit status 0 only when
 # nothing failed.

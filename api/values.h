@@ -31,7 +31,7 @@ Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name
 // All of these throw Error(usage) for what doesn't fit, named as in C.
 std::string text_of(const char* text, const std::string& name);
 Request request_of(const glm_request* given);
-// Without `picture`, which needs the caller's buffer. request: gets full_taps.
+// All of the callbacks but `picture`, which needs the caller's buffer. Sets full_taps of the request.
 Callbacks callbacks_of(const glm_callbacks* given, Request* request);
 
 }  // namespace glm::c

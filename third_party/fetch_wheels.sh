@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the wheels that LIST names into FOLDER. LIST is a requirements file of pip's, with the version and the sha256 of
-# each wheel: any other is refused.  fetch_wheels.sh LIST FOLDER
+# Installs wheels into a folder.  fetch_wheels.sh LIST FOLDER
+# LIST is a requirements file for pip, with the version and the sha256 of each wheel. Any other wheel is refused.
 set -euo pipefail
 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --require-hashes --no-deps --only-binary=:all: --no-cache-dir --no-compile \
   --disable-pip-version-check --target "$2" -r "$1" >&2 || {

@@ -219,7 +219,7 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   simt::store8(p.out + static_cast<int64_t>(row) * p.out_stride + head * kHeadDim + 4 * lane, pack(out));
 }
 
-// 64 positions of a key/value head and batch row.
+// A chunk holds 64 positions of one key/value head, in one row of the batch.
 struct Chunk {
   int first;    // of the positions
   int there;    // positions in the cache, before the new one
@@ -244,7 +244,7 @@ GLM_DEVICE Turns read_turns(const AttentionParams& p, int row, int there) {
   return {simt::load8(p.cosines + own), simt::load8(p.sines + own)};
 }
 
-// The new position's key and value, from `s` to the cache and to what the lane holds of the chunk.
+// Copies the new position's key and value from `s` into the cache, and into the part of the chunk that the lane holds.
 GLM_DEVICE void add_newest(const AttentionShared& s, const Chunk& chunk, int position, Key& k, Values& v) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;

@@ -33,7 +33,7 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   return sum;
 }
 
-// values: the residual before, and the norm of the product that is added to it. share: 1 / dim
+// Adds the normed product to the residual. values: gets the sums. share: 1 / dim
 template <int kVectors>
 GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int (&at)[kVectors],
                             const bool (&there)[kVectors], const simt::Words2 (&before)[kVectors],
@@ -59,8 +59,8 @@ GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int
   }
 }
 
-// A row, by all teams of the block. All that is read is asked for at once: it lasts about as long as one answer takes.
-// x: where the row's goes. writes: the residual too
+// Norms one row, by all teams of the block. It asks for all that it reads at once, so that it takes about as long as one
+// answer from memory. x: where the normed row goes. writes: whether it writes the residual too
 template <int kTeams>
 GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
   constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // of four neighbours, that a thread holds

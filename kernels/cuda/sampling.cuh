@@ -56,8 +56,8 @@ GLM_DEVICE uint32_t last_key(Enough enough) {
   return key;
 }
 
-// Drops the least likely ids, which together have no more than `p.dropped_mass` of the whole mass. most: the largest
-// key. all: the mass of the thread's ids. Upstream: TopPLogitsWarper
+// Drops the least likely ids: as many as together have no more than `p.dropped_mass` of the whole mass. `most` is the
+// largest key, and `all` is the mass of this thread's ids. Upstream: TopPLogitsWarper
 GLM_DEVICE void drop(const SampleParams& p, uint32_t most, uint64_t all, Ids& ids, SampleShared& s) {
   const auto limit =
       static_cast<uint64_t>(static_cast<double>(p.dropped_mass) * static_cast<double>(block_sum(all, s.longs)));

@@ -30,7 +30,7 @@ TEST(Ends, TheProgram) {
   std::exit(0);
 }
 
-// What it started holds the program's output open, longer than the test may take.
+// The test starts a process that holds the program's output open for longer than the test may take.
 TEST(Ends, Never) {
   if (::fork() == 0) ::sleep(1000);
   for (;;) ::sleep(1000);

@@ -17,7 +17,7 @@ END
 right=$(sha256sum "$work/$wheel" | cut -d' ' -f1)
 wrong=$(tr 0-9 1-90 <<<"$right")
 
-# fetch FOLDER HASH: what it prints goes to FOLDER.log
+# fetch FOLDER HASH installs the wheel with this hash into FOLDER, and writes what it prints to FOLDER.log.
 fetch() {
   printf -- '--no-index\n--find-links %s\nglm-tiny==1.0%s\n' "$work" "$2" >"$work/list.txt"
   third_party/fetch_wheels.sh "$work/list.txt" "$work/$1" 2>"$work/$1.log"

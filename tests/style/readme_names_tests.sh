@@ -7,7 +7,7 @@ named=$(grep -ohE '`([A-Z][A-Za-z0-9]*|style|setup|cuda|api|cli|checkpoints|gpu|
 [ "$(wc -l <<<"$named")" -ge 20 ] || { echo "expected the READMEs to name at least 20 tests"; exit 1; }
 for name in $named; do
   grep -qE "(^|/)${name//./\\.}(/|$)" <<<"$tests" && continue
-  # Two programs are built only where a CUDA toolkit is.
+  # Two test programs are built only on a machine with a CUDA toolkit; elsewhere their sources have the names.
   grep -rqE "TEST(_F|_P)?\(${name/./, }\)" tests/cuda tests/kernels/curand || { echo "no such test: $name"; missing=1; }
 done
 exit $missing

@@ -1,4 +1,4 @@
-// Every weight format of the table, for tests of each.
+// Lists every weight format of the table, for tests that try each of them.
 #pragma once
 
 #include <vector>

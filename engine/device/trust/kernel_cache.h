@@ -29,12 +29,15 @@ class KernelCache {
   explicit KernelCache(std::filesystem::path folder, std::chrono::milliseconds patience = std::chrono::seconds(60))
       : folder_(std::move(folder)), patience_(patience) {}
 
-  // The report that is kept for this card and build, else the one that `check` makes, which is kept. With check_again
-  // always the latter. A report in which a kernel is slower than ATen is kept for a day: another job may have had the
-  // GPU when it was measured. A report with a problem where an earlier check died, and where another process doesn't
-  // end its own; those are not kept. A folder that can't be used only means that `check` is called. Throws what `check`
-  // throws, Error(device) with the advice for what comes next. cancel: asked while another process's check is waited
-  // for, Error(cancelled).
+  // Returns the report that is kept for this card and build. Where there is none, or with check_again, it calls `check`
+  // and keeps the report of that.
+  // - A report in which a kernel is slower than ATen is kept for a day, because another job may have had the GPU when
+  //   it was measured.
+  // - Where an earlier check died, or another process doesn't end its own, it returns a report with that problem and
+  //   doesn't keep it.
+  // - Where the folder can't be used, it calls `check` each time.
+  // Throws what `check` throws, and adds to Error(device) the advice for what comes next. Asks `cancel` while it waits
+  // for another process's check, and then throws Error(cancelled).
   KernelReport report(const std::string& card, const std::string& build, bool check_again, const Check& check,
                       const CancelToken* cancel = nullptr) const;
 
