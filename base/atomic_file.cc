@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -16,17 +17,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const fs::path& file, const std::string& reason) {
-  throw Error(ErrorCode::io, file.string() + ": can't be written (" + reason + "); choose another place");
-}
-
 // file: as the caller knows `destination`
 void write_stream(const fs::path& destination, const fs::path& file, const std::function<void(std::ostream&)>& write) {
   errno = 0;
   std::ofstream out(destination, std::ios::binary | std::ios::trunc);
   if (out) write(out);
   out.close();
-  if (!out) fail(file, errno != 0 ? std::strerror(errno) : "the write failed");
+  if (!out) refuse_to_write(file, errno != 0 ? std::strerror(errno) : "the write failed");
 }
 
 // Waits until what is in the file, or which names are in the folder, is on the disk. What can't be synchronised, such
@@ -36,7 +33,7 @@ void synchronise(const fs::path& path, const fs::path& file) {
   if (descriptor < 0) return;
   const int failure = ::fsync(descriptor) == 0 ? 0 : errno;
   ::close(descriptor);
-  if (failure == EIO || failure == ENOSPC || failure == EDQUOT) fail(file, std::strerror(failure));
+  if (failure == EIO || failure == ENOSPC || failure == EDQUOT) refuse_to_write(file, std::strerror(failure));
 }
 
 // A new empty file beside `target` that nobody else writes: not another process, of another machine either, nor another
@@ -50,7 +47,7 @@ fs::path make_temporary(const fs::path& target, const fs::path& file) {
       ::close(descriptor);
       return name;
     }
-    if (errno != EEXIST || attempt == 1000) fail(file, std::strerror(errno));
+    if (errno != EEXIST || attempt == 1000) refuse_to_write(file, std::strerror(errno));
   }
 }
 
@@ -61,7 +58,7 @@ void write_file(const fs::path& file, const std::function<void(std::ostream&)>& 
   const fs::file_status status = fs::status(file, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     if (fs::is_directory(status)) {
-      throw Error(ErrorCode::io, file.string() + ": expected a file to write, found a folder");
+      refuse(ErrorCode::io, file.string(), "a file to write", "a folder");
     }
     write_stream(file, file, write);
     return;
@@ -75,12 +72,16 @@ void write_file(const fs::path& file, const std::function<void(std::ostream&)>& 
     fs::rename(temporary, target);
   } catch (const fs::filesystem_error& e) {
     fs::remove(temporary, ignored);
-    fail(file, e.code().message());
+    refuse_to_write(file, e.code().message());
   } catch (...) {
     fs::remove(temporary, ignored);
     throw;
   }
   synchronise(target.has_parent_path() ? target.parent_path() : fs::path("."), file);
+}
+
+void refuse_to_write(const fs::path& file, const std::string& reason) {
+  throw Error(ErrorCode::io, file.string() + ": can't be written (" + reason + "); choose another place");
 }
 
 }  // namespace glm

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <ostream>
+#include <string>
 
 namespace glm {
 
@@ -13,5 +14,8 @@ namespace glm {
 // file: one of them wins. Throws Error(io) naming the file when anything fails, and then leaves no temporary file
 // behind; what `write` throws goes through likewise.
 void write_file(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write);
+
+// Throws Error(io): "file: can't be written (reason); choose another place".
+[[noreturn]] void refuse_to_write(const std::filesystem::path& file, const std::string& reason);
 
 }  // namespace glm

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "base/cgroup.h"
+
 namespace glm {
 namespace {
 
@@ -21,15 +23,8 @@ double quota(const std::string& folder) {
 }
 
 double smallest_quota() {
-  std::ifstream file("/proc/self/cgroup");
-  std::string line;
-  double least = quota("/sys/fs/cgroup");
-  while (std::getline(file, line)) {
-    if (!line.starts_with("0::")) continue;  // the unified hierarchy
-    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/'))) {
-      least = std::min(least, quota("/sys/fs/cgroup" + path));
-    }
-  }
+  double least = 1e9;
+  for_each_cgroup([&](const std::string& folder) { least = std::min(least, quota(folder)); });
   return least;
 }
 

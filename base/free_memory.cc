@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+#include "base/cgroup.h"
+
 namespace glm {
 namespace {
 
@@ -49,14 +51,8 @@ int64_t left_of_address_space() {
 int64_t free_memory() {
   const int64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
   int64_t least = kilobytes < 0 ? kNoLimit : kilobytes * 1024;
-  least = std::min({least, left_of_address_space(), left_in("/sys/fs/cgroup")});
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("0::")) continue;  // the unified hierarchy
-    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/'))) {
-      least = std::min(least, left_in("/sys/fs/cgroup" + path));
-    }
-  }
+  least = std::min(least, left_of_address_space());
+  for_each_cgroup([&](const std::string& folder) { least = std::min(least, left_in(folder)); });
   // What this process has freed and not given back counts, too.
   return least == kNoLimit ? least : least + static_cast<int64_t>(::mallinfo2().fordblks);
 }

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <vector>
 
+#include "base/read_file.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -59,21 +61,19 @@ bool is_present(const fs::path& file) {
 }
 
 std::string read_file(const fs::path& file, uint64_t max_bytes) {
-  std::error_code failed;
-  if (!fs::is_regular_file(file, failed)) {
-    throw Error(ErrorCode::model, file.string() + ": no such file; is the checkpoint complete?");
+  FileContents contents = read_whole_file(file, max_bytes);
+  switch (contents.problem) {
+    case FileContents::Problem::none:
+      return std::move(contents.bytes);
+    case FileContents::Problem::missing:
+      throw Error(ErrorCode::model, file.string() + ": no such file; is the checkpoint complete?");
+    case FileContents::Problem::too_large:
+      refuse(ErrorCode::model, file.string(), "at most " + std::to_string(max_bytes) + " bytes",
+             std::to_string(contents.size));
+    case FileContents::Problem::unreadable:
+      break;
   }
-  const uint64_t size = fs::file_size(file, failed);
-  if (failed || size > max_bytes) {
-    throw Error(ErrorCode::model, file.string() + ": expected at most " + std::to_string(max_bytes) + " bytes, found " +
-                                      (failed ? failed.message() : std::to_string(size)));
-  }
-  std::string text(size, '\0');
-  std::ifstream in(file, std::ios::binary);
-  if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
-    throw Error(ErrorCode::model, file.string() + ": can't be read; check its permissions");
-  }
-  return text;
+  throw Error(ErrorCode::model, file.string() + ": can't be read; check its permissions");
 }
 
 }  // namespace glm

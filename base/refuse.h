@@ -1,4 +1,4 @@
-// How a wrong value is refused everywhere.
+// How everything that is wrong is refused: with one form of sentence.
 #pragma once
 
 #include <string>
@@ -7,9 +7,11 @@
 
 namespace glm {
 
-// Throws Error(usage): "what: expected …, found …".
-[[noreturn]] inline void refuse(const std::string& what, const std::string& expected, const std::string& found) {
-  throw Error(ErrorCode::usage, what + ": expected " + expected + ", found " + found);
-}
+// Throws Error(code) with the text "what: expected …, found …; advice". `what` and `advice` may be empty.
+[[noreturn]] void refuse(ErrorCode code, const std::string& what, const std::string& expected, const std::string& found,
+                         const std::string& advice = "");
+
+// The same with Error(usage) and no advice.
+[[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found);
 
 }  // namespace glm

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <vector>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -45,7 +46,7 @@ std::string sha256_of(const std::filesystem::path& file) {
   while (in.read(part.data(), static_cast<std::streamsize>(part.size())), in.gcount() > 0) {
     hash.add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
   }
-  if (!in.eof()) throw Error(ErrorCode::io, file.string() + ": expected a file to read, found none that can be read");
+  if (!in.eof()) refuse(ErrorCode::io, file.string(), "a file to read", "none that can be read");
   return hash.hex();
 }
 

@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "base/refuse.h"
 #include "cli/options.h"
 #include "glm/error.h"
 
@@ -189,7 +190,7 @@ std::string completion(const std::string& shell) {
   if (shell == "bash") return bash();
   if (shell == "zsh") return zsh();
   if (shell == "fish") return fish();
-  throw Error(ErrorCode::usage, "completion: expected bash, zsh or fish, found \"" + shell.substr(0, 60) + "\"");
+  refuse("completion", "bash, zsh or fish", "\"" + shell.substr(0, 60) + "\"");
 }
 
 std::string manual() {

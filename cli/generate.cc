@@ -11,6 +11,7 @@
 #include <random>
 #include <utility>
 
+#include "base/refuse.h"
 #include "base/sha256.h"
 #include "cli/interrupt.h"
 #include "cli/metadata.h"
@@ -66,9 +67,9 @@ std::string read_all(std::istream& in, const std::string& name) {
   in.read(text.data(), most + 1);
   text.resize(static_cast<size_t>(in.gcount()));
   if (in.gcount() > most) {
-    throw Error(ErrorCode::usage, name + ": expected a prompt of at most 1 MB, found more");
+    refuse(name, "a prompt of at most 1 MB", "more");
   }
-  if (in.bad()) throw Error(ErrorCode::io, name + ": expected a prompt to read, found an error");
+  if (in.bad()) refuse(ErrorCode::io, name, "a prompt to read", "an error");
   if (text.ends_with('\n')) text.pop_back();  // the line's end, not the prompt's
   return text;
 }
@@ -78,27 +79,26 @@ std::string read_prompt_file(const std::string& file) {
   std::error_code ignored;
   std::ifstream in(file, std::ios::binary);
   if (!in || fs::is_directory(file, ignored)) {
-    throw Error(ErrorCode::io, "--prompt-file: expected a file to read, found none: " + file);
+    refuse(ErrorCode::io, "--prompt-file", "a file to read", "none: " + file);
   }
   return read_all(in, file);
 }
 
 std::string find_prompt(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
   if (!arguments.empty() && !o.prompt_file.empty()) {
-    throw Error(ErrorCode::usage, "--prompt-file: expected no prompt beside it, found \"" + arguments[0] + "\"");
+    refuse("--prompt-file", "no prompt beside it", "\"" + arguments[0] + "\"");
   }
   if (!o.prompt_file.empty()) return read_prompt_file(o.prompt_file);
   if (!arguments.empty()) return arguments[0] == "-" ? read_prompt_file("-") : arguments[0];
   if (from.is_object() && from.contains("prompt")) return metadata_text(from, "prompt");
-  throw Error(ErrorCode::usage,
-              "expected a prompt, found none; for example: glm-image generate \"a red apple\"\nSee glm-image generate "
-              "--help");
+  refuse(ErrorCode::usage, "", "a prompt", "none",
+         "for example: glm-image generate \"a red apple\"\nSee glm-image generate --help");
 }
 
 std::string prompt_of(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
   std::string prompt = find_prompt(o, arguments, from);
   if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw Error(ErrorCode::usage, "expected a prompt, found an empty one; say what to draw");
+    refuse(ErrorCode::usage, "", "a prompt", "an empty one", "say what to draw");
   }
   return prompt;
 }
@@ -113,8 +113,8 @@ std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
   const uint64_t first = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed);
   const auto last = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   if (static_cast<uint64_t>(o.count - 1) > last - first) {
-    throw Error(ErrorCode::usage, "--seed: expected one that leaves room for " + std::to_string(o.count) +
-                                      " pictures up to " + std::to_string(last) + ", found " + std::to_string(first));
+    refuse("--seed", "one that leaves room for " + std::to_string(o.count) + " pictures up to " + std::to_string(last),
+           std::to_string(first));
   }
   std::vector<uint64_t> seeds;
   for (int64_t k = 0; k < o.count; ++k) seeds.push_back(first + static_cast<uint64_t>(k));
@@ -221,9 +221,8 @@ class Generation {
     const json hashes = from_.is_object() ? from_.value("references", json::array()) : json::array();
     if (hashes.empty()) return;
     if (!hashes.is_array() || hashes.size() != options_.references.size()) {
-      throw Error(ErrorCode::usage, "--from: expected the " + std::to_string(hashes.size()) +
-                                        " pictures that it was drawn from, each with -i, found " +
-                                        std::to_string(options_.references.size()));
+      refuse("--from", "the " + std::to_string(hashes.size()) + " pictures that it was drawn from, each with -i",
+             std::to_string(options_.references.size()));
     }
     if (hashes != json(making_.reference_hashes)) warn("the pictures after -i are others than those of --from");
   }
@@ -250,9 +249,8 @@ class Generation {
     }
     const bool exif = output_.format != PictureFormat::png;
     if (options_.metadata && exif && text_of(making_, request_.seeds[0]).about.size() > kMostExifText) {
-      throw Error(ErrorCode::usage, "expected a shorter prompt for the metadata of JPEG and WebP, found " +
-                                        std::to_string(request_.prompt.size()) +
-                                        " bytes; write a PNG, or add --no-metadata");
+      refuse(ErrorCode::usage, "", "a shorter prompt for the metadata of JPEG and WebP",
+             std::to_string(request_.prompt.size()) + " bytes", "write a PNG, or add --no-metadata");
     }
   }
 

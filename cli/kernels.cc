@@ -14,19 +14,19 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-std::string number_text(const char* format, double value) {
+std::string formatted(const char* format, double value) {
   char text[32];
   std::snprintf(text, sizeof text, format, value);
   return text;
 }
 
 Row row_of(const KernelVerdict& v) {
-  const auto time = [&](double ms) { return v.ms > 0 ? number_text("%.4f", ms) : "-"; };
+  const auto time = [&](double ms) { return v.ms > 0 ? formatted("%.4f", ms) : "-"; };
   return {v.kernel.empty() ? "all" : v.kernel,
           v.format.empty() ? "-" : v.format,
           v.shape.empty() ? "-" : v.shape,
-          number_text("%.1e", v.error),
-          number_text("%.1e", v.allowed),
+          formatted("%.1e", v.error),
+          formatted("%.1e", v.allowed),
           time(v.ms),
           time(v.reference_ms),
           v.problem.empty() ? "good" : v.problem};

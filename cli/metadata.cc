@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/read_file.h"
+#include "base/refuse.h"
 #include "cli/terminal.h"
 #include "glm/error.h"
 #include "glm/weight_formats.h"
@@ -17,9 +19,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr uintmax_t kMostBytes = uintmax_t{256} << 20;
+constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 
-std::string number_text(double value) {
+std::string json_number(double value) {
   return json(value).dump();
 }
 
@@ -32,7 +34,7 @@ std::string valid_utf8(const std::string& text) {
 std::string parameters_of(const Making& m, uint64_t seed) {
   const Details& d = m.details;
   return valid_utf8(m.request.prompt) + "\nSteps: " + std::to_string(d.steps) +
-         ", Sampler: Euler, CFG scale: " + number_text(d.guidance) + ", Seed: " + std::to_string(seed) +
+         ", Sampler: Euler, CFG scale: " + json_number(d.guidance) + ", Seed: " + std::to_string(seed) +
          ", Size: " + std::to_string(d.width) + "x" + std::to_string(d.height) +
          ", Model hash: " + m.model_hash.substr(0, 10) + ", Model: " + m.model + ", Version: glm-image " + GLM_VERSION;
 }
@@ -89,17 +91,15 @@ PictureText text_of(const Making& m, uint64_t seed) {
 }
 
 json read_metadata(const fs::path& file) {
-  std::error_code failed;
-  const uintmax_t size = fs::file_size(file, failed);  // an error for what is no regular file
-  std::ifstream in;
-  if (!failed) in.open(file, std::ios::binary);
-  if (failed || !in) throw Error(ErrorCode::io, file.string() + ": expected a picture to read, found no readable file");
-  if (size > kMostBytes) throw Error(ErrorCode::usage, file.string() + ": expected a picture, found a larger file");
-  const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(in), {}};
+  const FileContents contents = read_whole_file(file, kMostBytes);
+  if (contents.problem == FileContents::Problem::too_large) refuse(file.string(), "a picture", "a larger file");
+  if (contents.problem != FileContents::Problem::none) {
+    refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file");
+  }
+  const std::vector<uint8_t> bytes(contents.bytes.begin(), contents.bytes.end());
   const std::string about = read_about(bytes);
   if (about.empty()) {
-    throw Error(ErrorCode::usage,
-                file.string() + ": expected a picture that glm-image made, with its metadata, found none in it");
+    refuse(file.string(), "a picture that glm-image made, with its metadata", "none in it");
   }
   try {
     json metadata = parse_json(about, "its metadata");
@@ -107,7 +107,7 @@ json read_metadata(const fs::path& file) {
   } catch (const Error& e) {
     throw Error(ErrorCode::usage, file.string() + ": " + e.what());
   }
-  throw Error(ErrorCode::usage, file.string() + ": expected an object as its metadata, found another JSON");
+  refuse(file.string(), "an object as its metadata", "another JSON");
 }
 
 std::string metadata_text(const json& metadata, const std::string& key) {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <tuple>
 
+#include "base/limits.h"
 #include "cli/values.h"
 #include "glm/error.h"
 #include "glm/weight_formats.h"
@@ -103,19 +104,20 @@ std::vector<Option> picture_options() {
                              }),
                        {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
           {"width", "height"}),
-      value("width", 'W', "N", g, "Pixels, 128 to 2048", whole(&O::width, 128, 2048)),
-      value("height", 'H', "N", g, "Pixels, 128 to 2048", whole(&O::height, 128, 2048)),
-      value("steps", 0, "N", g, "Denoising steps, 1 to 1000 (default: the model's)", whole(&O::steps, 1, 1000)),
+      value("width", 'W', "N", g, "Pixels, 128 to 2048", whole(&O::width, limits::kMinSide, limits::kMaxSide)),
+      value("height", 'H', "N", g, "Pixels, 128 to 2048", whole(&O::height, limits::kMinSide, limits::kMaxSide)),
+      value("steps", 0, "N", g, "Denoising steps, 1 to 1000 (default: the model's)",
+            whole(&O::steps, 1, limits::kMaxSteps)),
       value("cfg-scale", 0, "X", g,
             "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
-            real(&O::guidance, 0, 1000)),
+            real(&O::guidance, 0, limits::kMaxGuidance)),
       overruling(
           value("seed", 's', "N", g, "The same seed gives the same picture; -1, the default, draws one and prints it",
                 whole(&O::seed, -1, std::numeric_limits<int64_t>::max())),
           {"seeds"}),
       overruling(
           value("batch-count", 'b', "N", g, "Pictures with the seeds N, N+1, ... each the same as alone; 1 to 1024",
-                whole(&O::count, 1, 1024)),
+                whole(&O::count, 1, limits::kMaxPictures)),
           {"seeds"}),
       overruling(
           value("seeds", 0, "N,N,...", g, "A picture for each of these seeds, instead of --seed and --batch-count",
@@ -126,9 +128,9 @@ std::vector<Option> picture_options() {
                    "device",
                    &O::rng, {"cuda", "cpu"}),
       value("temperature", 0, "X", g, "Of the image tokens' drawing, above 0 (default: the model's)",
-            real(&O::temperature, 1e-6, 1e6)),
+            real(&O::temperature, limits::kMinTemperature, limits::kMaxTemperature)),
       value("top-k", 0, "N", g, "Draw from the N likeliest image tokens; 0 is off (default: the model's)",
-            whole(&O::top_k, 0, 1 << 24)),
+            whole(&O::top_k, 0, limits::kMaxTopK)),
       value("top-p", 0, "X", g,
             "Draw from the likeliest that make up this probability; 1 is off (default: the model's)",
             real(&O::top_p, 0, 1)),
@@ -177,7 +179,7 @@ std::vector<Option> run_options() {
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),
       value("threads", 0, "N", g, "CPU threads; 0, the default, takes what the machine has",
-            whole(&O::threads, 0, 1024)),
+            whole(&O::threads, 0, limits::kMaxThreads)),
       of_files(value("config", 0, "FILE", g, "Options from this TOML file, as steps = 20"))};
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm::cli {
@@ -29,8 +30,7 @@ std::string format_of_name(const std::string& name) {
 PictureFormat format_of(const GenerateOptions& o) {
   const std::string named = format_of_name(o.output);
   if (!o.format.empty() && !named.empty() && o.format != named) {
-    throw Error(ErrorCode::usage,
-                "--format: expected " + named + ", as " + o.output + " ends, found " + o.format + "; leave one out");
+    refuse(ErrorCode::usage, "--format", named + ", as " + o.output + " ends", o.format, "leave one out");
   }
   const std::string name = !o.format.empty() ? o.format : named;
   return name == "jpg" ? PictureFormat::jpeg : name == "webp" ? PictureFormat::webp : PictureFormat::png;
@@ -43,15 +43,11 @@ std::string replaced(std::string name, const std::string& mark, const std::strin
   return name;
 }
 
-[[noreturn]] void fail(const std::string& file, const std::string& reason) {
-  throw Error(ErrorCode::io, file + ": can't be written (" + reason + "); choose another place");
-}
-
 void write_standard_output(const std::vector<uint8_t>& bytes) {
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t n = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("standard output", std::strerror(errno));
+    if (n < 0) refuse_to_write("standard output", std::strerror(errno));
     done += static_cast<size_t>(n);
   }
 }
@@ -73,8 +69,7 @@ std::string format_name(PictureFormat format) {
 void check_place(const fs::path& file, bool overwrite) {
   std::error_code ignored;
   const fs::file_status status = fs::status(file, ignored);
-  if (fs::is_directory(status))
-    throw Error(ErrorCode::io, file.string() + ": expected a file to write, found a folder");
+  if (fs::is_directory(status)) refuse(ErrorCode::io, file.string(), "a file to write", "a folder");
   if (fs::is_regular_file(status) && !overwrite) {
     throw Error(ErrorCode::io, file.string() + ": is there already; -y replaces it, or choose another name");
   }
@@ -85,16 +80,16 @@ void check_place(const fs::path& file, bool overwrite) {
   }
   // A device or a pipe is written itself; a file is replaced, which needs its folder.
   const fs::path written = fs::exists(status) && !fs::is_regular_file(status) ? file : folder;
-  if (::access(written.c_str(), W_OK) != 0) fail(file.string(), std::strerror(errno));
+  if (::access(written.c_str(), W_OK) != 0) refuse_to_write(file, std::strerror(errno));
 }
 
 Output::Output(const GenerateOptions& o, const std::vector<uint64_t>& seeds)
     : format(format_of(o)), quality(o.quality) {
   const std::string pattern = o.output.empty() ? "glm-image-%s." + format_name(format) : o.output;
   if (pattern == "-" && seeds.size() == 1) {
-    if (o.json) throw Error(ErrorCode::usage, "--json: expected another place for the picture than -, found both");
+    if (o.json) refuse("--json", "another place for the picture than -", "both");
     if (::isatty(STDOUT_FILENO) == 1) {
-      throw Error(ErrorCode::usage, "-o -: expected a file or a pipe as standard output, found a terminal");
+      refuse("-o -", "a file or a pipe as standard output", "a terminal");
     }
     files.emplace_back(pattern);
     return;
@@ -103,8 +98,9 @@ Output::Output(const GenerateOptions& o, const std::vector<uint64_t>& seeds)
     const std::string number = std::to_string(files.size() + 1);
     const fs::path name = replaced(replaced(pattern, "%d", number), "%s", std::to_string(seed));
     if (std::find(files.begin(), files.end(), name) != files.end()) {
-      throw Error(ErrorCode::usage, "--output: expected a file of its own for each of " + std::to_string(seeds.size()) +
-                                        " pictures (%d or %s in the name), found " + name.string() + " twice");
+      refuse("--output",
+             "a file of its own for each of " + std::to_string(seeds.size()) + " pictures (%d or %s in the name)",
+             name.string() + " twice");
     }
     check_place(name, o.overwrite);
     files.push_back(name);

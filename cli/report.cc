@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/terminal.h"
 
 namespace glm::cli {
@@ -15,21 +16,10 @@ using nlohmann::json;
 
 namespace {
 
-std::string size_text(int64_t width, int64_t height) {
-  return std::to_string(width) + "x" + std::to_string(height);
-}
-
 constexpr const char* kStillThere = "; the pictures are in their files";
 
 bool is_cropped(const Details& d) {
   return d.width != d.rendered_width || d.height != d.rendered_height;
-}
-
-std::string gigabytes(double bytes) {
-  std::ostringstream text;
-  text.precision(bytes < 1e10 ? 2 : 0);
-  text << std::fixed << bytes / 1e9 << " GB";
-  return text.str();
 }
 
 bool mentions_writing(const std::string& prompt) {
@@ -111,10 +101,10 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
     out << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
   }
   const bool little = p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
-  out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes(p.weight_bytes)
-      << " for the weights and " << gigabytes(p.working_bytes) << " beside them, "
-      << gigabytes(static_cast<double>(p.free_bytes)) << " free" << (little ? ": too little" : "") << "\ntime: about "
-      << duration_text(p.seconds) << " without loading\n";
+  out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes_text(p.weight_bytes)
+      << " for the weights and " << gigabytes_text(p.working_bytes) << " beside them, "
+      << gigabytes_text(static_cast<double>(p.free_bytes)) << " free" << (little ? ": too little" : "")
+      << "\ntime: about " << duration_text(p.seconds) << " without loading\n";
   return out.str();
 }
 

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
+#include "base/read_file.h"
 #include "base/refuse.h"
+#include "base/user_folder.h"
 #include "glm/error.h"
 
 namespace glm::cli {
@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr uintmax_t kMostConfigBytes = 1 << 20;
+constexpr uint64_t kMostConfigBytes = 1 << 20;
 
 std::string text_of(const std::string& what, const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
@@ -42,13 +42,12 @@ std::vector<std::string> texts_of(const std::string& what, const Option& option,
 }
 
 std::string read_config(const fs::path& file) {
-  std::error_code failed;
-  const uintmax_t size = fs::file_size(file, failed);
-  std::ifstream in;
-  if (!failed) in.open(file, std::ios::binary);
-  if (failed || !in) refuse(file.string(), "a configuration file to read", "none");
-  if (size > kMostConfigBytes) refuse(file.string(), "at most 1 MiB of configuration", std::to_string(size) + " bytes");
-  return {std::istreambuf_iterator<char>(in), {}};
+  const FileContents contents = read_whole_file(file, kMostConfigBytes);
+  if (contents.problem == FileContents::Problem::too_large) {
+    refuse(file.string(), "at most 1 MiB of configuration", std::to_string(contents.size) + " bytes");
+  }
+  if (contents.problem != FileContents::Problem::none) refuse(file.string(), "a configuration file to read", "none");
+  return contents.bytes;
 }
 
 // An option and one that it overrules can't stand side by side.
@@ -58,7 +57,7 @@ void check_contradictions(const Command& command, const Source& source) {
     for (const std::string& other : option.overrules) {
       if (!source.values.contains(other)) continue;
       const std::string both = source.label(*find_option(command, other));
-      throw Error(ErrorCode::usage, source.label(option) + ": expected alone, found with " + both);
+      refuse(source.label(option), "alone", "with " + both);
     }
   }
 }
@@ -103,17 +102,9 @@ Source config_file(const Command& command, const fs::path& file) {
 }
 
 fs::path user_config_file() {
-  const char* folder = std::getenv("XDG_CONFIG_HOME");
-  const char* home = std::getenv("HOME");
-  fs::path file;
-  if (folder != nullptr && *folder == '/') {  // the specification: a relative one is to be ignored
-    file = folder;
-  } else if (home != nullptr && *home != '\0') {
-    file = fs::path(home) / ".config";
-  } else {
-    return {};
-  }
-  file /= "glm-image/config.toml";
+  const fs::path folder = user_folder("XDG_CONFIG_HOME", ".config");
+  if (folder.empty()) return {};
+  const fs::path file = folder / "config.toml";
   std::error_code ignored;
   return fs::exists(file, ignored) ? file : fs::path();
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/refuse.h"
 
 namespace glm::cli {
@@ -12,7 +13,7 @@ namespace glm::cli {
 namespace {
 
 // Long values are cut, so that a message stays one to read.
-[[noreturn]] void fail(const std::string& option, const std::string& expected, const std::string& found) {
+[[noreturn]] void refuse_value(const std::string& option, const std::string& expected, const std::string& found) {
   const std::string shown = found.size() <= 60 ? found : found.substr(0, 60) + "...";
   refuse(option, expected, "\"" + shown + "\"");
 }
@@ -29,7 +30,7 @@ bool read_all(std::string_view text, Number& value) {
 int64_t whole_number(const std::string& option, const std::string& text, int64_t low, int64_t high) {
   int64_t value = 0;
   if (!read_all(text, value) || value < low || value > high) {
-    fail(option, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), text);
+    refuse_value(option, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), text);
   }
   return value;
 }
@@ -39,7 +40,7 @@ double number(const std::string& option, const std::string& text, double low, do
   if (!read_all(text, value) || !(value >= low && value <= high)) {  // a NaN is in no range
     std::string range(64, '\0');
     range.resize(static_cast<size_t>(std::snprintf(range.data(), range.size(), "a number from %g to %g", low, high)));
-    fail(option, range, text);
+    refuse_value(option, range, text);
   }
   return value;
 }
@@ -50,11 +51,11 @@ std::string one_of(const std::string& option, const std::string& text, const std
     if (text == choice) return text;
     expected += (expected.empty() ? "" : &choice == &choices.back() ? " or " : ", ") + choice;
   }
-  fail(option, expected, text);
+  refuse_value(option, expected, text);
 }
 
 std::string path_name(const std::string& option, const std::string& text) {
-  if (text.empty()) fail(option, "a path", text);
+  if (text.empty()) refuse_value(option, "a path", text);
   return text;
 }
 
@@ -67,11 +68,13 @@ PictureSize picture_size(const std::string& option, const std::string& text) {
   int64_t width = 0;
   int64_t height = 0;
   if (by == std::string::npos || !read_all(all.substr(0, by), width) || !read_all(all.substr(by + 1), height)) {
-    fail(option, "WIDTHxHEIGHT such as 1024x768, an aspect such as 16:9, square, landscape, portrait or auto", text);
+    refuse_value(option, "WIDTHxHEIGHT such as 1024x768, an aspect such as 16:9, square, landscape, portrait or auto",
+                 text);
   }
   if (all[by] != ':') return {.width = width, .height = height, .aspect = {}};
-  if (width < 1 || height < 1 || width > 16 * static_cast<double>(height) || height > 16 * static_cast<double>(width)) {
-    fail(option, "an aspect from 1:16 to 16:1", text);
+  if (width < 1 || height < 1 || static_cast<double>(width) > limits::kMaxAspect * static_cast<double>(height) ||
+      static_cast<double>(height) > limits::kMaxAspect * static_cast<double>(width)) {
+    refuse_value(option, "an aspect from 1:16 to 16:1", text);
   }
   return {.width = {}, .height = {}, .aspect = static_cast<double>(width) / static_cast<double>(height)};
 }
@@ -81,8 +84,12 @@ std::vector<uint64_t> seed_list(const std::string& option, const std::string& te
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
     int64_t seed = 0;
-    if (!read_all(std::string_view(text).substr(begin, end - begin), seed) || seed < 0 || seeds.size() == 1024) {
-      fail(option, "up to 1024 whole numbers from 0 with commas between, such as 1,2,3", text);
+    if (!read_all(std::string_view(text).substr(begin, end - begin), seed) || seed < 0 ||
+        seeds.size() == limits::kMaxPictures) {
+      refuse_value(
+          option,
+          "up to " + std::to_string(limits::kMaxPictures) + " whole numbers from 0 with commas between, such as 1,2,3",
+          text);
     }
     seeds.push_back(static_cast<uint64_t>(seed));
     begin = end + 1;

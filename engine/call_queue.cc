@@ -5,6 +5,7 @@
 #include <exception>
 #include <system_error>
 
+#include "base/refuse.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
 
@@ -22,8 +23,8 @@ CallQueue::CallQueue() {
   try {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error& e) {
-    throw Error(ErrorCode::memory, std::string("expected a thread to compute on, found none (") + e.what() +
-                                       "); end other programs, or raise the limit (ulimit -u)");
+    refuse(ErrorCode::memory, "", "a thread to compute on", std::string("none (") + e.what() + ")",
+           "end other programs, or raise the limit (ulimit -u)");
   }
 }
 
@@ -58,9 +59,8 @@ void CallQueue::work() {
 
 void CallQueue::run(const std::function<void()>& call, const CancelToken* cancel) {
   if (std::this_thread::get_id() == thread_.get_id()) {
-    throw Error(ErrorCode::usage,
-                "expected a call from outside, found one from a callback of the same pipeline; call it after the "
-                "callback's return");
+    refuse(ErrorCode::usage, "", "a call from outside", "one from a callback of the same pipeline",
+           "call it after the callback's return");
   }
   Job job{call};
   {

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const fs::path& file, const std::string& reason) {
+[[noreturn]] void refuse_to_read(const fs::path& file, const std::string& reason) {
   throw Error(ErrorCode::model, file.string() + ": can't be read (" + reason + "); is the checkpoint complete?");
 }
 
@@ -37,16 +37,16 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 void add_file(Sha256* hash, const fs::path& file) {
   constexpr uint64_t head = 1 << 20;
   constexpr uint64_t sample = 4096;
-  if (!fs::is_regular_file(file)) fail(file, "no file");
+  if (!fs::is_regular_file(file)) refuse_to_read(file, "no file");
   const uint64_t size = fs::file_size(file);
   hash->add(std::to_string(size) + "\n");
   std::ifstream in(file, std::ios::binary);
-  if (!in) fail(file, std::strerror(errno));
+  if (!in) refuse_to_read(file, std::strerror(errno));
   std::vector<char> part(head);
   const auto add = [&](uint64_t at, uint64_t length) {
     in.seekg(static_cast<std::streamoff>(at));
     in.read(part.data(), static_cast<std::streamsize>(length));
-    if (static_cast<uint64_t>(in.gcount()) != length) fail(file, "it ends early");
+    if (static_cast<uint64_t>(in.gcount()) != length) refuse_to_read(file, "it ends early");
     hash->add({reinterpret_cast<const uint8_t*>(part.data()), static_cast<size_t>(in.gcount())});
   };
   add(0, std::min(size, head));
@@ -69,7 +69,7 @@ std::string hash_of(const CheckpointName& name) {
     }
     return hash.hex();
   } catch (const fs::filesystem_error& e) {
-    fail(e.path1().empty() ? name.folder : e.path1(), e.code().message());
+    refuse_to_read(e.path1().empty() ? name.folder : e.path1(), e.code().message());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "base/refuse.h"
 #include "engine/boundary.h"
 #include "engine/device/device.h"
 #include "engine/device/trust/kernel_check.h"
@@ -13,15 +14,14 @@ namespace {
 
 at::Device open_gpu(const std::string& name) {
   if ((name == "auto" || name == "cuda" || name == "cuda:0") && cuda_devices().empty()) {
-    throw Error(ErrorCode::device,
-                "our CUDA kernels: expected an NVIDIA GPU with its driver, found none; install the driver and run "
-                "third_party/install.sh; without a GPU glm-image generate draws on the CPU");
+    refuse(ErrorCode::device, "our CUDA kernels", "an NVIDIA GPU with its driver", "none",
+           "install the driver and run third_party/install.sh; without a GPU glm-image generate draws on the CPU");
   }
   std::string note;
   const at::Device device = open_device(name, &note);
   if (device.is_cpu()) {
-    throw Error(ErrorCode::device, "our CUDA kernels: expected a GPU, found --device " + name +
-                                       (note.empty() ? "" : "; " + note) + "; glm-image devices lists what there is");
+    refuse(ErrorCode::device, "our CUDA kernels", "a GPU", "--device " + name + (note.empty() ? "" : "; " + note),
+           "glm-image devices lists what there is");
   }
   return device;
 }

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "base/cpu_count.h"
+#include "base/limits.h"
+#include "base/refuse.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
 #include "engine/checkpoint/dtype.h"
@@ -22,8 +24,8 @@ namespace fs = std::filesystem;
 struct Pipeline::Engine {
   Engine(const fs::path& checkpoint, const LoadOptions& options)
       : threads(options.threads > 0 ? options.threads : cpu_count()) {
-    if (options.threads < 0 || options.threads > 1024) {
-      throw Error(ErrorCode::usage, "threads: expected 0 to 1024, found " + std::to_string(options.threads));
+    if (options.threads < 0 || options.threads > limits::kMaxThreads) {
+      refuse("threads", "0 to 1024", std::to_string(options.threads));
     }
     queue.run([&] { load(checkpoint, options); }, options.cancel);
   }
@@ -126,7 +128,7 @@ Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 // A call keeps it: the pipeline may go meanwhile, in a callback for example.
 std::shared_ptr<Pipeline::Engine> Pipeline::engine() const {
   if (engine_ != nullptr) return engine_;
-  throw Error(ErrorCode::usage, "expected a pipeline with a checkpoint, found one that was moved from");
+  refuse("", "a pipeline with a checkpoint", "one that was moved from");
 }
 
 const std::vector<std::string>& Pipeline::warnings() const {

@@ -10,7 +10,7 @@
 namespace glm {
 
 // An explicit generator: the default one opens /dev/urandom and is global.
-CpuRandom::CpuRandom(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
+CpuRandom::CpuRandom(uint64_t seed) : generator_(new_generator(at::kCPU, seed)) {}
 
 at::Tensor CpuRandom::normal(at::IntArrayRef shape, at::ScalarType dtype) {
   return at::randn(shape, generator_, at::TensorOptions(dtype));
@@ -69,6 +69,13 @@ at::Tensor RandomNumbers::normal(at::IntArrayRef shape, at::ScalarType dtype) {
 
 at::Tensor RandomNumbers::exponential(at::IntArrayRef shape) {
   return std::visit([&](auto& stream) { return stream.exponential(shape); }, stream_);
+}
+
+at::Generator new_generator(at::Device device, uint64_t seed) {
+  if (device.is_cpu()) return at::make_generator<at::CPUGeneratorImpl>(seed);
+  at::Generator own = at::detail::getCUDAHooks().getNewGenerator(device.index());
+  own.set_current_seed(seed);
+  return own;
 }
 
 }  // namespace glm

@@ -55,4 +55,8 @@ class RandomNumbers {
   Stream stream_;
 };
 
+// A generator of torch's own for a device, which nobody else draws from. Throws c10::Error when there is no such
+// device.
+at::Generator new_generator(at::Device device, uint64_t seed);
+
 }  // namespace glm

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/atomic_file.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "pictures/encoders.h"
 
@@ -32,9 +33,8 @@ T* allocated(T* object) {
 std::vector<uint8_t> exif_of(const std::string& about) {
   if (about.empty()) return {};
   if (about.size() > kMostExifText) {
-    throw Error(ErrorCode::usage, "expected at most " + std::to_string(kMostExifText) +
-                                      " bytes of metadata for JPEG and WebP, found " + std::to_string(about.size()) +
-                                      "; write a PNG, or no metadata");
+    refuse(ErrorCode::usage, "", "at most " + std::to_string(kMostExifText) + " bytes of metadata for JPEG and WebP",
+           std::to_string(about.size()), "write a PNG, or no metadata");
   }
   const Exif exif(allocated(exif_data_new()));
   exif_data_set_byte_order(exif.get(), EXIF_BYTE_ORDER_INTEL);
@@ -73,12 +73,12 @@ void check(const Image& image, int quality) {
   const auto side_fits = [](int64_t side) { return side >= 1 && side <= 16383; };  // WebP's limit
   if (!side_fits(image.width) || !side_fits(image.height) ||
       image.rgb.size() != static_cast<size_t>(3 * image.width * image.height)) {
-    throw Error(ErrorCode::usage, "expected a picture of 1 to 16383 pixels a side with 3 bytes for each, found " +
-                                      std::to_string(image.width) + "x" + std::to_string(image.height) + " with " +
-                                      std::to_string(image.rgb.size()) + " bytes");
+    refuse("", "a picture of 1 to 16383 pixels a side with 3 bytes for each",
+           std::to_string(image.width) + "x" + std::to_string(image.height) + " with " +
+               std::to_string(image.rgb.size()) + " bytes");
   }
   if (quality < 1 || quality > 100) {
-    throw Error(ErrorCode::usage, "quality: expected 1 to 100, found " + std::to_string(quality));
+    refuse("quality", "1 to 100", std::to_string(quality));
   }
 }
 
@@ -87,7 +87,7 @@ auto with_memory(Call call) {
   try {
     return call();
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::memory, "expected memory for a picture's file, found too little; end other programs");
+    refuse(ErrorCode::memory, "", "memory for a picture's file", "too little", "end other programs");
   }
 }
 

@@ -1,26 +1,16 @@
-#include <cstdio>
-// needs <cstdio>
-#include <jpeglib.h>
-// needs jpeglib.h
-#include <jerror.h>
-
-#include <csetjmp>
 #include <cstdlib>
 #include <new>
 
 #include "glm/error.h"
 #include "pictures/encoders.h"
+#include "pictures/libjpeg.h"
 
 namespace glm {
 namespace {
 
-// libjpeg reports errors by error_exit, which may not return: a jump, as nothing is thrown through it.
 struct JpegWriter {
   jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  jmp_buf place{};
-  bool no_memory = false;
-  char message[JMSG_LENGTH_MAX] = {};
+  JpegErrors errors;
   unsigned char* bytes = nullptr;
   unsigned long size = 0;
 
@@ -30,16 +20,8 @@ struct JpegWriter {
   }
 };
 
-[[noreturn]] void on_error(j_common_ptr info) {
-  auto* self = static_cast<JpegWriter*>(info->client_data);
-  self->no_memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
-  info->err->format_message(info, self->message);
-  longjmp(self->place, 1);
-}
-
-// Left by a jump in the middle, so that it makes no object with a destructor.
-bool write(JpegWriter* w, const Image& image, int quality, std::span<const uint8_t> exif) {
-  if (setjmp(w->place) != 0) return false;
+// Makes no object with a destructor: JpegErrors::run.
+void write(JpegWriter* w, const Image& image, int quality, std::span<const uint8_t> exif) {
   jpeg_create_compress(&w->info);
   jpeg_mem_dest(&w->info, &w->bytes, &w->size);
   w->info.image_width = static_cast<JDIMENSION>(image.width);
@@ -58,20 +40,16 @@ bool write(JpegWriter* w, const Image& image, int quality, std::span<const uint8
     jpeg_write_scanlines(&w->info, &row, 1);
   }
   jpeg_finish_compress(&w->info);
-  return true;
 }
 
 }  // namespace
 
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality, std::span<const uint8_t> exif) {
   JpegWriter writer;
-  writer.info.err = jpeg_std_error(&writer.errors);
-  writer.errors.error_exit = on_error;
-  writer.errors.emit_message = [](j_common_ptr, int) {};
-  writer.info.client_data = &writer;
-  const bool good = write(&writer, image, quality, exif);
-  if (writer.no_memory) throw std::bad_alloc();
-  if (!good) throw Error(ErrorCode::internal, std::string("libjpeg: ") + writer.message);
+  writer.errors.connect(reinterpret_cast<j_common_ptr>(&writer.info));
+  const bool good = writer.errors.run([&] { write(&writer, image, quality, exif); });
+  if (writer.errors.no_memory) throw std::bad_alloc();
+  if (!good) throw Error(ErrorCode::internal, std::string("libjpeg: ") + writer.errors.message);
   return {writer.bytes, writer.bytes + writer.size};
 }
 

@@ -1,31 +1,22 @@
-#include <png.h>
-
-#include <csetjmp>
 #include <cstring>
 #include <new>
 
 #include "glm/error.h"
 #include "pictures/encoders.h"
+#include "pictures/libpng.h"
 
 namespace glm {
 namespace {
 
 constexpr const char* kKeyword = "glm-image";
 
-// Where libpng's bytes go to and come from. Nothing is thrown through libpng: its errors are jumps.
+// Where libpng's bytes go to and come from.
 struct Stream {
   std::vector<uint8_t> written;
   std::span<const uint8_t> left;
   bool no_memory = false;
-  char message[160] = {};
+  PngErrors errors;
 };
-
-void on_error(png_structp png, png_const_charp message) {
-  auto* stream = static_cast<Stream*>(png_get_error_ptr(png));
-  std::strncpy(stream->message, message, sizeof stream->message - 1);
-  png_longjmp(png, 1);
-}
-void on_warning(png_structp, png_const_charp) {}
 
 void write(png_structp png, png_bytep bytes, size_t size) {
   auto* stream = static_cast<Stream*>(png_get_io_ptr(png));
@@ -45,14 +36,6 @@ void read(png_structp png, png_bytep to, size_t size) {
   stream->left = stream->left.subspan(size);
 }
 
-// Left by a jump in `body`, which therefore makes no object with a destructor.
-template <typename Body>
-bool run(png_structp png, Body&& body) {
-  if (setjmp(png_jmpbuf(png)) != 0) return false;
-  body();
-  return true;
-}
-
 png_text text_of(const char* keyword, const std::string& value) {
   png_text text{};
   text.compression = PNG_ITXT_COMPRESSION_NONE;
@@ -69,10 +52,10 @@ std::vector<uint8_t> encode_png(const Image& image, const PictureText& text) {
   std::vector<png_text> texts;
   if (!text.parameters.empty()) texts.push_back(text_of("parameters", text.parameters));
   if (!text.about.empty()) texts.push_back(text_of(kKeyword, text.about));
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &stream, on_error, on_warning);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &stream.errors, on_png_error, on_png_warning);
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
   const bool good =
-      info != nullptr && run(png, [&] {
+      info != nullptr && run_png(png, [&] {
         png_set_write_fn(png, &stream, write, [](png_structp) {});
         png_set_IHDR(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8,
                      PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -84,8 +67,8 @@ std::vector<uint8_t> encode_png(const Image& image, const PictureText& text) {
         png_write_end(png, nullptr);
       });
   png_destroy_write_struct(&png, &info);
-  if (stream.no_memory || (!good && stream.message[0] == 0)) throw std::bad_alloc();
-  if (!good) throw Error(ErrorCode::internal, std::string("libpng: ") + stream.message);
+  if (stream.no_memory || (!good && stream.errors.message[0] == 0)) throw std::bad_alloc();
+  if (!good) throw Error(ErrorCode::internal, std::string("libpng: ") + stream.errors.message);
   return std::move(stream.written);
 }
 
@@ -93,11 +76,11 @@ std::string about_in_png(std::span<const uint8_t> bytes) {
   Stream stream;
   stream.left = bytes;
   std::string about;
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &stream, on_error, on_warning);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &stream.errors, on_png_error, on_png_warning);
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
   png_textp texts = nullptr;
   int count = 0;
-  const bool good = info != nullptr && run(png, [&] {
+  const bool good = info != nullptr && run_png(png, [&] {
                       png_set_read_fn(png, &stream, read);
                       png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
                       png_set_chunk_malloc_max(png, 4 << 20);

@@ -1,10 +1,11 @@
 #include "glm/picture_file.h"
 
 #include <algorithm>
-#include <fstream>
 #include <new>
 #include <string_view>
 
+#include "base/read_file.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "pictures/raster.h"
 
@@ -12,7 +13,7 @@ namespace glm {
 namespace {
 
 // A picture of the most pixels takes this much uncompressed, with 4 channels and some room for its header.
-constexpr uintmax_t kLargestFile = 4 * uintmax_t{kMostPicturePixels} + (uintmax_t{16} << 20);
+constexpr uint64_t kLargestFile = 4 * uint64_t{kMostPicturePixels} + (uint64_t{16} << 20);
 
 bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
   if (bytes.size() < signature.size()) return false;
@@ -20,10 +21,14 @@ bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
                     [](char c, uint8_t byte) { return static_cast<uint8_t>(c) == byte; });
 }
 
-void check_file_size(uintmax_t size) {
+void check_file_size(uint64_t size) {
   if (size <= kLargestFile) return;
-  refuse_picture("expected a file of at most " + std::to_string(kLargestFile) + " bytes, found " +
-                 std::to_string(size) + "; save the picture as PNG or JPEG");
+  refuse(ErrorCode::usage, "", "a file of at most " + std::to_string(kLargestFile) + " bytes", std::to_string(size),
+         "save the picture as PNG or JPEG");
+}
+
+[[noreturn]] void refuse_memory() {
+  refuse(ErrorCode::memory, "", "memory for a picture", "too little", "take a smaller one");
 }
 
 Raster read_raster(std::span<const uint8_t> bytes) {
@@ -33,7 +38,7 @@ Raster read_raster(std::span<const uint8_t> bytes) {
   if (begins(bytes, "RIFF") && bytes.size() >= 8 && begins(bytes.subspan(8), "WEBP")) return read_webp(bytes);
   if (begins(bytes, "GIF87a") || begins(bytes, "GIF89a")) return read_gif(bytes);
   if (begins(bytes, "BM")) return read_bmp(bytes);
-  refuse_picture("expected a PNG, JPEG, WebP, BMP or GIF, found another kind of file; save the picture as PNG");
+  refuse(ErrorCode::usage, "", "a PNG, JPEG, WebP, BMP or GIF", "another kind of file", "save the picture as PNG");
 }
 
 }  // namespace
@@ -42,27 +47,24 @@ Image decode_picture(std::span<const uint8_t> bytes) {
   try {
     return to_srgb(read_raster(bytes));
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::memory, "expected memory for a picture, found too little; take a smaller one");
+    refuse_memory();
   }
 }
 
 Image read_picture(const std::filesystem::path& file) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(file, error);  // an error for what is no regular file
-  std::ifstream in;
-  if (!error) in.open(file, std::ios::binary);  // a pipe would be waited for
-  if (error || !in) {
-    throw Error(ErrorCode::io,
-                file.string() + ": expected a picture to read, found no readable file; check its name and rights");
+  const FileContents contents = [&] {
+    try {
+      return read_whole_file(file, kLargestFile);
+    } catch (const std::bad_alloc&) {
+      refuse_memory();
+    }
+  }();
+  if (contents.problem == FileContents::Problem::missing || contents.problem == FileContents::Problem::unreadable) {
+    refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file", "check its name and rights");
   }
   try {
-    check_file_size(size);
-    std::vector<uint8_t> bytes(static_cast<size_t>(size));
-    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (in.gcount() != static_cast<std::streamsize>(bytes.size())) {
-      throw Error(ErrorCode::io, "can't be read to its end; check the disk");
-    }
-    return decode_picture(bytes);
+    check_file_size(contents.size);
+    return decode_picture({reinterpret_cast<const uint8_t*>(contents.bytes.data()), contents.bytes.size()});
   } catch (const Error& e) {
     throw Error(e.code(), file.string() + ": " + e.what());
   }

@@ -18,12 +18,8 @@ int64_t channels(Raster::Kind kind) {
   }
 }
 
-void refuse_picture(const std::string& message) {
-  throw Error(ErrorCode::usage, message);
-}
-
 void check_picture_size(int64_t width, int64_t height) {
-  if (const std::string problem = size_problem(width, height); !problem.empty()) refuse_picture(problem);
+  if (const std::string problem = size_problem(width, height); !problem.empty()) throw Error(ErrorCode::usage, problem);
 }
 
 void allocate(Raster* raster) {

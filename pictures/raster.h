@@ -29,9 +29,7 @@ inline int64_t bytes_of(const Raster& raster) {
 // What a decoder may hold with the samples that it writes. Few kinds of file need more, in the largest pictures.
 inline constexpr int64_t kMostDecodingBytes = int64_t{240} << 20;
 
-// Refuses the picture: Error(usage) with this message.
-[[noreturn]] void refuse_picture(const std::string& message);
-// Refuses one whose sides have a problem (picture_size.h).
+// Refuses a picture whose sides have a problem (picture_size.h): Error(usage).
 void check_picture_size(int64_t width, int64_t height);
 // Sizes `samples` for kind, width and height, which are checked first.
 void allocate(Raster* raster);

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/refuse.h"
 #include "pictures/raster.h"
 
 #define STB_IMAGE_IMPLEMENTATION
@@ -36,7 +37,7 @@ constexpr uint32_t kBitFields = 3;
 
 Header read_header(std::span<const uint8_t> bytes) {
   const auto refuse_short = [] {
-    refuse_picture("BMP: expected a header, found too few bytes; get the picture again");
+    refuse(ErrorCode::usage, "BMP", "a header", "too few bytes", "get the picture again");
   };
   if (bytes.size() < kFileHeader + kCoreHeader) refuse_short();
   Header header;
@@ -61,14 +62,14 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
   const Header header = read_header(bytes);
   check_picture_size(header.width, header.height);
   if (header.compression != kUncompressed && header.compression != kBitFields) {
-    refuse_picture("BMP: expected uncompressed pixels, found compression " + std::to_string(header.compression) +
-                   "; save the picture as PNG");
+    refuse(ErrorCode::usage, "BMP", "uncompressed pixels", "compression " + std::to_string(header.compression),
+           "save the picture as PNG");
   }
   // stb_image reads zeros behind the end.
   const int64_t row = (header.width * header.bits + 31) / 32 * 4;
   const auto size = static_cast<int64_t>(bytes.size());
   if (header.pixels_at + row * (header.height - 1) + (header.width * header.bits + 7) / 8 > size) {
-    refuse_picture("BMP: expected a whole file, found one that ends early; get the picture again");
+    refuse(ErrorCode::usage, "BMP", "a whole file", "one that ends early", "get the picture again");
   }
   int width = 0;
   int height = 0;
@@ -78,7 +79,7 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
       stbi_load_from_memory(bytes.data(), static_cast<int>(size), &width, &height, &found, asked), stbi_image_free);
   const int step = asked == 0 ? found : asked;
   if (pixels == nullptr || width != header.width || height != header.height || step < 3 || step > 4) {
-    refuse_picture("BMP: expected 1, 4, 8, 16, 24 or 32 bits a pixel in a valid file, found another; save it as PNG");
+    refuse(ErrorCode::usage, "BMP", "1, 4, 8, 16, 24 or 32 bits a pixel in a valid file", "another", "save it as PNG");
   }
   Raster raster;
   raster.kind = step == 4 ? Raster::Kind::rgba : Raster::Kind::rgb;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/refuse.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -14,7 +15,7 @@ struct Close {
 using Gif = std::unique_ptr<GifFileType, Close>;
 
 [[noreturn]] void refuse_broken() {
-  refuse_picture("GIF: expected a whole and valid file, found a broken or shortened one; get the picture again");
+  refuse(ErrorCode::usage, "GIF", "a whole and valid file", "a broken or shortened one", "get the picture again");
 }
 void check(int result) {
   if (result != GIF_OK) refuse_broken();

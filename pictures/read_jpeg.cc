@@ -1,15 +1,10 @@
-#include <cstdio>
-// needs <cstdio>
-#include <jpeglib.h>
-// needs jpeglib.h
-#include <jerror.h>
-
 #include <algorithm>
 #include <array>
-#include <csetjmp>
 #include <cstring>
 #include <string_view>
 
+#include "base/refuse.h"
+#include "pictures/libjpeg.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -22,14 +17,11 @@ constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
 constexpr std::string_view kExif("Exif\0\0", 6);
 constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
 
-// libjpeg reports errors by error_exit, which may not return: a jump, as nothing is thrown through it.
 struct JpegReader {
   jpeg_decompress_struct info{};
-  jpeg_error_mgr errors{};
+  JpegErrors errors;
   jpeg_source_mgr source{};
   jpeg_progress_mgr progress{};
-  jmp_buf place{};
-  char message[JMSG_LENGTH_MAX] = {};
   bool ended = false;  // the bytes did
   bool cut = false;    // in the middle of a scan
   int orientation = 1;
@@ -41,31 +33,17 @@ struct JpegReader {
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  // Runs `body`, which libjpeg may leave by a jump: it makes no object with a destructor.
+  // Runs `body`, or refuses the picture with what libjpeg says: JpegErrors::run.
   template <typename Body>
   void run(Body&& body) {
-    if (setjmp(place) == 0) {
-      body(&info);
-      return;
-    }
-    refuse_picture(std::string("JPEG: expected a valid file, found an error (") + message +
-                   "); save the picture again");
+    if (errors.run([&] { body(&info); })) return;
+    refuse(ErrorCode::usage, "JPEG", "a valid file", std::string("an error (") + errors.message + ")",
+           "save the picture again");
   }
 
   void take_segment(int marker, std::span<const uint8_t> contents);
   static JpegReader* of(j_common_ptr info) { return static_cast<JpegReader*>(info->client_data); }
-  [[noreturn]] void jump(const char* why) {
-    std::snprintf(message, sizeof message, "%s", why);
-    longjmp(place, 1);
-  }
 };
-
-[[noreturn]] void on_error(j_common_ptr info) {
-  JpegReader* self = JpegReader::of(info);
-  if (info->err->msg_code == JERR_NO_BACKING_STORE) self->jump("its progressive scans need too much memory");
-  info->err->format_message(info, self->message);
-  longjmp(self->place, 1);
-}
 
 void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;
@@ -75,7 +53,7 @@ void on_message(j_common_ptr info, int level) {
 
 void on_scan(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
-    JpegReader::of(info)->jump("more scans than pictures have");
+    JpegReader::of(info)->errors.jump("more scans than pictures have");
   }
 }
 
@@ -120,9 +98,8 @@ void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
 }
 
 JpegReader::JpegReader(std::span<const uint8_t> bytes) {
-  info.err = jpeg_std_error(&errors);
-  errors.error_exit = on_error;
-  errors.emit_message = on_message;
+  errors.connect(reinterpret_cast<j_common_ptr>(&info));
+  errors.manager.emit_message = on_message;
   info.client_data = this;
   run([&](j_decompress_ptr jpeg) { jpeg_create_decompress(jpeg); });
   info.src = &source;
@@ -151,8 +128,8 @@ Raster::Kind kind_of(jpeg_decompress_struct* info) {
       info->out_color_space = JCS_CMYK;
       return Raster::Kind::inverted_cmyk;  // as Adobe's programs write it, and PIL takes all of them
     default:
-      refuse_picture("JPEG: expected 1, 3 or 4 channels, found " + std::to_string(info->num_components) +
-                     "; save the picture as RGB");
+      refuse(ErrorCode::usage, "JPEG", "1, 3 or 4 channels", std::to_string(info->num_components),
+             "save the picture as RGB");
   }
 }
 
@@ -197,7 +174,7 @@ Raster read_jpeg(std::span<const uint8_t> bytes) {
   });
   // An end marker alone may be missing. An arithmetic decoder doesn't tell.
   if (reader.ended && (reader.cut || reader.info.arith_code != 0)) {
-    refuse_picture("JPEG: expected a whole file, found one that ends early; get the picture again");
+    refuse(ErrorCode::usage, "JPEG", "a whole file", "one that ends early", "get the picture again");
   }
   return raster;
 }

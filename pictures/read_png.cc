@@ -1,41 +1,35 @@
-#include <png.h>
-
-#include <csetjmp>
-#include <cstdio>
 #include <cstring>
 
+#include "base/refuse.h"
+#include "pictures/libpng.h"
 #include "pictures/raster.h"
 
 namespace glm {
 namespace {
 
-// libpng reports errors by a jump to the last setjmp; nothing is thrown through it.
 class PngReader {
  public:
   explicit PngReader(std::span<const uint8_t> bytes) : rest_(bytes) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors_, on_png_error, on_png_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
-      refuse_picture("PNG: expected a libpng of version " PNG_LIBPNG_VER_STRING ", found another; rebuild the program");
+      refuse(ErrorCode::usage, "PNG", "a libpng of version " PNG_LIBPNG_VER_STRING, "another", "rebuild the program");
     }
   }
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
 
-  // Runs `body`, which libpng may leave by a jump: it makes no object with a destructor.
   template <typename Body>
   bool run(Body&& body) {
-    if (setjmp(png_jmpbuf(png_)) != 0) return false;
-    body(png_, info_);
-    return true;
+    return run_png(png_, [&] { body(png_, info_); });
   }
   template <typename Body>
   void run_or_refuse(Body&& body) {
     if (!run(body)) {
-      refuse_picture(std::string("PNG: expected a whole and valid file, found an error (") + message_ +
-                     "); save the picture again");
+      refuse(ErrorCode::usage, "PNG", "a whole and valid file", std::string("an error (") + errors_.message + ")",
+             "save the picture again");
     }
   }
 
@@ -52,19 +46,12 @@ class PngReader {
   }
 
  private:
-  static void on_error(png_structp png, png_const_charp message) {
-    auto* self = static_cast<PngReader*>(png_get_error_ptr(png));
-    std::snprintf(self->message_, sizeof self->message_, "%s", message);
-    png_longjmp(png, 1);
-  }
-  static void on_warning(png_structp, png_const_charp) {}
-
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::span<const uint8_t> rest_;
   bool is_last_row_ = false;
   size_t last_row_budget_ = 128 << 10;  // bytes of the file: more than a row of 8192 pixels takes
-  char message_[160] = {};
+  PngErrors errors_;
 };
 
 constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";

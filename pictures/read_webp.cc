@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "base/refuse.h"
+#include "base/text.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -11,7 +13,7 @@ namespace {
 constexpr int kLossless = 2;  // WebPBitstreamFeatures.format; its decoder holds 4 bytes a pixel besides the result
 
 [[noreturn]] void refuse_broken() {
-  refuse_picture("WebP: expected a whole and valid file, found a broken or shortened one; get the picture again");
+  refuse(ErrorCode::usage, "WebP", "a whole and valid file", "a broken or shortened one", "get the picture again");
 }
 
 // The contents of the first chunk of this name, or nothing.
@@ -41,9 +43,8 @@ void read_first_frame(const WebPDemuxer* demuxer, Raster* raster) {
   raster->kind = features.has_alpha != 0 || !covers ? Raster::Kind::rgba : Raster::Kind::rgb;
   if (features.format == kLossless &&
       int64_t{4} * frame.width * frame.height + bytes_of(*raster) > kMostDecodingBytes) {
-    refuse_picture("WebP: expected fewer pixels of a lossless picture with transparency, found " +
-                   std::to_string(raster->width) + "x" + std::to_string(raster->height) +
-                   ", which take too much memory; save it as PNG");
+    refuse(ErrorCode::usage, "WebP", "fewer pixels of a lossless picture with transparency",
+           size_text(raster->width, raster->height) + ", which take too much memory", "save it as PNG");
   }
   allocate(raster);
   const int64_t step = channels(raster->kind);

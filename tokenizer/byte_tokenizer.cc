@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "tokenizer/utf8.h"
 
@@ -16,43 +17,52 @@ namespace {
 
 constexpr int64_t kByteOffset = 3;  // Upstream: self.offset, the number of tokens before the bytes
 
-[[noreturn]] void refuse(const std::string& place, const std::string& expected) {
-  throw Error(ErrorCode::model,
-              place + ": expected " + expected + "; save the tokenizer again with transformers' ByT5Tokenizer");
+// found: what stands there, or null for nothing.
+[[noreturn]] void refuse_entry(const std::string& place, const std::string& expected, const json* found) {
+  refuse(ErrorCode::model, place, expected, found == nullptr ? "nothing" : json_text(*found).substr(0, 80),
+         "save the tokenizer again with transformers' ByT5Tokenizer");
+}
+
+// The entry of this name, or null. value: an object
+const json* entry_of(const json& value, const char* key) {
+  const auto it = value.find(key);
+  return it == value.end() ? nullptr : &*it;
 }
 
 bool read_flag(const json& token, const char* key, const std::string& place) {
-  const auto it = token.find(key);
-  if (it == token.end() || !it->is_boolean()) refuse(place + " " + key, "true or false");
-  return it->get<bool>();
+  const json* flag = entry_of(token, key);
+  if (flag == nullptr || !flag->is_boolean()) refuse_entry(place + " " + key, "true or false", flag);
+  return flag->get<bool>();
 }
 
 AddedToken read_special(const std::string& key, const json& value, const std::string& place) {
   AddedToken token;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token.id);
   if (error != std::errc() || end != key.data() + key.size() || token.id < 0 || token.id > INT32_MAX) {
-    refuse(place, "a token id as the key");
+    const json found = key;
+    refuse_entry(place, "a token id as the key", &found);
   }
-  if (!value.is_object() || !value.contains("content") || !value["content"].is_string() || value["content"].empty() ||
-      value["content"].get_ref<const std::string&>().empty()) {
-    refuse(place + " content", "a text");
+  const json* content = value.is_object() ? entry_of(value, "content") : nullptr;
+  if (content == nullptr || !content->is_string() || content->get_ref<const std::string&>().empty()) {
+    refuse_entry(place + " content", "a text", content);
   }
-  token.content = value["content"].get<std::string>();
+  token.content = content->get<std::string>();
   token.lstrip = read_flag(value, "lstrip", place);
   token.rstrip = read_flag(value, "rstrip", place);
-  if (read_flag(value, "single_word", place)) refuse(place + " single_word", "false");
+  if (read_flag(value, "single_word", place))
+    refuse_entry(place + " single_word", "false", entry_of(value, "single_word"));
   return token;
 }
 
 std::vector<AddedToken> read_specials(const json& config, const std::string& source) {
-  const auto list = config.find("added_tokens_decoder");
-  if (list == config.end() || !list->is_object()) refuse(source + ": added_tokens_decoder", "an object");
+  const json* list = entry_of(config, "added_tokens_decoder");
+  if (list == nullptr || !list->is_object()) refuse_entry(source + ": added_tokens_decoder", "an object", list);
   std::vector<AddedToken> tokens;
   std::set<std::string> contents;
   for (const auto& [key, value] : list->items()) {
     tokens.push_back(read_special(key, value, source + ": added_tokens_decoder " + key));
     if (!contents.insert(tokens.back().content).second) {
-      refuse(source + ": added_tokens_decoder " + key, "a text of its own");
+      refuse_entry(source + ": added_tokens_decoder " + key, "a text of its own", entry_of(value, "content"));
     }
   }
   return tokens;
@@ -60,7 +70,7 @@ std::vector<AddedToken> read_specials(const json& config, const std::string& sou
 
 json read_config(const std::filesystem::path& file) {
   json config = read_json(file);
-  if (!config.is_object()) refuse(file.string(), "an object");
+  if (!config.is_object()) refuse_entry(file.string(), "an object", &config);
   return config;
 }
 
@@ -69,7 +79,7 @@ int64_t special_id(const AddedTokenFinder& specials, std::string_view content, c
   for (const AddedToken& token : specials.tokens()) {
     if (token.content == content) return token.id;
   }
-  refuse(source + ": added_tokens_decoder", "an entry for \"" + std::string(content) + '"');
+  refuse_entry(source + ": added_tokens_decoder", "an entry for \"" + std::string(content) + '"', nullptr);
 }
 
 }  // namespace
@@ -80,7 +90,7 @@ ByteTokenizer::ByteTokenizer(const std::filesystem::path& tokenizer_config_json)
       end_id_(special_id(specials_, "</s>", tokenizer_config_json.string())) {}
 
 std::vector<int64_t> ByteTokenizer::encode(std::string_view text, size_t max_length, bool parse_special) const {
-  if (max_length < 1) throw Error(ErrorCode::usage, "expected room for at least 1 glyph token, found 0");
+  if (max_length < 1) refuse("", "room for at least 1 glyph token", "0");
   const std::string repaired = repair_utf8(text);
   std::vector<int64_t> ids;
   const auto append_bytes = [&](std::string_view stretch) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -26,8 +27,8 @@ std::string read_token(const nlohmann::json& config, const char* key, const std:
   const nlohmann::json* value = it == config.end() ? nullptr : &*it;
   if (value && value->is_object() && value->contains("content")) value = &(*value)["content"];
   if (!value || !value->is_string() || value->get_ref<const std::string&>().empty()) {
-    throw Error(ErrorCode::model, source + ": expected a token as \"" + key + "\", found " +
-                                      (value ? value->dump() : "nothing") + "; is this the processor's file?");
+    refuse(ErrorCode::model, source, std::string("a token as \"") + key + "\"", (value ? value->dump() : "nothing"),
+           "is this the processor's file?");
   }
   return value->get<std::string>();
 }
@@ -43,7 +44,7 @@ Grid preview_grid(Grid target) {
 LayoutTokens read_layout_tokens(const std::filesystem::path& processor_tokenizer_config_json) {
   const auto config = read_json(processor_tokenizer_config_json);
   const std::string source = processor_tokenizer_config_json.string();
-  if (!config.is_object()) throw Error(ErrorCode::model, source + ": expected an object");
+  if (!config.is_object()) refuse(ErrorCode::model, source, "an object", "another JSON");
   return {read_token(config, "grid_bos_token", source), read_token(config, "grid_eos_token", source),
           read_token(config, "bos_token", source), read_token(config, "eos_token", source),
           read_token(config, "image_token", source)};

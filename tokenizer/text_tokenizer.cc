@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_model.h"
@@ -100,8 +101,8 @@ int64_t TextTokenizer::id_of(std::string_view token) const {
   }
   const auto it = parts_->vocabulary.find(std::string(token));
   if (it == parts_->vocabulary.end()) {
-    throw Error(ErrorCode::model, parts_->source + ": expected a token \"" + std::string(token) +
-                                      "\", found none; is this file from the same checkpoint?");
+    refuse(ErrorCode::model, parts_->source, "a token \"" + std::string(token) + "\"", "none",
+           "is this file from the same checkpoint?");
   }
   return it->second;
 }

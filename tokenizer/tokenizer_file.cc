@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/json.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "tokenizer/utf8.h"
 
@@ -31,8 +32,7 @@ class Node {
   [[noreturn]] void refuse(const std::string& expected) const {
     std::string found = value_ ? json_text(*value_) : "nothing";
     if (found.size() > 80) found = repair_utf8(found.substr(0, 80)) + "…";
-    throw Error(ErrorCode::model, place_ + ": expected " + expected + ", found " + found +
-                                      "; only byte-level BPE as in GLM-Image is supported");
+    glm::refuse(ErrorCode::model, place_, expected, found, "only byte-level BPE as in GLM-Image is supported");
   }
   Node operator[](const char* key) const {
     if (!value_ || !value_->is_object()) refuse("an object");

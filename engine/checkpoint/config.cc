@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
-#include "glm/error.h"
+#include "base/limits.h"
+#include "base/refuse.h"
 
 namespace glm {
 
@@ -62,8 +63,7 @@ class Section {
   }
 
   [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
-    throw Error(ErrorCode::model, file_ + ": " + (key.empty() ? "" : key + ": ") + "expected " + expected + ", found " +
-                                      json_text(found).substr(0, 200));
+    refuse(ErrorCode::model, file_ + (key.empty() ? "" : ": " + key), expected, json_text(found).substr(0, 200));
   }
 
   bool has(const std::string& key) const { return content_.contains(key) && !content_[key].is_null(); }
@@ -185,9 +185,9 @@ GenerationConfig generation_config(const Section& model, const Section& text, co
                      .image_token = model.number("image_token_id", 0, last_id),
                      .codebook = model.section("vq_config").number("num_embeddings"),
                      .eos = 0,
-                     .temperature = s.real("temperature", 1e-6, 1e6),
+                     .temperature = s.real("temperature", limits::kMinTemperature, limits::kMaxTemperature),
                      .top_p = s.real("top_p", 0, 1),
-                     .top_k = s.number("top_k", 0, 1 << 24)};
+                     .top_k = s.number("top_k", 0, limits::kMaxTopK)};
   c.eos = s.has("eos_token_id") ? s.number("eos_token_id", 0) : c.image_end;
   if (c.codebook > text.number("vision_vocab_size")) {
     model.fail("vq_config: num_embeddings", "at most vision_vocab_size", c.codebook);
@@ -341,13 +341,14 @@ PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, G
       s.fail(item.key(), "one of width, height, steps, guidance, temperature, top_p, top_k", item.key());
     }
   }
-  if (s.has("temperature")) generation->temperature = s.real("temperature", 1e-6, 1e6);
+  if (s.has("temperature"))
+    generation->temperature = s.real("temperature", limits::kMinTemperature, limits::kMaxTemperature);
   if (s.has("top_p")) generation->top_p = s.real("top_p", 0, 1);
-  if (s.has("top_k")) generation->top_k = s.number("top_k", 0, 1 << 24);
-  return {.width = s.has("width") ? s.number("width", 128, 2048) : vae.sample_size,
-          .height = s.has("height") ? s.number("height", 128, 2048) : vae.sample_size,
-          .steps = s.number("steps", 1, 1000),
-          .guidance = s.real("guidance", 0, 1000)};
+  if (s.has("top_k")) generation->top_k = s.number("top_k", 0, limits::kMaxTopK);
+  return {.width = s.has("width") ? s.number("width", limits::kMinSide, limits::kMaxSide) : vae.sample_size,
+          .height = s.has("height") ? s.number("height", limits::kMinSide, limits::kMaxSide) : vae.sample_size,
+          .steps = s.number("steps", 1, limits::kMaxSteps),
+          .guidance = s.real("guidance", 0, limits::kMaxGuidance)};
 }
 
 // Is this a checkpoint of this pipeline at all?
@@ -358,14 +359,12 @@ void check_model_index(const fs::path& folder) {
     throw Error(ErrorCode::model,
                 folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
   }
-  if (!is_present(file)) {
-    throw Error(ErrorCode::model, folder.string() + ": expected a checkpoint folder with model_index.json, found none");
-  }
+  if (!is_present(file)) refuse(ErrorCode::model, folder.string(), "a checkpoint folder with model_index.json", "none");
   const json index = read_json(file);
   const json found = index.is_object() ? index.value("_class_name", json()) : json();
   if (found != "GlmImagePipeline") {
-    throw Error(ErrorCode::model, file.string() + ": expected a checkpoint of GlmImagePipeline, found one of " +
-                                      (found.is_string() ? found.get<std::string>() : "another kind"));
+    refuse(ErrorCode::model, file.string(), "a checkpoint of GlmImagePipeline",
+           "one of " + (found.is_string() ? found.get<std::string>() : "another kind"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -51,7 +52,7 @@ at::ScalarType compute_dtype(const std::string& asked, const std::string& checkp
   if (name == "bfloat16") return at::kBFloat16;
   // A float16 checkpoint computes in float32: upstream's VAE overflows in float16.
   if (name == "float32" || (asked == "auto" && name == "float16")) return at::kFloat;
-  throw Error(ErrorCode::usage, "dtype: expected auto, float32 or bfloat16, found " + name);
+  refuse("dtype", "auto, float32 or bfloat16", name);
 }
 
 const char* dtype_option(at::ScalarType dtype) {

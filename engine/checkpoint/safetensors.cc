@@ -15,6 +15,7 @@
 #include "base/atomic_file.h"
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
@@ -42,12 +43,19 @@ void populate(const char* from, size_t size) {
   ::madvise(begin, size + into_page, kPopulateRead);
 }
 
+constexpr const char* kDamaged = "the file is damaged, download it again";
+
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
-  throw Error(ErrorCode::model, file.string() + ": " + what + "; the file is damaged, download it again");
+  throw Error(ErrorCode::model, file.string() + ": " + what + "; " + kDamaged);
+}
+// what: the place in the file, or empty for the whole of it.
+[[noreturn]] void refuse_damaged(const fs::path& file, const std::string& what, const std::string& expected,
+                                 const std::string& found) {
+  refuse(ErrorCode::model, file.string() + (what.empty() ? "" : ": " + what), expected, found, kDamaged);
 }
 
 uint64_t unsigned_number(const json& value, const fs::path& file, const std::string& what) {
-  if (!value.is_number_unsigned()) fail(file, what + ": expected a whole number of at least 0, found " + value.dump());
+  if (!value.is_number_unsigned()) refuse_damaged(file, what, "a whole number of at least 0", value.dump());
   return value.get<uint64_t>();
 }
 
@@ -55,7 +63,7 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
   const std::string where = "tensor \"" + name + "\"";
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets")) {
-    fail(file, where + ": expected the keys dtype, shape and data_offsets, found " + entry.dump().substr(0, 200));
+    refuse_damaged(file, where, "the keys dtype, shape and data_offsets", entry.dump().substr(0, 200));
   }
   const auto dtype = entry["dtype"].is_string() ? dtype_named(entry["dtype"].get<std::string>()) : std::nullopt;
   if (!dtype) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
@@ -78,8 +86,8 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
   }
   if (empty) bytes = 0;
   if (info.end < info.begin || info.end - info.begin != bytes) {
-    fail(file, where + ": expected " + std::to_string(bytes) + " bytes for " + shape_text(info.shape) +
-                   ", found offsets " + offsets.dump());
+    refuse_damaged(file, where, std::to_string(bytes) + " bytes for " + shape_text(info.shape),
+                   "offsets " + offsets.dump());
   }
   return info;
 }
@@ -112,7 +120,7 @@ struct SafetensorsFile::File {
   void measure() {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-      throw Error(ErrorCode::model, path.string() + ": expected a safetensors file, found something else");
+      refuse(ErrorCode::model, path.string(), "a safetensors file", "something else");
     }
     size = static_cast<uint64_t>(status.st_size);
   }
@@ -137,7 +145,7 @@ struct SafetensorsFile::File {
       if (n < 0)
         throw Error(ErrorCode::model, path.string() + ": " + what + " can't be read (" + std::strerror(errno) + ")");
       if (n == 0) {
-        fail(path, what + ": expected " + std::to_string(begin + count) + " bytes in the file, found " +
+        refuse_damaged(path, what, std::to_string(begin + count) + " bytes in the file",
                        std::to_string(begin + done) + "; it has become shorter since it was opened");
       }
       done += static_cast<uint64_t>(n);
@@ -152,11 +160,11 @@ struct SafetensorsFile::File {
 
 SafetensorsFile::SafetensorsFile(const fs::path& file, FileAccess access)
     : path_(file), file_(std::make_shared<const File>(file, access)) {
-  if (file_->size < 8) fail(file, "expected at least 8 bytes, found " + std::to_string(file_->size));
+  if (file_->size < 8) refuse_damaged(file, "", "at least 8 bytes", std::to_string(file_->size));
   uint64_t header_size = 0;
   file_->read("its header", 0, reinterpret_cast<char*>(&header_size), sizeof header_size);
   if (header_size > kMaxHeader) {
-    fail(file, "expected a header of at most 100000000 bytes, found " + std::to_string(header_size));
+    refuse_damaged(file, "", "a header of at most 100000000 bytes", std::to_string(header_size));
   }
   data_begin_ = 8 + header_size;
   if (data_begin_ > file_->size) {
@@ -175,10 +183,10 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
   std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;  // an empty tensor stands before its neighbour
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") {
-      if (!entry.is_object()) fail(path_, "__metadata__: expected an object, found " + entry.dump().substr(0, 200));
+      if (!entry.is_object()) refuse_damaged(path_, "__metadata__", "an object", entry.dump().substr(0, 200));
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) {
-          fail(path_, "__metadata__: " + key + ": expected text, found " + value.dump().substr(0, 200));
+          refuse_damaged(path_, "__metadata__: " + key, "text", value.dump().substr(0, 200));
         }
         metadata_[key] = value.get<std::string>();
       }
@@ -197,13 +205,14 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
   uint64_t end = 0;
   for (const auto& [begin, next, name] : order) {
     if (begin != end) {
-      fail(path_, "tensor \"" + name + "\": expected it to begin at byte " + std::to_string(end) +
-                      ", where the one before ends, found " + std::to_string(begin));
+      refuse_damaged(path_, "tensor \"" + name + "\"",
+                     "it to begin at byte " + std::to_string(end) + ", where the one before ends",
+                     std::to_string(begin));
     }
     end = next;
   }
   if (end != data_size) {
-    fail(path_, "expected " + std::to_string(end) + " bytes of data, found " + std::to_string(data_size));
+    refuse_damaged(path_, "", std::to_string(end) + " bytes of data", std::to_string(data_size));
   }
 }
 

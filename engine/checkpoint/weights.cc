@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/random_weights.h"
 #include "engine/checkpoint/safetensors.h"
@@ -40,14 +41,13 @@ namespace {
 std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
   const json content = read_json(index);
   if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {
-    throw Error(ErrorCode::model, index.string() + ": expected an object weight_map; download the file again");
+    refuse(ErrorCode::model, index.string(), "an object weight_map", "none", "download the file again");
   }
   std::map<std::string, std::set<std::string>> wanted;  // shard -> tensor names
   for (const auto& [name, shard] : content["weight_map"].items()) {
     const std::string file = shard.is_string() ? shard.get<std::string>() : "";
     if (file.empty() || file.front() == '.' || file != fs::path(file).filename()) {
-      throw Error(ErrorCode::model,
-                  index.string() + ": expected a plain file name for \"" + name + "\", found " + shard.dump());
+      refuse(ErrorCode::model, index.string(), "a plain file name for \"" + name + "\"", shard.dump());
     }
     wanted[file].insert(name);
   }
@@ -91,9 +91,9 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<U
       return;
     }
   }
-  throw Error(ErrorCode::model, folder.string() +
-                                    ": expected model.safetensors, diffusion_pytorch_model.safetensors or the "
-                                    "index of their shards, found none; is the checkpoint complete?");
+  refuse(ErrorCode::model, folder.string(),
+         "model.safetensors, diffusion_pytorch_model.safetensors or the index of their shards", "none",
+         "is the checkpoint complete?");
 }
 
 Weights::Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes)
@@ -124,9 +124,9 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
     const at::Tensor before = weight;
     weight = change(full, before);
     if (weight.sizes() == shape && weight.options().type_equal(before.options())) continue;
-    throw Error(ErrorCode::internal, "a change of the tensor \"" + full + "\": expected " +
-                                         dtype_name(before.scalar_type()) + " " + shape_text(shape) + ", found " +
-                                         dtype_name(weight.scalar_type()) + " " + shape_text(weight.sizes()));
+    refuse(ErrorCode::internal, "a change of the tensor \"" + full + "\"",
+           dtype_name(before.scalar_type()) + " " + shape_text(shape),
+           dtype_name(weight.scalar_type()) + " " + shape_text(weight.sizes()));
   }
   return weight;
 }
@@ -140,13 +140,13 @@ at::Tensor Weights::stored(const std::string& full, at::IntArrayRef shape) const
   }
   const SafetensorsFile& file = store_->files[found->second];
   const TensorInfo& info = file.tensors().at(full);
-  const std::string where = file.path().string() + ": tensor \"" + full + "\": ";
+  const std::string where = file.path().string() + ": tensor \"" + full + "\"";
   if (at::IntArrayRef(info.shape) != shape) {
-    throw Error(ErrorCode::model, where + "expected shape " + shape_text(shape) + ", found " + shape_text(info.shape) +
-                                      "; does config.json belong to this file?");
+    refuse(ErrorCode::model, where, "shape " + shape_text(shape), shape_text(info.shape),
+           "does config.json belong to this file?");
   }
   if (info.dtype != at::kFloat && info.dtype != at::kBFloat16 && info.dtype != at::kHalf) {
-    throw Error(ErrorCode::model, where + "expected F32, BF16 or F16, found " + dtype_name(info.dtype));
+    refuse(ErrorCode::model, where, "F32, BF16 or F16", dtype_name(info.dtype));
   }
   store_->claimed.insert(full);
   if (store_->uploader == nullptr) return file.tensor(full).to(store_->dtype);

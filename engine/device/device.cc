@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "base/free_memory.h"
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -90,7 +91,7 @@ std::string problem_of(const CudaDevice& device) {
 at::Device open_device(const std::string& name, std::string* note) {
   const int index = gpu_index(name);
   if (name != "auto" && name != "cpu" && index < 0) {
-    throw Error(ErrorCode::usage, "device: expected auto, cpu, cuda or cuda:N, found \"" + name.substr(0, 60) + "\"");
+    refuse("device", "auto, cpu, cuda or cuda:N", "\"" + name.substr(0, 60) + "\"");
   }
   const std::vector<CudaDevice> all = cuda_devices();
   if (name == "cpu") {
@@ -105,13 +106,12 @@ at::Device open_device(const std::string& name, std::string* note) {
     return at::kCPU;
   }
   if (all.empty()) {
-    throw Error(ErrorCode::device, "device " + name +
-                                       ": expected an NVIDIA GPU with its driver, found none; install the driver and " +
-                                       kInstall + ", or take --device cpu");
+    refuse(ErrorCode::device, "device " + name, "an NVIDIA GPU with its driver", "none",
+           std::string("install the driver and ") + kInstall + ", or take --device cpu");
   }
   if (static_cast<size_t>(index) >= all.size()) {
-    throw Error(ErrorCode::device, "device " + name + ": expected cuda:0 to cuda:" + std::to_string(all.size() - 1) +
-                                       ", found no such GPU; glm-image devices lists them");
+    refuse(ErrorCode::device, "device " + name, "cuda:0 to cuda:" + std::to_string(all.size() - 1), "no such GPU",
+           "glm-image devices lists them");
   }
   const CudaDevice& device = all[static_cast<size_t>(index)];
   const std::string problem = problem_of(device);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
@@ -13,7 +14,7 @@ namespace glm {
 Injection::Injection(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
-    throw Error(ErrorCode::usage, "can't inject " + file.string() + ": expected a file that --dump wrote, found none");
+    refuse("can't inject " + file.string(), "a file that --dump wrote", "none");
   }
   try {
     file_ = std::make_shared<const SafetensorsFile>(file);
@@ -37,13 +38,11 @@ void Injection::check_used(size_t references) const {
     names += name + ", ";
   }
   if (last_step() >= 0) return;
-  throw Error(ErrorCode::usage, "can't inject " + file_->path().string() + ": expected one of the tensors " + names +
-                                    "step{k}.latents, found none of them");
+  refuse("can't inject " + file_->path().string(), "one of the tensors " + names + "step{k}.latents", "none of them");
 }
 
 void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {
-  throw Error(ErrorCode::usage, "can't inject " + file_->path().string() + ": tensor \"" + name + "\": expected " +
-                                    expected + ", found " + found);
+  refuse("can't inject " + file_->path().string() + ": tensor \"" + name + "\"", expected, found);
 }
 
 Injection Injection::of(int64_t picture, int64_t pictures) const {

@@ -3,25 +3,16 @@
 #include <c10/core/Device.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <string>
 
 #include "base/free_memory.h"
+#include "base/refuse.h"
+#include "base/text.h"
 #include "engine/device/device.h"
 #include "engine/run/settings.h"
 #include "glm/error.h"
 
 namespace glm {
-namespace {
-
-std::string gigabytes(double bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f GB", bytes / 1e9);
-  return text;
-}
-
-}  // namespace
-
 void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device device, double prior_bytes) {
   const auto element = static_cast<double>(c10::elementSize(dtype));
   const double need = weight_bytes(c, element, device.is_cpu() ? element : prior_bytes);
@@ -31,9 +22,8 @@ void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device de
   const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
                              : device.is_cpu()   ? "end other programs, or take a machine with more"
                                                  : "take --precision prior=int4, another GPU or --device cpu";
-  throw Error(ErrorCode::memory, "expected " + gigabytes(need) + " of memory for the weights, found " +
-                                     gigabytes(found) + " free on " +
-                                     (device.is_cpu() ? "this machine" : device.str()) + "; " + advice);
+  refuse(ErrorCode::memory, "", gigabytes_text(need) + " of memory for the weights",
+         gigabytes_text(found) + " free on " + (device.is_cpu() ? "this machine" : device.str()), advice);
 }
 
 CallLoad load_of(const ModelConfig& c, const Request& request, const Settings& settings, bool keeps_pictures) {
@@ -58,9 +48,9 @@ void check_call_fits(const ModelConfig& c, at::ScalarType dtype, at::Device devi
     found = free_memory();
   }
   if (need <= static_cast<double>(found)) return;
-  throw Error(ErrorCode::memory, "out of memory: expected " + gigabytes(need) + " beside the weights, found " +
-                                     gigabytes(static_cast<double>(found)) +
-                                     " free; try a smaller size, fewer pictures at once, or --dtype bfloat16");
+  refuse(ErrorCode::memory, "out of memory", gigabytes_text(need) + " beside the weights",
+         gigabytes_text(static_cast<double>(found)) + " free",
+         "try a smaller size, fewer pictures at once, or --dtype bfloat16");
 }
 
 }  // namespace glm

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
@@ -104,9 +105,9 @@ void Model::check_ids() const {
                              Known{layout_tokens.image, "image_token_id", config.generation.image_token}}) {
     const int64_t found = text_tokenizer.id_of(known.token);
     if (found == known.id) continue;
-    throw Error(ErrorCode::model, (folder / "processor").string() + ": expected \"" + known.token +
-                                      "\" to have the id " + known.key + " (" + std::to_string(known.id) + "), found " +
-                                      std::to_string(found));
+    refuse(ErrorCode::model, (folder / "processor").string(),
+           "\"" + known.token + "\" to have the id " + known.key + " (" + std::to_string(known.id) + ")",
+           std::to_string(found));
   }
 }
 

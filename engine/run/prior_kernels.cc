@@ -51,15 +51,15 @@ void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOpt
   const bool quantised = cuda::row_of(format_of(options.precision)).quantised;
   const std::string& asked = options.kernels;
   if (asked != "auto" && asked != "off" && asked != "force") {
-    throw Error(ErrorCode::usage, "kernels: expected auto, off or force, found " + asked);
+    refuse("kernels", "auto, off or force", asked);
   }
   if (device.is_cpu() && (quantised || asked == "force")) {
-    throw Error(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels") +
-                                       ": expected a GPU, found --device cpu; leave it out, or see glm-image devices");
+    refuse(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels"), "a GPU",
+           "--device cpu", "leave it out, or see glm-image devices");
   }
   if (quantised && dtype != at::kBFloat16) {
-    throw Error(ErrorCode::usage, "precision " + options.precision +
-                                      ": expected --dtype bfloat16 beside it, found float32; leave one of them out");
+    refuse(ErrorCode::usage, "precision " + options.precision, "--dtype bfloat16 beside it", "float32",
+           "leave one of them out");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 #include "tokenizer/prompt_layout.h"
 
@@ -50,9 +51,9 @@ at::Tensor PriorStage::injected_tokens(const PictureJob& job) const {
   const int64_t cells = first + c_.settings.grid().cells();
   const int64_t codebook = c_.model.config.generation.codebook;
   if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
-    throw Error(ErrorCode::usage, "can't inject ar.generated: expected at least " + std::to_string(cells) +
-                                      " image tokens with ids below " + std::to_string(codebook) +
-                                      ", found fewer or others; inject a dump of the same size");
+    refuse(ErrorCode::usage, "can't inject ar.generated",
+           "at least " + std::to_string(cells) + " image tokens with ids below " + std::to_string(codebook),
+           "fewer or others", "inject a dump of the same size");
   }
   return injected;
 }
@@ -69,9 +70,9 @@ at::Tensor PriorStage::prompt_ids(const PictureJob& job) const {
   if (m.random_weights) layout.ids.back() = m.config.generation.image_begin;
   at::Tensor ids = at::tensor(layout.ids, at::kLong).unsqueeze(0);
   if (ids.max().item<int64_t>() >= m.config.prior.vocab) {
-    throw Error(ErrorCode::model, (m.folder / "processor/tokenizer.json").string() +
-                                      ": expected ids below vocab_size (" + std::to_string(m.config.prior.vocab) +
-                                      "), found " + std::to_string(ids.max().item<int64_t>()));
+    refuse(ErrorCode::model, (m.folder / "processor/tokenizer.json").string(),
+           "ids below vocab_size (" + std::to_string(m.config.prior.vocab) + ")",
+           std::to_string(ids.max().item<int64_t>()));
   }
   return ids;
 }

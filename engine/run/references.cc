@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/refuse.h"
 #include "engine/components/layers/finite.h"
 #include "engine/run/prior.h"
 #include "glm/error.h"
@@ -234,10 +235,10 @@ void check_places(const at::Tensor& ids, const std::vector<Grid>& grids, const M
     // With random weights the tokenizer may be another model's, with another id for the place.
     const bool named = m.random_weights || (place == m.config.generation.image_token).all().item<bool>();
     if (place.size(1) != cells || !named) {
-      throw Error(ErrorCode::usage,
-                  "can't inject ar.in.input_ids: expected " + std::to_string(cells) + " ids of " +
-                      m.layout_tokens.image + " from place " + std::to_string(begin) +
-                      " for a reference's tokens, found others; inject a dump of the same references");
+      refuse(ErrorCode::usage, "can't inject ar.in.input_ids",
+             std::to_string(cells) + " ids of " + m.layout_tokens.image + " from place " + std::to_string(begin) +
+                 " for a reference's tokens",
+             "others", "inject a dump of the same references");
     }
     begin += reference_length(grid);
   }

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <tuple>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "pictures/picture_size.h"
 #include "tokenizer/glyph_text.h"
@@ -14,41 +15,24 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kMinSize = 128;
-constexpr int64_t kMaxSize = 2048;
-constexpr int64_t kMaxPictures = 1024;
-constexpr size_t kMaxReferences = 8;
-constexpr int64_t kMostTopK = int64_t{1} << 24;
-constexpr size_t kMostTexts = 256;
-
-std::string number_text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", number);
-  return text;
-}
-
-std::string size_text(int64_t width, int64_t height) {
-  return std::to_string(width) + "x" + std::to_string(height);
-}
-
 // An aspect at the default size's area, in whole tokens. Where a side would be too small, the area is kept.
 std::pair<int64_t, int64_t> size_of_aspect(double aspect, const ModelConfig& c) {
   const PictureDefaults& d = c.picture;
   const double area = static_cast<double>(d.width) * static_cast<double>(d.height);
   const int64_t cell = c.cell();
   const auto side = [&](double pixels) {
-    return std::clamp(std::lround(pixels / static_cast<double>(cell)) * cell, kMinSize, kMaxSize);
+    return std::clamp(std::lround(pixels / static_cast<double>(cell)) * cell, limits::kMinSide, limits::kMaxSide);
   };
   const int64_t width = side(std::sqrt(area * aspect));
   const int64_t height = side(std::sqrt(area / aspect));
-  if (width == kMinSize) return {width, side(area / kMinSize)};
-  if (height == kMinSize) return {side(area / kMinSize), height};
+  if (width == limits::kMinSide) return {width, side(area / limits::kMinSide)};
+  if (height == limits::kMinSide) return {side(area / limits::kMinSide), height};
   return {width, height};
 }
 
 void check_references(const std::vector<Image>& references) {
-  if (references.size() > kMaxReferences) {
-    refuse("references", "at most " + std::to_string(kMaxReferences), std::to_string(references.size()));
+  if (references.size() > limits::kMaxReferences) {
+    refuse("references", "at most " + std::to_string(limits::kMaxReferences), std::to_string(references.size()));
   }
   for (const Image& image : references) {
     if (const std::string problem = size_problem(image.width, image.height); !problem.empty()) {
@@ -70,7 +54,8 @@ Settings settle(const Request& r, const ModelConfig& config) {
   auto [width, height] = std::pair{d.width, d.height};
   if (r.aspect) {
     if (r.width || r.height) refuse("aspect", "no width and no height beside it", "one");
-    if (!(*r.aspect >= 1.0 / 16 && *r.aspect <= 16)) refuse("aspect", "1/16 to 16", number_text(*r.aspect));
+    if (!(*r.aspect >= 1 / limits::kMaxAspect && *r.aspect <= limits::kMaxAspect))
+      refuse("aspect", "1/16 to 16", number_text(*r.aspect));
     std::tie(width, height) = size_of_aspect(*r.aspect, config);
   } else if (!r.references.empty() && !r.width && !r.height) {
     const Image& first = r.references[0];
@@ -86,20 +71,22 @@ Settings settle(const Request& r, const ModelConfig& config) {
              r.top_k.value_or(g.top_k),
              {}};
   for (const int64_t side : {s.width, s.height}) {
-    if (side < kMinSize || side > kMaxSize) {
+    if (side < limits::kMinSide || side > limits::kMaxSide) {
       refuse("size", "128 to 2048 pixels a side", size_text(s.width, s.height));
     }
   }
-  if (s.steps < 1 || s.steps > 1000) refuse("steps", "1 to 1000", std::to_string(s.steps));
-  if (!(s.guidance >= 0 && s.guidance <= 1000)) {
+  if (s.steps < 1 || s.steps > limits::kMaxSteps) refuse("steps", "1 to 1000", std::to_string(s.steps));
+  if (!(s.guidance >= 0 && s.guidance <= limits::kMaxGuidance)) {
     refuse("guidance", "a number from 0 to 1000", number_text(s.guidance));
   }
-  if (!(s.temperature >= 1e-6 && s.temperature <= 1e6)) {
+  if (!(s.temperature >= limits::kMinTemperature && s.temperature <= limits::kMaxTemperature)) {
     refuse("temperature", "a number from 0.000001 to 1000000", number_text(s.temperature));
   }
   if (!(s.top_p >= 0 && s.top_p <= 1)) refuse("top_p", "a number from 0 to 1", number_text(s.top_p));
-  if (s.top_k < 0 || s.top_k > kMostTopK) refuse("top_k", "0 to " + std::to_string(kMostTopK), std::to_string(s.top_k));
-  if (r.seeds.empty() || r.seeds.size() > kMaxPictures) refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
+  if (s.top_k < 0 || s.top_k > limits::kMaxTopK)
+    refuse("top_k", "0 to " + std::to_string(limits::kMaxTopK), std::to_string(s.top_k));
+  if (r.seeds.empty() || r.seeds.size() > limits::kMaxPictures)
+    refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
   const auto tokens = [&](int64_t pixels) { return (pixels + config.cell() - 1) / config.cell(); };
   s.geometry = config.geometry({tokens(s.height), tokens(s.width)});
   return s;
@@ -124,8 +111,8 @@ Details details_of(const Settings& s, const ModelConfig& config) {
 
 std::vector<std::string> texts_of(const Request& r) {
   std::vector<std::string> texts = r.texts.empty() ? find_glyph_texts(r.prompt) : r.texts;
-  if (texts.size() > kMostTexts) {
-    refuse("texts", "at most " + std::to_string(kMostTexts), std::to_string(texts.size()));
+  if (texts.size() > limits::kMaxTexts) {
+    refuse("texts", "at most " + std::to_string(limits::kMaxTexts), std::to_string(texts.size()));
   }
   return texts;
 }

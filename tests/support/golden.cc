@@ -6,6 +6,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "base/fnv1a.h"
 #include "engine/checkpoint/dtype.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/compare.h"
@@ -97,11 +98,9 @@ testing::AssertionResult Golden::bytes_equal(const std::string& name, const at::
 
 std::string fnv1a64(const at::Tensor& tensor) {
   const at::Tensor bytes = tensor.cpu().contiguous();
-  const auto* data = static_cast<const unsigned char*>(bytes.const_data_ptr());
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (size_t i = 0; i < bytes.nbytes(); ++i) hash = (hash ^ data[i]) * 0x100000001b3U;
+  const std::string_view data(static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes());
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(::glm::fnv1a64(data)));
   return text;
 }
 

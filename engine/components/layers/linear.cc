@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "base/refuse.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -36,8 +37,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
 
 cuda::PackedWeight Linear::packed() const {
   const auto* packed = std::get_if<PackedWeight>(&weight_);
-  if (packed == nullptr)
-    throw Error(ErrorCode::internal, "expected a packed layer for the decode kernels, found a dense one");
+  if (packed == nullptr) refuse(ErrorCode::internal, "", "a packed layer for the decode kernels", "a dense one");
   return packed->parameters();
 }
 

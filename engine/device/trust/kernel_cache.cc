@@ -8,13 +8,14 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <ostream>
 #include <thread>
 
 #include "base/atomic_file.h"
+#include "base/fnv1a.h"
 #include "base/json.h"
+#include "base/user_folder.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -26,12 +27,9 @@ namespace {
 constexpr int kVersion = 2;  // of the file and of what is checked
 constexpr uint64_t kMaxBytes = 1U << 20U;
 
-// FNV-1a: the same in every build.
 std::string hash_of(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fnv1a64(text)));
   return digits;
 }
 
@@ -119,11 +117,7 @@ KernelReport report_of(const nlohmann::json& file) {
 }  // namespace
 
 fs::path cache_folder() {
-  const char* const cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "glm-image";
-  const char* const home = std::getenv("HOME");
-  if (home != nullptr && fs::path(home).is_absolute()) return fs::path(home) / ".cache/glm-image";
-  return {};
+  return user_folder("XDG_CACHE_HOME", ".cache");
 }
 
 fs::path KernelCache::report_file(const std::string& card, const std::string& build) const {

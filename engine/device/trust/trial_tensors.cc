@@ -1,27 +1,20 @@
 #include "engine/device/trust/trial_tensors.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 
 #include <random>
+
+#include "kernels/random.h"
 
 namespace glm {
 namespace {
 
-constexpr double kRoundedOtherwise = 0.02;
-
-at::Generator generator_for(at::Device device) {
-  const uint64_t seed = std::random_device()();
-  if (device.is_cpu()) return at::make_generator<at::CPUGeneratorImpl>(seed);
-  at::Generator generator = at::detail::getCUDAHooks().getNewGenerator(device.index());
-  generator.set_current_seed(seed);
-  return generator;
-}
+constexpr double kMostOtherRoundings = 0.02;
 
 }  // namespace
 
-TrialTensors::TrialTensors(at::Device device) : device_(device), generator_(generator_for(device)) {}
+TrialTensors::TrialTensors(at::Device device)
+    : device_(device), generator_(new_generator(device, std::random_device()())) {}
 
 at::Tensor TrialTensors::normal(at::IntArrayRef shape, at::ScalarType dtype) const {
   return at::empty(shape, on(dtype)).normal_(0, 1, generator_);
@@ -53,7 +46,7 @@ double difference(const at::Tensor& actual, const at::Tensor& expected) {
 KernelTrial::Answer rounded_alike(const at::Tensor& actual, const at::Tensor& expected) {
   const auto other = actual.ne(expected).sum().item<int64_t>();
   KernelTrial::Answer answer{difference(actual, expected), {}};
-  if (other > 2 && static_cast<double>(other) > kRoundedOtherwise * static_cast<double>(actual.numel())) {
+  if (other > 2 && static_cast<double>(other) > kMostOtherRoundings * static_cast<double>(actual.numel())) {
     answer.problem = std::to_string(other) + " of " + std::to_string(actual.numel()) + " numbers are not ATen's";
   }
   return answer;

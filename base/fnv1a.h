@@ -1,0 +1,15 @@
+// FNV-1a of 64 bits: the same number in every build, for names and for seeds. It protects against nobody.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace glm {
+
+inline uint64_t fnv1a64(std::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
+}  // namespace glm

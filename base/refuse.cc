@@ -1,0 +1,15 @@
+#include "base/refuse.h"
+
+namespace glm {
+
+void refuse(ErrorCode code, const std::string& what, const std::string& expected, const std::string& found,
+            const std::string& advice) {
+  throw Error(code, (what.empty() ? "" : what + ": ") + "expected " + expected + ", found " + found +
+                        (advice.empty() ? "" : "; " + advice));
+}
+
+void refuse(const std::string& what, const std::string& expected, const std::string& found) {
+  refuse(ErrorCode::usage, what, expected, found);
+}
+
+}  // namespace glm

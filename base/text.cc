@@ -1,0 +1,28 @@
+#include "base/text.h"
+
+#include <cstdio>
+
+namespace glm {
+namespace {
+
+std::string formatted(const char* format, double number) {
+  char text[400];  // the longest double has 309 digits
+  std::snprintf(text, sizeof text, format, number);
+  return text;
+}
+
+}  // namespace
+
+std::string number_text(double number) {
+  return formatted("%g", number);
+}
+
+std::string size_text(int64_t width, int64_t height) {
+  return std::to_string(width) + "x" + std::to_string(height);
+}
+
+std::string gigabytes_text(double bytes) {
+  return formatted(bytes < 1e10 ? "%.2f GB" : "%.0f GB", bytes / 1e9);
+}
+
+}  // namespace glm

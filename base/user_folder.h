@@ -1,0 +1,12 @@
+// Where a user's own files lie, by the XDG base directory specification.
+#pragma once
+
+#include <filesystem>
+
+namespace glm {
+
+// $variable/glm-image, or else ~/in_home/glm-image: user_folder("XDG_CACHE_HOME", ".cache"). A relative path in either
+// variable is ignored, as the specification asks. Returns an empty path where neither is set.
+std::filesystem::path user_folder(const char* variable, const char* in_home);
+
+}  // namespace glm
