@@ -1,12 +1,12 @@
-// Which checkpoint is meant.
+// Says which checkpoint a name means.
 #pragma once
 
 #include <filesystem>
 
 namespace glm {
 
-// What a checkpoint's name means: a folder, or "random:FOLDER" for random weights in the shapes that the folder's json
-// files imply.
+// A checkpoint's name is a folder, or "random:FOLDER" for random weights in the shapes that the folder's json files
+// imply.
 struct CheckpointName {
   explicit CheckpointName(const std::filesystem::path& checkpoint);
   bool random;

@@ -14,10 +14,10 @@ using nlohmann::json;
 
 namespace {
 
-// Upstream's class defaults: what an absent key means. Sources: transformers 5.17.0 configuration_glm_image.py,
-// configuration_t5.py, generation/configuration_utils.py (the values that sampling falls back to), diffusers 0.39.0
-// transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, pipeline_glm_image.py
-// (picture). A key that stands in no list has no default: it is required.
+// The defaults of upstream's classes, which hold where a key is absent. They come from transformers 5.17.0
+// (configuration_glm_image.py, configuration_t5.py, and generation/configuration_utils.py for what sampling falls back
+// to) and diffusers 0.39.0 (transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, and
+// pipeline_glm_image.py for "picture"). A key that stands in no list is required.
 constexpr const char* kDefaults = R"({
   "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385,
     "image_token_id": 167855, "dtype": "float32", "tie_word_embeddings": false},
@@ -51,7 +51,7 @@ constexpr const char* kDefaults = R"({
   "picture": {"steps": 50, "guidance": 1.5}
 })";
 
-constexpr int64_t kMaxDimension = 1 << 20;  // so that products of two dimensions are far from overflowing
+constexpr int64_t kMaxDimension = 1 << 20;  // keeps products of two dimensions far from overflowing
 constexpr int64_t kMaxPixels = 1 << 30;
 
 // One object of a json file with the defaults of its class.
@@ -121,7 +121,7 @@ class Section {
     return all;
   }
 
-  // This engine knows one value of the key.
+  // Refuses every value of the key but the one that this engine knows.
   void only(const std::string& key, const json& known) const {
     if (value(key) != known) fail(key, known.dump() + ", the only value this program knows", value(key));
   }
@@ -160,7 +160,7 @@ PriorConfig prior_config(const Section& s) {
                 .mrope_section = rope.numbers("mrope_section")};
   c.head_dim = s.has("head_dim") ? s.number("head_dim") : c.dim / c.heads;
   if (c.heads % c.kv_heads != 0) s.fail("num_key_value_heads", "a divisor of " + std::to_string(c.heads), c.kv_heads);
-  // The numbers a head may generate are looked up in the embedding again.
+  // The ids that the head generates are looked up in the embedding again.
   if (c.vision_vocab > c.vocab) {
     s.fail("vision_vocab_size", "at most vocab_size (" + std::to_string(c.vocab) + ")", c.vision_vocab);
   }
@@ -199,7 +199,7 @@ VisionConfig vision_config(const Section& s) {
   s.only("hidden_act", "gelu");
   s.only("in_channels", 3);
   s.only("spatial_merge_size", 1);
-  s.only("patch_size", 16);  // half of a token's 32 pixels: references are halved first
+  s.only("patch_size", 16);  // half of a token's 32 pixels, because references are halved first
   VisionConfig c{.dim = s.number("hidden_size"),
                  .inner_dim = s.number("intermediate_size"),
                  .layers = s.number("depth", 1, 1024),
@@ -249,7 +249,7 @@ GlyphConfig glyph_config(const Section& s) {
                 .heads = s.number("num_heads"),
                 .head_dim = s.number("d_kv"),
                 .layers = s.number("num_layers", 1, 1024),
-                .vocab = s.number("vocab_size", 259),  // 256 bytes and three specials
+                .vocab = s.number("vocab_size", 259),  // 256 bytes and three special ids
                 .buckets = s.number("relative_attention_num_buckets", 4),
                 .max_distance = s.number("relative_attention_max_distance"),
                 .norm_eps = s.real("layer_norm_epsilon", 0, 1)};
@@ -351,7 +351,7 @@ PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, G
           .guidance = s.real("guidance", 0, limits::kMaxGuidance)};
 }
 
-// Is this a checkpoint of this pipeline at all?
+// Throws Error(model) if the folder isn't a checkpoint of this pipeline at all.
 void check_model_index(const fs::path& folder) {
   const fs::path file = folder / "model_index.json";
   std::error_code ignored;

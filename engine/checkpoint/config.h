@@ -1,4 +1,5 @@
-// Everything about a model that its json files say. No dimension, id or count is a literal elsewhere in engine/.
+// Everything that a model's json files say about it. No dimension, id or count of a model is a literal elsewhere in
+// engine/. Comments name the json key where it isn't the member's own name.
 #pragma once
 
 #include <cstdint>
@@ -17,25 +18,26 @@ struct PriorConfig {
   int64_t layers = 0;         // num_hidden_layers
   int64_t heads = 0;          // num_attention_heads
   int64_t kv_heads = 0;       // num_key_value_heads
-  int64_t head_dim = 0;       // explicit, or dim / heads
+  int64_t head_dim = 0;       // dim / heads where the file doesn't have it
   int64_t vocab = 0;          // vocab_size: rows of the embedding
-  int64_t vision_vocab = 0;   // vision_vocab_size: rows of the head, V
+  int64_t vision_vocab = 0;   // vision_vocab_size: rows of lm_head, V
   int64_t max_positions = 0;  // max_position_embeddings
   double norm_eps = 0;        // rms_norm_eps
   bool attention_bias = false;
   double rope_theta = 0;
   double rotary_fraction = 0;          // partial_rotary_factor
-  std::vector<int64_t> mrope_section;  // frequencies that turn with t, h, w
+  std::vector<int64_t> mrope_section;  // [3], how many frequencies rotate with t, with h and with w
   int64_t rotary_dim() const { return static_cast<int64_t>(static_cast<double>(head_dim) * rotary_fraction); }
 };
 
-// vision_language_encoder/config.json, the ids, and generation_config.json
+// The ids come from vision_language_encoder/config.json, the rest from its generation_config.json. glm_image.json may
+// replace temperature, top_p and top_k.
 struct GenerationConfig {
   int64_t image_begin = 0;  // image_start_token_id
   int64_t image_end = 0;    // image_end_token_id
-  int64_t image_token = 0;  // image_token_id: what stands in a prompt for a token of a reference
-  int64_t codebook = 0;     // vq_config.num_embeddings: ids below are image tokens
-  int64_t eos = 0;
+  int64_t image_token = 0;  // image_token_id: stands in a prompt for each token of a reference
+  int64_t codebook = 0;     // vq_config.num_embeddings: ids below it are image tokens
+  int64_t eos = 0;          // eos_token_id, or image_end
   double temperature = 0;
   double top_p = 0;
   int64_t top_k = 0;
@@ -47,9 +49,9 @@ struct VisionConfig {
   int64_t inner_dim = 0;  // intermediate_size
   int64_t layers = 0;     // depth
   int64_t heads = 0;      // num_heads
-  int64_t patch = 0;      // patch_size, pixels
+  int64_t patch = 0;      // patch_size: pixels a side of a patch
   int64_t channels = 0;   // in_channels
-  int64_t positions = 0;  // a side of the position table: image_size in patches
+  int64_t positions = 0;  // image_size in patches: entries a side of the position table
   double norm_eps = 0;    // layer_norm_eps
   bool attention_bias = false;
 };
@@ -57,18 +59,19 @@ struct VisionConfig {
 // vision_language_encoder/config.json, vq_config. Upstream: GlmImageVQVAEConfig
 struct CodebookConfig {
   int64_t entries = 0;   // num_embeddings
-  int64_t dim = 0;       // embed_dim
-  int64_t features = 0;  // latent_channels: the vision tower's
+  int64_t dim = 0;       // embed_dim, E
+  int64_t features = 0;  // latent_channels: width of the vision tower's features, D
 };
 
-// processor/preprocessor_config.json: how a reference picture gets to the vision tower. Upstream:
-// GlmImageImageProcessor
+// processor/preprocessor_config.json: how a reference picture is prepared for the vision tower. The first two numbers
+// are squares: of the least that the shorter side should have, and of the most that the longer side may have.
+// Upstream: GlmImageImageProcessor
 struct PreprocessorConfig {
-  int64_t min_pixels = 0;    // the square of the shortest side it should have
-  int64_t max_pixels = 0;    // of the longest
+  int64_t min_pixels = 0;    // min_pixels, or size.shortest_edge
+  int64_t max_pixels = 0;    // max_pixels, or size.longest_edge
   double rescale = 0;        // rescale_factor
-  std::vector<double> mean;  // image_mean, of red, green and blue
-  std::vector<double> std;   // image_std
+  std::vector<double> mean;  // image_mean, for red, green and blue
+  std::vector<double> std;   // image_std, likewise
 };
 
 // text_encoder/config.json. Upstream: T5Config
@@ -106,7 +109,7 @@ struct VaeConfig {
   int64_t latent_channels = 0;                                           // C
   int64_t image_channels = 0;                                            // out_channels
   int64_t groups = 0;                                                    // norm_num_groups
-  int64_t sample_size = 0;                                               // pixels
+  int64_t sample_size = 0;                                               // pixels a side of the default picture
   bool mid_attention = false;                                            // mid_block_add_attention
   bool quant_conv = false;                                               // use_quant_conv
   bool post_quant_conv = false;                                          // use_post_quant_conv
@@ -123,7 +126,8 @@ struct ScheduleConfig {
   double max_shift = 0;
 };
 
-// What a picture gets when the request doesn't say: glm_image.json where there is one, else upstream's.
+// What a picture gets when the request doesn't say. The values come from glm_image.json; where that has none, they are
+// upstream's.
 struct PictureDefaults {
   int64_t width = 0;
   int64_t height = 0;
@@ -131,13 +135,13 @@ struct PictureDefaults {
   double guidance = 0;
 };
 
-// A rendered picture in each stage's own units.
+// The size of a rendered picture, in each stage's own units.
 struct Geometry {
   int64_t height;  // pixels
-  int64_t width;
-  Grid tokens;   // the prior's
-  Grid patches;  // the DiT's: 2 x 2 for each token
-  Grid latents;  // the VAE's
+  int64_t width;   // pixels
+  Grid tokens;     // the prior's
+  Grid patches;    // the DiT's: 2 x 2 for each token
+  Grid latents;    // the VAE's
 };
 
 struct ModelConfig {
@@ -155,11 +159,11 @@ struct ModelConfig {
 
   int64_t patch() const { return vae.scale() * dit.patch; }  // pixels a side of a patch of the DiT
   int64_t cell() const { return 2 * patch(); }               // pixels a side of a token
-  Geometry geometry(Grid tokens) const;                      // of a picture of so many tokens
-  std::vector<int64_t> latent_shape(Grid tokens) const;      // its latents: [1, C, h, w]
+  Geometry geometry(Grid tokens) const;                      // the size of a picture of so many tokens
+  std::vector<int64_t> latent_shape(Grid tokens) const;      // the shape of its latents, [1, C, h, w]
 
-  // Reads and cross-checks the json files of a checkpoint in the public layout. Throws Error(model) naming the file,
-  // the key, what was expected and what was found.
+  // Reads the json files of a checkpoint in the public layout, and checks each and that they fit together. Throws
+  // Error(model) naming the file, the key, what was expected and what was found.
   explicit ModelConfig(const std::filesystem::path& folder);
 };
 

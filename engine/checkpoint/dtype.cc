@@ -50,7 +50,7 @@ std::string shape_text(at::IntArrayRef shape) {
 at::ScalarType compute_dtype(const std::string& asked, const std::string& checkpoint) {
   const std::string name = asked == "auto" ? checkpoint : asked;
   if (name == "bfloat16") return at::kBFloat16;
-  // A float16 checkpoint computes in float32: upstream's VAE overflows in float16.
+  // A float16 checkpoint is computed in float32, because upstream's VAE overflows in float16.
   if (name == "float32" || (asked == "auto" && name == "float16")) return at::kFloat;
   refuse("dtype", "auto, float32 or bfloat16", name);
 }

@@ -7,9 +7,9 @@
 
 namespace glm {
 
-// A tensor drawn on its device; the same name, shape, type and kind of device give the same numbers. Scaled so that
-// activations stay finite: matrices and convolutions have a standard deviation of 1 / sqrt(inputs), embeddings of 1,
-// biases of 0.02; norms' weights are 1.
+// Returns a tensor that is drawn on its device. The same name, shape, dtype and kind of device give the same numbers.
+// Standard deviations keep activations finite: 1 / sqrt(inputs) for matrices and convolutions, 1 for embeddings of
+// ids and of relative positions, 0.02 for biases. Weights of norms are all 1.
 at::Tensor random_weight(const std::string& name, at::IntArrayRef shape, const at::TensorOptions& options);
 
 }  // namespace glm

@@ -33,8 +33,8 @@ constexpr size_t kMaxRank = 16;
 
 constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older systems' headers lack
 
-// Asks for all of these pages of a mapped file at once, and maps them without a fault for every few. Kernels
-// before 5.14 don't know the second, and the faults come.
+// Asks for all of these pages of a mapped file at once and maps them, which saves a fault for every few of them. Linux
+// before 5.14 doesn't map them ahead, and the faults come.
 void populate(const char* from, size_t size) {
   static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
@@ -73,7 +73,7 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
   if (!offsets.is_array() || offsets.size() != 2) fail(file, where + ": data_offsets is not a pair");
 
   TensorInfo info{*dtype, {}, unsigned_number(offsets[0], file, where), unsigned_number(offsets[1], file, where)};
-  // The strides of an empty tensor are products too: they have to fit as if it held something.
+  // An empty tensor has strides, too, which are products of its sizes. So the product must fit as if no size were 0.
   uint64_t bytes = c10::elementSize(info.dtype);
   bool empty = false;
   for (const json& size : shape) {
@@ -116,7 +116,7 @@ struct SafetensorsFile::File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  // The length is asked of the same descriptor that is read.
+  // Asks for the length by the descriptor that is read from, so that both are of the same file.
   void measure() {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -132,7 +132,7 @@ struct SafetensorsFile::File {
     mapped = static_cast<const char*>(address);
   }
 
-  // what: for the message
+  // Copies `count` bytes, from the file's byte `begin` on, to `to`. what: names them in the message of an Error.
   void read(const std::string& what, uint64_t begin, char* to, uint64_t count) const {
     if (mapped != nullptr) {
       populate(mapped + begin, count);
@@ -155,7 +155,7 @@ struct SafetensorsFile::File {
   fs::path path;
   int descriptor = -1;
   uint64_t size = 0;
-  const char* mapped = nullptr;  // or null: the file is read
+  const char* mapped = nullptr;  // the file's first byte; null: the file isn't mapped
 };
 
 SafetensorsFile::SafetensorsFile(const fs::path& file, FileAccess access)
@@ -180,7 +180,8 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
   if (header.empty() || header.front() != '{') fail(path_, "its header doesn't start with {");
   const json entries = parse_json(header, path_.string(), /*max_depth=*/3);
   if (entries.size() > kMaxTensors) fail(path_, "it names more than 1000000 tensors");
-  std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;  // an empty tensor stands before its neighbour
+  // begin, end, name. With the end second, an empty tensor comes before the one that begins at the same byte.
+  std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") {
       if (!entry.is_object()) refuse_damaged(path_, "__metadata__", "an object", entry.dump().substr(0, 200));
@@ -221,7 +222,8 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   const char* const mapped = file_->mapped == nullptr ? nullptr : file_->mapped + data_begin_ + info.begin;
   const bool aligned = reinterpret_cast<uintptr_t>(mapped) % c10::elementSize(info.dtype) == 0;
   if (mapped != nullptr && aligned && info.begin < info.end) {
-    // ATen has no read-only tensor; the mapping is PROT_READ, so a write would fault, and nothing writes to weights.
+    // ATen has no read-only tensor. A write would fault, because the mapping is PROT_READ, but nothing writes to
+    // weights.
     return at::from_blob(
         const_cast<char*>(mapped), info.shape, [keep = file_](void*) {}, at::TensorOptions(info.dtype));
   }

@@ -1,5 +1,5 @@
-// The safetensors container: a reader that believes nothing the file says, and a writer.
-// Format: 8 bytes little-endian header length, JSON header, tensor data.
+// The safetensors container: a reader that checks everything the file says, and a writer.
+// The format is: the header's length as 8 bytes, little-endian; a JSON header; the tensors' data.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,29 +17,32 @@ struct TensorInfo {
   at::ScalarType dtype;
   std::vector<int64_t> shape;
   uint64_t begin;  // bytes from the start of the data
-  uint64_t end;
+  uint64_t end;    // likewise, one past the last byte
 };
 
-// read: tensors are read into memory of their own, and the file may change afterwards. map: tensors are views of the
-// mapped file; until the last of them is gone nobody may write to it or shorten it, or the numbers change under the
-// reader, or the process is ended by SIGBUS.
+// With `read`, tensors are read into memory of their own, and the file may change afterwards. With `map`, tensors are
+// views of the mapped file. Until the last of them is gone, nobody may write to the file or shorten it: otherwise the
+// numbers change under the reader, or SIGBUS ends the process.
 enum class FileAccess { read, map };
 
+// Any number of threads may use a SafetensorsFile at once. Copies share the open file.
 class SafetensorsFile {
  public:
-  // Opens `file` and checks its header: no overlap, no hole, no trailing byte, sizes that agree with shapes.
-  // Throws Error(model) naming the file and what is wrong.
+  // Opens `file` and checks its header: tensors don't overlap, leave no hole and no trailing byte, and their sizes
+  // agree with their shapes. Throws Error(model) naming the file and what is wrong, and Error(memory) when the file
+  // can't be mapped.
   explicit SafetensorsFile(const std::filesystem::path& file, FileAccess access = FileAccess::read);
 
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  // The tensor as it is stored, on the CPU. `name` must be in tensors(). Throws Error(model) when the file has become
-  // shorter, or can't be read. Mapped: read-only, and a copy where the file doesn't align it to its element size.
+  // Returns the tensor as it is stored, on the CPU. `name` must be in tensors(). A tensor of a mapped file is
+  // read-only; where the file doesn't align it to its element size, it is a copy. Throws Error(model) when the file
+  // can't be read or has become shorter.
   at::Tensor tensor(const std::string& name) const;
 
-  // Copies `size` of a tensor's bytes, from `offset` on, to `to`. From any thread. Throws as tensor().
+  // Copies `size` of a tensor's bytes, from its byte `offset` on, to `to`. Throws as tensor() does.
   void copy(const std::string& name, uint64_t offset, char* to, uint64_t size) const;
 
  private:
@@ -53,7 +56,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes CPU or GPU tensors, in name order, whole or not at all. Throws Error(io).
+// Writes tensors from any device in the order of their names. The file is written whole or not at all. Throws
+// Error(io), and Error(internal) for a dtype that the format lacks.
 void write_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -23,11 +23,11 @@ struct Weights::Store {
   fs::path folder;
   at::ScalarType dtype{};
   at::Device device = at::kCPU;
-  std::shared_ptr<Uploader> uploader;  // of files, when the device isn't the CPU
-  bool random = false;                 // there are no files
+  std::shared_ptr<Uploader> uploader;  // brings tensors of files to the device; null: they stay on the CPU
+  bool random = false;                 // true: there are no files
   std::vector<SafetensorsFile> files;
   std::map<std::string, size_t> file_of;  // tensor name -> index into files
-  std::set<std::string> claimed;
+  std::set<std::string> claimed;          // tensor names
 
   void add(SafetensorsFile file) {
     for (const auto& [name, info] : file.tensors()) file_of.emplace(name, files.size());
@@ -37,7 +37,7 @@ struct Weights::Store {
 
 namespace {
 
-// The shards an index file names, each checked to hold exactly the tensors the index says.
+// Opens the shards that an index file names, and checks that each holds exactly the tensors that the index says.
 std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
   const json content = read_json(index);
   if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {

@@ -1,5 +1,5 @@
-// A component's weights as a scope: `w / "attn1" / "to_q"` names a place in the checkpoint, and a component's
-// constructor asks each tensor of it once, by the checkpoint's own name, with the shape it expects.
+// A component's weights as a scope: `w / "attn1" / "to_q"` names a place in the checkpoint. A component's constructor
+// asks for each of its tensors once, by the checkpoint's own name and with the shape that it expects.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,48 +15,53 @@
 
 namespace glm {
 
+// Copies and scopes share the files and the record of what was claimed, so only one thread may use them at a time.
 class Weights {
  public:
-  // Opens a component's folder: one safetensors file or the shards that its index names. Tensors are handed out in
-  // `dtype` on the CPU, or on the uploader's device. Throws Error(model).
+  // Opens a component's folder: one safetensors file, or the shards that its index names. Tensors are handed out in
+  // `dtype`, on the uploader's device or, without an uploader, on the CPU. Throws Error(model), and Error(memory) when
+  // a file can't be mapped.
   Weights(const std::filesystem::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader = nullptr,
           FileAccess access = FileAccess::read);
 
-  // No files: every tensor that is asked for is there, with random numbers that depend on its name alone.
+  // Returns weights without files: every tensor that is asked for is there, with random numbers (random_weights.h).
   static Weights random(at::ScalarType dtype, at::Device device);
 
+  // Returns the scope `name` inside this one.
   Weights operator/(const std::string& name) const;
 
-  // What a component gets instead of a tensor of this name: of its shape, type and device.
+  // Returns what a component gets instead of the tensor `weight`, which has this full name. It must have the same
+  // shape, dtype and device.
   using Change = std::function<at::Tensor(const std::string& name, const at::Tensor& weight)>;
-  // The same weights, with `change` after the changes that there are already. An adapter lays its deltas over a
-  // checkpoint with it, and no component knows.
+  // Returns the same weights with `change` applied after the changes that there are already. An adapter lays its deltas
+  // over a checkpoint by this, and no component knows of it.
   Weights changed(Change change) const;
 
-  // The tensor of this scope's name followed by `name`: on the CPU the mapped file itself where it is mapped and the
-  // dtypes agree, else a tensor of its own. Claims it. Throws Error(model) naming file, tensor, expected and found when
-  // it is missing, of another shape, or not a number type that weights come in (F32, BF16, F16).
+  // Claims the tensor of this scope's name followed by `name`, and returns it with its changes. On the CPU it is a view
+  // of the file where that is mapped and the dtypes agree; elsewhere it has memory of its own. Throws Error(model)
+  // naming file, tensor, expected and found when the tensor is missing, has another shape, or isn't in F32, BF16 or
+  // F16, and Error(internal) when a change doesn't keep shape, dtype and device.
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
 
   // Does the checkpoint have this tensor? Claims nothing.
   bool has(const std::string& name) const;
 
-  at::ScalarType dtype() const;  // what tensors are handed out in
-  at::Device device() const;     // and where
+  at::ScalarType dtype() const;  // the dtype that tensors are handed out in
+  at::Device device() const;     // the device that they are handed out on
 
-  // Claims every tensor below `name`, for parts of a component that a later part of the program loads.
+  // Claims every tensor below `name` without loading it, for parts that a component doesn't need.
   void leave(const std::string& name) const;
 
-  // Throws Error(model) naming the tensors that nothing claimed, when there are any.
+  // Throws Error(model), naming the first of them, when there are tensors that nothing has claimed.
   void check_all_claimed() const;
 
  private:
   struct Store;
   Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes = {});
-  at::Tensor stored(const std::string& full, at::IntArrayRef shape) const;
+  at::Tensor stored(const std::string& full, at::IntArrayRef shape) const;  // the tensor before its changes
 
   std::shared_ptr<Store> store_;
-  std::string scope_;  // "" or "….": what stands before a tensor's name
+  std::string scope_;  // what stands before a tensor's name: "" or a text that ends in a dot
   std::vector<Change> changes_;
 };
 

@@ -10,11 +10,12 @@
 namespace glm {
 namespace {
 
-constexpr double kEps = 1e-5;  // of every layer norm here: a literal in upstream's classes
+constexpr double kEps = 1e-5;  // for every layer norm here; a literal in upstream's classes
 enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScaleMlp, kGateMlp, kChunks };
 
-// Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines. [n] -> fp32 [n,
-// dim]. The frequencies come from the CPU: their last bits are visible angles at timestep 999.
+// Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines.
+// [n] -> fp32 [n, dim]. The frequencies are computed on the CPU, because a different last bit of one is a visible angle
+// at timestep 999.
 at::Tensor sinusoid(const at::Tensor& values, int64_t dim) {
   const int64_t half = dim / 2;
   const at::Tensor frequencies = at::exp(-std::log(10000.0) * at::arange(0, half, at::kFloat) / half);
@@ -22,7 +23,8 @@ at::Tensor sinusoid(const at::Tensor& values, int64_t dim) {
   return at::cat({angles.cos(), angles.sin()}, -1);
 }
 
-// Segments of `text[i]` and `image` rows, one after the other, that share one modulation and one rotary table.
+// Makes a segment of each branch, one after the other: its text rows, then `image` rows. All share one modulation and
+// one rotary table.
 Layout lay_out(const std::vector<DitBranch>& branches, int64_t image, const RotaryTable& rotary) {
   Layout layout;
   int64_t row = 0;
@@ -64,8 +66,9 @@ at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>
 }
 
 at::Tensor DitAttention::attend(const at::Tensor& q, const KeyValues& own, const Segment& s, size_t layer) const {
-  if (s.written != nullptr) s.written->layers.push_back({own.k.clone(), own.v.clone()});  // parts of larger tensors
-  // Upstream: cat([k_cache, k]), cat([v_cache, v]) in every step; the order doesn't matter to a sum.
+  // The clones are needed because `own` is a part of larger tensors.
+  if (s.written != nullptr) s.written->layers.push_back({own.k.clone(), own.v.clone()});
+  // Upstream concatenates [k_cache, k] and [v_cache, v] in every step. The order doesn't matter to a sum.
   std::vector<KeyValues> sequences = {own};
   for (const Condition* condition : s.conditions) sequences.push_back(condition->layers[layer]);
   return attention(q, sequences, 1.0 / std::sqrt(static_cast<double>(head_dim_))).squeeze(0);
@@ -78,8 +81,8 @@ DitBlock::DitBlock(const Weights& w, const DitConfig& c)
 
 at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
                              size_t layer) const {
-  // Upstream chunks 12: shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: image and text ("c_") side by
-  // side.
+  // Upstream's 12 chunks are shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: the one for text rows ("c_")
+  // follows the one for image rows.
   const at::Tensor m = modulation_.forward(conditioning).unflatten(-1, {kChunks, 2, x.size(1)});  // [M, 6, 2, D]
   const auto table = [&](Chunk chunk) { return m.select(1, chunk).flatten(0, 1); };               // [2 M, D]
   const at::Tensor attended = attention_.forward(
@@ -108,7 +111,8 @@ Dit::Dit(const Weights& w, const DitConfig& c)
 }
 
 DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const {
-  // Dropping zeroes the embedding, not the projection: the projector's biases remain, the same for every row.
+  // Dropping zeroes the embedding and not the projection, so the projector's biases remain. They are the same for every
+  // row.
   const at::Tensor tokens =
       drop ? at::zeros({1, config_.dim()}, options_) : prior_embedding_.forward(ids.to(options_.device()).squeeze(0));
   DitBranch branch{.text = glyph_projector_.forward(glyphs.to(options_.device()).squeeze(0)),
@@ -119,7 +123,7 @@ DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop
 }
 
 DitCanvas Dit::canvas(const Geometry& geometry) const {
-  // The sizes are rounded to the model's dtype first, as upstream's are: exact for multiples of 32.
+  // The sizes are rounded to the model's dtype first, as upstream's are. bf16 holds multiples of 32 exactly.
   const at::TensorOptions wide = options_.dtype(at::kFloat);
   const at::ScalarType dtype = options_.dtype().toScalarType();
   const at::Tensor sizes =  // with the crop at (0, 0)
@@ -184,7 +188,7 @@ at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const L
   std::vector<at::Tensor> rows;
   for (const Segment& s : layout.segments) rows.push_back(image_rows(x, s));
   const at::Tensor images = at::cat(rows);              // [S * N, D]
-  const auto m = norm_out_.forward(temb).chunk(2, -1);  // scale first, then shift: the other way round than in a block
+  const auto m = norm_out_.forward(temb).chunk(2, -1);  // scale, then shift: in a block the shift is first
   const at::Tensor normed = norm_modulate(images, {{0, images.size(0), 0}}, m[0], m[1], kEps);
   for (size_t s = 0; s < taps.size(); ++s) {
     const int64_t n = layout.segments[s].image;

@@ -1,8 +1,8 @@
 // The diffusion transformer that turns image tokens, glyph embeddings and noise into a velocity of the latents.
 // Upstream: diffusers transformer_glm_image.py, GlmImageTransformer2DModel
 //
-// All branches of a pass (with and without the prompt, for guidance) are packed rows [R, D]. Dense layers see rows;
-// only modulation and attention see which rows belong together.
+// All branches of a pass (with and without the prompt, for guidance) are packed into rows [R, D]. Dense layers see
+// only rows. Modulation and attention alone know which rows belong together.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,26 +21,28 @@
 
 namespace glm {
 
-// What a branch sees of a reference picture: its keys and values in each layer, written once, read in each step.
-// Upstream: GlmImageKVCache
+// What a branch sees of a reference picture: its keys and values in each layer. They are written once and read in each
+// step. Upstream: GlmImageKVCache
 struct Condition {
   std::vector<KeyValues> layers;  // [1, N, H, head]
 
   int64_t bytes() const;
 };
 
-// One sequence of a pass: `text` rows from `begin`, then `image` rows. It attends to itself and to its conditions.
+// One sequence of a pass: `text` rows from row `begin` on, then `image` rows. It attends to itself and to its
+// conditions.
 struct Segment {
   int64_t begin;
   int64_t text;
   int64_t image;
-  int64_t modulation;         // row of the conditioning vectors
-  const RotaryTable* rotary;  // [image, head]: text isn't turned
+  int64_t modulation;         // its row of the conditioning vectors [M, time_dim]
+  const RotaryTable* rotary;  // [N, head], for the image rows: text rows aren't rotated
   std::vector<const Condition*> conditions = {};
-  Condition* written = nullptr;  // gets the segment's own keys and values, layer after layer
+  Condition* written = nullptr;  // if not null, receives the segment's own keys and values, layer after layer
 };
 
-// The rows of a pass and what their groups are modulated by: row 2m of a table is image, 2m + 1 text of modulation m.
+// Says which rows of a pass belong together. A group names its row of the modulation tables [2 M, D]: row 2m is for
+// the image rows of modulation m, row 2m + 1 for its text rows.
 struct Layout {
   std::vector<Segment> segments;
   std::vector<RowGroup> groups;
@@ -54,7 +56,7 @@ class DitAttention {
                      size_t layer) const;  // [R, D] -> [R, D]
 
  private:
-  // q, k, v: of all rows [R, H, head]. -> [rows of the segment, D]
+  // q: [1, text + image, H, head], and `own` likewise: the rows of segment `s` alone. -> [text + image, D]
   at::Tensor attend(const at::Tensor& q, const KeyValues& own, const Segment& s, size_t layer) const;
 
   Linear qkv_, output_;
@@ -65,7 +67,7 @@ class DitAttention {
 class DitBlock {
  public:
   DitBlock(const Weights& w, const DitConfig& c);
-  // conditioning: [M, time_dim]; layer: this block's number, for the conditions
+  // conditioning: [M, time_dim]; layer: this block's number, which picks the keys and values of the conditions
   at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
                      size_t layer) const;  // [R, D] -> [R, D]
 
@@ -75,37 +77,38 @@ class DitBlock {
   FeedForward feed_forward_;
 };
 
-// What of a branch doesn't change from step to step.
+// The part of a branch that doesn't change from step to step.
 struct DitBranch {
   at::Tensor text;   // [T, D], projected glyph embeddings
-  at::Tensor prior;  // [N, D], projected image tokens; [1, D] when they are dropped: then all rows are alike
-  std::vector<const Condition*> conditions = {};  // references it sees, the caller's
+  at::Tensor prior;  // [N, D], projected image tokens; [1, D] when they are dropped, because all rows are alike then
+  std::vector<const Condition*> conditions = {};  // the references that it sees; the caller owns them
 };
 
 // What follows from a picture's size alone.
 struct DitCanvas {
   RotaryTable rotary;  // [N, head]
-  at::Tensor size;     // [1, time_dim], the size's part of the conditioning
+  at::Tensor size;     // [1, time_dim], what the size adds to the conditioning
 };
 
 class Dit {
  public:
   Dit(const Weights& w, const DitConfig& c);
 
-  // glyphs: [1, T, E]; ids: i64 [1, N], both from any device; drop: the tokens count as unknown (the branch without the
-  // prompt). Taps: glyph_hidden, prior_hidden.
+  // Projects what a branch is told: glyphs [1, T, E] and image tokens `ids` i64 [1, N], both from any device. With
+  // `drop` the tokens count as unknown (the branch without the prompt). Taps: glyph_hidden, prior_hidden.
   DitBranch branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const;
 
   DitCanvas canvas(const Geometry& geometry) const;
 
-  // The velocity of `latents` [1, C, h, w], from any device, for each branch, all in one pass. canvas: of their size;
-  // timestep: 0 .. train_timesteps - 1. Taps, one for each branch: temb, image_hidden, block{i}, block{i}.text,
-  // norm_out. -> [branches, C, h, w]
+  // Returns the velocity of `latents` [1, C, h, w], from any device, for each branch: [branches, C, h, w]. All branches
+  // go through in one pass. canvas: of the latents' size; timestep: 0 .. train_timesteps - 1; taps: one for each
+  // branch, which gets temb, image_hidden, block{i}, block{i}.text and norm_out.
   at::Tensor forward(const at::Tensor& latents, const std::vector<DitBranch>& branches, const DitCanvas& canvas,
                      double timestep, const std::vector<Tap>& taps) const;
 
-  // A reference's way through the blocks, by itself and without text: at timestep 0, it's a finished picture. latents:
-  // normalised [1, C, h, w]; ids: i64 [1, N]; canvas: the reference's. Taps as forward()'s, and out.
+  // Sends a reference through the blocks, by itself and without text, and returns its keys and values. The timestep is
+  // 0, because a reference is a finished picture. latents: normalised [1, C, h, w]; ids: i64 [1, N], both from any
+  // device; canvas: of the reference's size. Taps: those of forward(), and out.
   Condition condition(const at::Tensor& latents, const at::Tensor& ids, const DitCanvas& canvas, const Tap& tap) const;
 
  private:
@@ -115,12 +118,12 @@ class Dit {
   at::Tensor patchify(const at::Tensor& latents) const;  // [1, C, h, w] -> [N, C * p * p]
   at::Tensor unpatchify(const at::Tensor& rows, int64_t height,
                         int64_t width) const;  // [S * N, C * p * p] -> [S, C, h, w]
-  // The last norm and projection, of the image rows alone. -> [S * N, C * p * p]
+  // Applies the last norm and the last projection to the image rows alone. -> [S * N, C * p * p]
   at::Tensor project_out(const at::Tensor& x, const at::Tensor& temb, const Layout& layout,
                          const std::vector<Tap>& taps) const;
 
   DitConfig config_;
-  at::TensorOptions options_;  // the weights' type and device
+  at::TensorOptions options_;  // dtype and device of the weights
   Linear image_projector_;
   FeedForward glyph_projector_;
   Embedding prior_embedding_;

@@ -9,8 +9,8 @@ namespace glm {
 FlowSchedule::FlowSchedule(const ScheduleConfig& c, int64_t image_length, int64_t steps)
     : mu(std::sqrt(static_cast<double>(image_length) / static_cast<double>(c.base_image_length)) * c.max_shift +
          c.base_shift) {
-  // Upstream: np.linspace(num_train_timesteps, 1.0, steps + 1)[:-1].astype(int64). numpy multiplies, then adds: a fused
-  // multiply-add changes some timesteps, so the product is stored first.
+  // Upstream: np.linspace(num_train_timesteps, 1.0, steps + 1)[:-1].astype(int64). numpy multiplies, then adds. A fused
+  // multiply-add would change some timesteps, so `volatile` makes the compiler round the product first.
   const auto first = static_cast<double>(c.train_timesteps);
   const double step_size = (1.0 - first) / static_cast<double>(steps);
   const auto mu_single = static_cast<float>(mu);

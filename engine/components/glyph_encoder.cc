@@ -11,9 +11,9 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kPad = 0;  // what fills short rows; hidden by the mask
+constexpr int64_t kPad = 0;  // the id that fills short rows; the mask hides it
 
-// `shared` and `encoder.embed_tokens` are one tensor upstream; a file may hold either name, or both.
+// `shared` and `encoder.embed_tokens` are one tensor upstream. A file may hold it under either name, or under both.
 Weights embedding_scope(const Weights& w) {
   const Weights shared = w / "shared";
   const Weights tied = w / "encoder.embed_tokens";
@@ -92,7 +92,7 @@ at::Tensor GlyphEncoder::forward(const std::vector<std::vector<int64_t>>& texts,
   return x.flatten(0, 1).index_select(0, mask.flatten().nonzero().squeeze(1).to(device_)).unsqueeze(0);
 }
 
-// The buckets are found on the CPU: at their edges a last bit of the logarithm decides.
+// The buckets are computed on the CPU, because at their edges the last bit of the logarithm decides.
 // Upstream: T5Attention._relative_position_bucket (bidirectional) and compute_bias
 at::Tensor GlyphEncoder::position_bias(int64_t length) const {
   const int64_t half = config_.buckets / 2;

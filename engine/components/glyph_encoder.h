@@ -1,4 +1,4 @@
-// Encodes quoted text, byte by byte, for the image decoder: a T5 encoder over ByT5's bytes.
+// Encodes quoted text for the DiT: a T5 encoder over ByT5's bytes.
 // Upstream: transformers modeling_t5.py, T5EncoderModel; GlmImagePipeline._get_glyph_embeds
 #pragma once
 
@@ -15,11 +15,11 @@
 
 namespace glm {
 
-// Upstream: T5Block of an encoder: T5LayerSelfAttention, T5LayerFF (T5DenseGatedActDense)
+// Upstream: T5Block of an encoder, with T5LayerSelfAttention and T5LayerFF (T5DenseGatedActDense)
 class GlyphBlock {
  public:
   GlyphBlock(const Weights& w, const GlyphConfig& c);
-  // bias: [n, H, T, T], position bias with the padded keys hidden
+  // n is the number of texts. bias: [n, H, T, T], added to the scores; it holds the position bias, and hides padding.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& bias) const;  // [n, T, E] -> [n, T, E]
 
  private:
@@ -35,8 +35,8 @@ class GlyphEncoder {
  public:
   GlyphEncoder(const Weights& w, const GlyphConfig& c);
 
-  // Rows of ids of any lengths >= 1, one per quoted text, to the embeddings of all their ids in order.
-  // Taps: ids, mask, hidden. -> [1, sum of lengths, E]
+  // Returns the embeddings of all ids of all texts, in order: [1, sum of lengths, E]. Each text has at least one id.
+  // Taps: ids, mask, hidden.
   at::Tensor forward(const std::vector<std::vector<int64_t>>& texts, const Tap& tap) const;
 
  private:

@@ -5,7 +5,7 @@
 namespace glm {
 namespace {
 
-// Upstream: torch.nn.functional.normalize, whose default eps this is. [..., E] -> [..., E]
+// Upstream: torch.nn.functional.normalize with its default eps. [..., E] -> [..., E]
 at::Tensor normalize(const at::Tensor& x) {
   return x / x.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
 }
@@ -24,7 +24,8 @@ at::Tensor ImageTokenizer::forward(const at::Tensor& features, Grid grid, const 
   const at::Tensor own = at::linear(features.to(weight_.device()), weight_, bias_);  // [N, E]
   tap.full("quant_conv", own.t().unflatten(1, {grid.height, grid.width}).unsqueeze(0));
   const at::Tensor z = normalize(own);
-  // Each operation rounded to the model's dtype as upstream's: in bf16 many distances are equal.
+  // Each operation is rounded to the model's dtype as upstream's is. In bf16 many distances are equal, so the rounding
+  // decides which entry is the first.
   const at::Tensor distances = z.pow(2).sum(1, /*keepdim=*/true) + squares_ - 2 * at::matmul(z, entries_.t());
   return distances.argmin(1);
 }

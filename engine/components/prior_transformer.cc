@@ -43,7 +43,7 @@ PriorLayer::PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cud
     : input_norm(w / "input_layernorm", c.dim, c.norm_eps),
       post_attention_norm(w / "post_self_attn_layernorm", c.dim, c.norm_eps),
       pre_mlp_norm(w / "post_attention_layernorm", c.dim,
-                   c.norm_eps),  // upstream's name for what it norms: the attention's sum
+                   c.norm_eps),  // upstream names it after what it normalises, the sum after attention
       post_mlp_norm(w / "post_mlp_layernorm", c.dim, c.norm_eps),
       attention(w / "self_attn", c, packing),
       gate_up(w / "mlp" / "gate_up_proj", c.dim, 2 * c.inner_dim, Linear::Bias::no,
@@ -93,7 +93,7 @@ at::Tensor PriorTransformer::forward(const at::Tensor& ids, DecodeState& state, 
     tap.full("layer" + std::to_string(i), x);
   }
   state.length += ids.size(1);
-  return head_.forward(norm_.forward(x.slice(1, -1))).squeeze(1);  // only the last position is asked
+  return head_.forward(norm_.forward(x.slice(1, -1))).squeeze(1);  // only the last position's logits are needed
 }
 
 }  // namespace glm

@@ -1,4 +1,4 @@
-// The autoregressive transformer that writes image tokens: the text half of the vision-language encoder.
+// The autoregressive transformer that writes image tokens. It is the text half of the vision-language encoder.
 // Upstream: transformers modeling_glm_image.py, GlmImageTextModel and the lm_head of GlmImageForConditionalGeneration
 #pragma once
 
@@ -18,18 +18,19 @@
 
 namespace glm {
 
-// What a request's decoding needs, allocated up front: a step neither grows nor asks anything.
+// What a request's decoding needs. It is allocated up front, so that a step neither grows a tensor nor has to ask the
+// device for anything.
 struct DecodeState {
   KvCache cache;
   RotaryTable rotary;  // [capacity, R]: every position of the request, prompt first
-  at::Tensor token;    // i64 [B]: what the next step is fed
+  at::Tensor token;    // i64 [B], what the next step is fed
   int64_t length = 0;  // positions in the cache
 };
 
 // How the prior keeps its weights and decodes.
 struct PriorKernels {
-  std::optional<cuda::Format> packing;  // the weights as our kernels read them
-  bool decode = false;                  // by our kernels (TokenDecoder); else by ATen, unpacking each weight it needs
+  std::optional<cuda::Format> packing;  // the format in which our kernels read the weights; none: they stay dense
+  bool decode = false;  // true: our kernels decode (TokenWriter); false: ATen does, and unpacks each weight for it
 };
 
 // Upstream: GlmImageTextAttention
@@ -42,7 +43,7 @@ struct PriorAttention {
   int64_t heads, kv_heads, head_dim;
 };
 
-// Upstream: GlmImageTextDecoderLayer: sandwich norms, a norm before and after each of attention and MLP
+// Has sandwich norms: one before and one after each of attention and MLP. Upstream: GlmImageTextDecoderLayer
 struct PriorLayer {
   PriorLayer(const Weights& w, const PriorConfig& c, std::optional<cuda::Format> packing = {});
   at::Tensor forward(const at::Tensor& x, DecodeState& state, int64_t layer) const;  // [B, L, D] -> [B, L, D]
@@ -59,20 +60,20 @@ class PriorTransformer {
 
   bool decodes_by_kernels() const { return decodes_by_kernels_; }
 
-  // Its parts, for TokenDecoder, which computes the same by our kernels.
+  // Its parts, for TokenWriter, which computes the same by our kernels.
   const PriorConfig& config() const { return config_; }
   const Embedding& embedding() const { return embed_; }
   const std::vector<PriorLayer>& layers() const { return layers_; }
   const RmsNorm& norm() const { return norm_; }
   const Linear& head() const { return head_; }
 
-  // An empty state for `batch` rows and the positions i64 [3, 1, capacity] of prompt and grids, from any device.
+  // Returns an empty state for `batch` rows. positions: i64 [3, 1, capacity] of prompt and grids, from any device.
   DecodeState start(int64_t batch, const at::Tensor& positions) const;
 
-  // Feeds the prompt, the same for all rows, from any device. Logits of the last position.
+  // Feeds the prompt, which is the same for all rows, from any device. Returns the logits of its last position.
   at::Tensor prefill(const at::Tensor& ids, DecodeState& state, const Tap& tap) const;  // i64 [B, L] -> [B, V]
 
-  // Feeds state.token. Logits of the next one.
+  // Feeds state.token. Returns the logits of the token after it.
   at::Tensor step(DecodeState& state) const;  // -> [B, V]
 
  private:

@@ -31,7 +31,8 @@ Downsample::Downsample(const Weights& w, int64_t channels)
     : weight_(w.tensor("weight", {channels, channels, 3, 3})), bias_(w.tensor("bias", {channels})) {}
 
 at::Tensor Downsample::forward(const at::Tensor& x) const {
-  return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);  // left, right, top, bottom
+  // The padding's order is left, right, top, bottom.
+  return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);
 }
 
 GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups)
@@ -84,7 +85,7 @@ VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c)
       conv_in_(w / "encoder.conv_in", {c.image_channels, c.channels.front(), 3}),
       middle_(w / "encoder.mid_block", c),
       norm_out_(w / "encoder.conv_norm_out", c.channels.back(), c.groups),
-      conv_out_(w / "encoder.conv_out", {c.channels.back(), 2 * c.latent_channels, 3}) {  // means, then variances
+      conv_out_(w / "encoder.conv_out", {c.channels.back(), 2 * c.latent_channels, 3}) {  // means, then log variances
   if (c.quant_conv) quant_.emplace(w / "quant_conv", Conv::Dims{2 * c.latent_channels, 2 * c.latent_channels, 1});
   int64_t in = c.channels.front();
   for (size_t i = 0; i < c.channels.size(); ++i) {

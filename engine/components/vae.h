@@ -1,4 +1,4 @@
-// The VAE: a picture's pixels to latents and back.
+// The VAE. It turns a picture's pixels into latents, and latents into pixels.
 // Upstream: diffusers AutoencoderKL, Encoder, Decoder, UNetMidBlock2D, DownEncoderBlock2D, UpDecoderBlock2D,
 // ResnetBlock2D
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace glm {
 
-// Upstream: torch.nn.Conv2d of stride 1 that keeps height and width
+// Keeps height and width. Upstream: torch.nn.Conv2d of stride 1
 class Conv {
  public:
   struct Dims {
@@ -26,7 +26,7 @@ class Conv {
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
 
  private:
-  at::Tensor weight_, bias_;
+  at::Tensor weight_, bias_;  // [out, in, kernel, kernel], [out]
   int64_t padding_;
 };
 
@@ -38,7 +38,7 @@ class Downsample {
   at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H / 2, W / 2]
 
  private:
-  at::Tensor weight_, bias_;
+  at::Tensor weight_, bias_;  // [C, C, 3, 3], [C]
 };
 
 // Upstream: torch.nn.GroupNorm, eps 1e-6
@@ -48,7 +48,7 @@ class GroupNorm {
   at::Tensor forward(const at::Tensor& x) const;  // [P, C, …] -> [P, C, …]
 
  private:
-  at::Tensor weight_, bias_;
+  at::Tensor weight_, bias_;  // [C]
   int64_t groups_;
 };
 
@@ -69,7 +69,7 @@ class Resnet {
   std::optional<Conv> shortcut_;
 };
 
-// Upstream: Attention of UNetMidBlock2D: one head over all pixels
+// One head over all pixels. Upstream: Attention of UNetMidBlock2D
 class PixelAttention {
  public:
   PixelAttention(const Weights& w, int64_t channels, int64_t groups);
@@ -95,9 +95,9 @@ class VaeEncoder {
  public:
   VaeEncoder(const Weights& w, const VaeConfig& c);
 
-  // The mean of the latents' distribution. pixels: -1 .. 1, from any device.
+  // Returns the mean of the latents' distribution. pixels: -1 .. 1, from any device.
   at::Tensor encode(const at::Tensor& pixels) const;  // [P, 3, H, W] -> [P, C, h, w]
-  // To the diffusion's scale: (mean - latents' mean) / std.
+  // Normalises the mean for the DiT: (mean - latents' mean) / std. mean: from any device.
   at::Tensor normalize(const at::Tensor& mean) const;  // [P, C, h, w] -> [P, C, h, w]
 
  private:
@@ -114,7 +114,7 @@ class VaeEncoder {
   std::optional<Conv> quant_;
 };
 
-// Bytes as the encoder takes them: x / 255 * 2 - 1 in fp32. u8 [P, 3, H, W] -> fp32 [P, 3, H, W]
+// Returns bytes as the VAE encoder takes them: x / 255 * 2 - 1 in fp32. u8 [P, 3, H, W] -> fp32 [P, 3, H, W]
 // Upstream: VaeImageProcessor.preprocess
 at::Tensor bytes_to_pixels(const at::Tensor& bytes);
 
@@ -122,9 +122,9 @@ class VaeDecoder {
  public:
   VaeDecoder(const Weights& w, const VaeConfig& c);
 
-  // Latents of the diffusion, from any device, to the decoder's scale and dtype: x * std + mean.
+  // Denormalises latents of the DiT, from any device, in the VAE's dtype: x * std + mean.
   at::Tensor scale(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]
-  // Scaled latents, from any device, to pixels, about -1 .. 1.
+  // Turns denormalised latents, from any device, into pixels of about -1 .. 1.
   at::Tensor decode(const at::Tensor& scaled) const;  // [P, C, h, w] -> [P, 3, H, W]
 
  private:
@@ -141,7 +141,7 @@ class VaeDecoder {
   Conv conv_out_;
 };
 
-// Pixels to bytes: clamp(x / 2 + 1/2, 0, 1) in x's dtype, then * 255 in fp32, rounded half to even.
+// Turns pixels into bytes: clamp(x / 2 + 1/2, 0, 1) in x's dtype, then * 255 in fp32, rounded half to even.
 // [P, 3, H, W] -> u8 [P, H, W, 3]. Upstream: VaeImageProcessor.postprocess
 at::Tensor pixels_to_bytes(const at::Tensor& pixels);
 

@@ -10,6 +10,7 @@
 namespace glm {
 namespace {
 
+// The numbers that at::grid_sampler has for its modes.
 enum Interpolation { kBilinear };
 enum Padding { kZeros, kBorder };
 
@@ -47,7 +48,7 @@ VisionTower::VisionTower(const Weights& w, const VisionConfig& c)
 
 at::Tensor VisionTower::forward(const at::Tensor& pixels, const Tap& tap) const {
   const at::Tensor own = pixels.to(patch_weight_.device(), patch_weight_.scalar_type());
-  // Upstream cuts the patches out first and convolves each by itself.
+  // Upstream cuts the patches out first and convolves each by itself, which gives the same.
   const at::Tensor patches = at::conv2d(own, patch_weight_, patch_bias_, config_.patch);  // [1, D, rows, columns]
   at::Tensor x = patches.flatten(2).squeeze(0).t().contiguous();                          // [N, D]
   tap.full("patch_embed", x);
@@ -68,7 +69,7 @@ at::Tensor VisionTower::positions(int64_t rows, int64_t columns) const {
           .permute({2, 0, 1})
           .unsqueeze(0)
           .to(at::kFloat);
-  const auto middles = [&](int64_t count) {  // of `count` patches in a row, from -1 to 1
+  const auto middles = [&](int64_t count) {  // of `count` patches side by side, where the picture reaches from -1 to 1
     return (at::arange(count, table.options()) + 0.5) / static_cast<double>(count) * 2 - 1;
   };
   const auto at_row = middles(rows).unsqueeze(1).expand({rows, columns});
@@ -79,7 +80,7 @@ at::Tensor VisionTower::positions(int64_t rows, int64_t columns) const {
 }
 
 at::Tensor normalized_pixels(const at::Tensor& bytes, const PreprocessorConfig& c) {
-  // Upstream scales mean and deviation instead of the pixels, each in fp32.
+  // Upstream divides mean and deviation by the rescale factor instead of multiplying the pixels, each in fp32.
   const auto scaled = [&](const std::vector<double>& values) {
     return (at::tensor(values, at::kFloat) * (1.0 / c.rescale)).view({1, 3, 1, 1});
   };

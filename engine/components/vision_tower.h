@@ -1,4 +1,4 @@
-// The vision tower: a reference picture to features, one for each patch of 16 x 16 of its pixels.
+// The vision tower. It turns a reference picture, halved, into features: one for each patch of 16 x 16 pixels.
 // Upstream: transformers modeling_glm_image.py, GlmImageVisionModel
 #pragma once
 
@@ -34,8 +34,8 @@ class VisionTower {
  public:
   VisionTower(const Weights& w, const VisionConfig& c);
 
-  // Normalised pixels fp32, from any device, to features, row by row of the grid. Taps: patch_embed, embeddings,
-  // block{i}.
+  // Turns normalised pixels, fp32 and from any device, into features in the order of the grid's rows.
+  // Taps: patch_embed, embeddings, block{i}.
   at::Tensor forward(const at::Tensor& pixels, const Tap& tap) const;  // [1, 3, H, W] -> [N, D]
 
  private:
@@ -48,7 +48,8 @@ class VisionTower {
   std::vector<VisionBlock> blocks_;
 };
 
-// Bytes as the tower takes them: fp32, scaled, less the mean, over the deviation. u8 [1, 3, H, W] -> fp32 [1, 3, H, W]
+// Returns bytes as the tower takes them: times the rescale factor, less the mean, over the deviation.
+// u8 [1, 3, H, W] -> fp32 [1, 3, H, W]
 // Upstream: BaseImageProcessorFast.rescale_and_normalize
 at::Tensor normalized_pixels(const at::Tensor& bytes, const PreprocessorConfig& c);
 

@@ -5,7 +5,7 @@
 namespace glm {
 namespace {
 
-// The part of the driver's interface that is asked here, as CUDA's documentation has it. Every function returns 0 for
+// The part of the driver's interface that is used here, as CUDA's documentation has it. Every function returns 0 for
 // success.
 class CudaDriver {
  public:
@@ -66,7 +66,7 @@ std::vector<CudaDevice> cuda_devices() {
         driver.memory(&memory, device) != 0 || driver.attribute(&found.major, kCapabilityMajor, device) != 0 ||
         driver.attribute(&found.minor, kCapabilityMinor, device) != 0 ||
         driver.attribute(&found.multiprocessors, kMultiprocessors, device) != 0) {
-      return {};  // a GPU that doesn't answer: numbers after it would not be LibTorch's
+      return {};  // this GPU doesn't answer, and the ones after it may have another number in LibTorch
     }
     found.name = name;
     found.memory = static_cast<int64_t>(memory);

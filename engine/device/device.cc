@@ -24,10 +24,11 @@ std::string cuda_version(int64_t number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
-// Loads LibTorch's CUDA library, once. Empty, or why it can't be used.
+// Loads LibTorch's CUDA library at its first call. Returns why the library can't be used, or nothing.
 const std::string& load_problem() {
   static const std::string problem = []() -> std::string {
-    // Found by this program's RUNPATH or LD_LIBRARY_PATH. It registers its operations with the dispatcher and stays.
+    // This program's RUNPATH or LD_LIBRARY_PATH leads to it. It registers its operations with the dispatcher, and stays
+    // loaded.
     if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
       const char* reason = ::dlerror();
       return std::string("LibTorch's CUDA library can't be loaded (") +
@@ -95,7 +96,7 @@ at::Device open_device(const std::string& name, std::string* note) {
   }
   const std::vector<CudaDevice> all = cuda_devices();
   if (name == "cpu") {
-    if (!all.empty()) load_problem();  // now, or never: what is computed on the CPU first settles it for the process
+    if (!all.empty()) load_problem();  // after the first computation on the CPU, this process couldn't load it any more
     return at::kCPU;
   }
   if (name == "auto") {
@@ -146,7 +147,7 @@ void release_cached_memory(at::Device device) {
   if (device.is_cpu()) return;
   try {
     c10::getDeviceAllocator(device.type())->emptyCache();
-  } catch (const c10::Error&) {  // a GPU that failed fails here too; the caller has the reason
+  } catch (const c10::Error&) {  // a GPU that has failed fails here, too, and the caller knows the reason
   }
 }
 

@@ -19,7 +19,7 @@ namespace glm {
 namespace {
 
 constexpr int kMostThreads = 16;
-constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes: less isn't worth a buffer's copy of its own
+constexpr int64_t kLeastPiece = int64_t{1} << 20;  // bytes; less isn't worth a copy to the device of its own
 
 using Clock = std::chrono::steady_clock;
 
@@ -29,14 +29,14 @@ double seconds_since(Clock::time_point begin) {
 
 }  // namespace
 
-// Threads that copy pieces, in order. They are no ATen's threads: those are as many as the caller of the engine
-// computes with, they all wait for each other at each piece, and sleep between two of them.
+// Threads that copy pieces, begun in order. ATen's threads would not do: there are only as many as the engine's caller
+// computes with, they all wait for each other after each piece, and they sleep between two pieces.
 class Uploader::Copiers {
  public:
   explicit Copiers(int threads) {
     try {
       for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-    } catch (const std::system_error&) {  // fewer have to do, or none: wait() copies too
+    } catch (const std::system_error&) {  // fewer threads will do, even none, because wait_for_next() copies, too
     }
   }
   ~Copiers() {
@@ -50,7 +50,7 @@ class Uploader::Copiers {
   Copiers(const Copiers&) = delete;
   Copiers& operator=(const Copiers&) = delete;
 
-  // read: has to live until the piece was waited for.
+  // Adds a piece for the threads. `read` has to live until the piece has been waited for.
   void start(const ReadBytes& read, int64_t offset, char* to, int64_t size) {
     {
       const std::lock_guard lock(mutex_);
@@ -59,7 +59,8 @@ class Uploader::Copiers {
     changed_.notify_one();
   }
 
-  // Forgets what is left, when something failed: what is read from may be gone afterwards.
+  // For use after a failure: forgets the pieces that nobody has begun and waits for the others, because what they read
+  // from may be gone afterwards.
   void drop() {
     std::unique_lock lock(mutex_);
     while (pieces_.size() > begun_) pieces_.pop_back();
@@ -69,7 +70,8 @@ class Uploader::Copiers {
     begun_ = 0;
   }
 
-  // Until the oldest piece that wasn't waited for is copied. The caller helps meanwhile. Throws what reading it threw.
+  // Waits until the oldest piece that hasn't been waited for is copied. The caller copies pieces, too, meanwhile.
+  // Throws what reading that piece threw.
   void wait_for_next() {
     std::unique_lock lock(mutex_);
     while (!pieces_.front().done) {
@@ -91,10 +93,10 @@ class Uploader::Copiers {
     bool done = false;
   };
 
-  // Copies the oldest piece that nobody has begun; false when there is none.
+  // Copies the oldest piece that nobody has begun. Returns false when there is none.
   bool copy_one(std::unique_lock<std::mutex>& lock) {
     if (begun_ == pieces_.size()) return false;
-    Piece& piece = pieces_[begun_++];  // a deque's elements stay where they are
+    Piece& piece = pieces_[begun_++];  // stays where it is when others are added or removed at the deque's ends
     lock.unlock();
     try {
       (*piece.read)(piece.offset, piece.to, piece.size);
@@ -116,8 +118,8 @@ class Uploader::Copiers {
 
   std::mutex mutex_;
   std::condition_variable changed_, copied_;
-  std::deque<Piece> pieces_;  // started and not waited for
-  size_t begun_ = 0;          // of them
+  std::deque<Piece> pieces_;  // those that were started and not waited for, the oldest first
+  size_t begun_ = 0;          // how many of them somebody copies or has copied: the first ones
   bool ended_ = false;
   std::vector<std::thread> threads_;
 };
@@ -132,7 +134,7 @@ Uploader::Uploader(at::Device device, int64_t buffer_bytes, int threads)
     buffer.memory = memory[i];
     if (!device.is_cpu()) buffer.taken.emplace(device.type());
   }
-  copiers_ = std::make_unique<Copiers>(count - 1);  // and the caller
+  copiers_ = std::make_unique<Copiers>(count - 1);  // the caller is the last one
 }
 
 Uploader::~Uploader() = default;
@@ -160,8 +162,8 @@ at::Tensor Uploader::upload(at::IntArrayRef shape, at::ScalarType dtype, const R
   return result;
 }
 
-// Half of the buffers are being filled while the device fetches the other half. A tensor of few buffers is cut smaller,
-// so that all threads take part.
+// Half of the buffers are filled while the device fetches the other half. A tensor that needs few buffers is cut into
+// smaller pieces, so that all threads take part. to: u8 [size]
 void Uploader::send(const ReadBytes& read, int64_t size, const at::Tensor& to) {
   const auto filling = static_cast<int64_t>(buffers_.size() / 2);
   const int64_t piece = std::min(buffer_bytes_, std::max(kLeastPiece, (size + filling - 1) / filling));

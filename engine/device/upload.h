@@ -1,5 +1,5 @@
-// Copies tensors of files to a device through pinned memory: while the device fetches some buffers, threads fill the
-// next.
+// Copies tensors of files to a device through pinned memory. While the device fetches some buffers, threads fill the
+// next ones.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,13 +13,15 @@
 
 namespace glm {
 
-// Copies `size` of a tensor's bytes, from `offset` on, to `to`. Called on several threads at once.
+// Copies `size` of a tensor's bytes, from its byte `offset` on, to `to`. It is called on several threads at once.
 using ReadBytes = std::function<void(int64_t offset, char* to, int64_t size)>;
 
+// Only one thread may use an Uploader at a time.
 class Uploader {
  public:
-  // Threads of its own, up to 16, and two buffers of `buffer_bytes` each for a thread, allocated once. On the CPU,
-  // which tests use, they are plain memory. threads: 0 takes what the machine has.
+  // Allocates two buffers of `buffer_bytes` for each thread, once. The thread that calls upload() is one of them. The
+  // buffers are pinned memory; for the CPU, which tests use, they are plain memory. threads: 0 takes as many as the
+  // machine has, up to 16.
   explicit Uploader(at::Device device, int64_t buffer_bytes = int64_t{4} << 20, int threads = 0);
   ~Uploader();
   Uploader(const Uploader&) = delete;
@@ -27,16 +29,16 @@ class Uploader {
 
   at::Device device() const { return device_; }
 
-  // A copy on the device, of the tensor's type, for the device's current stream to use. May be still on its way there;
-  // `cpu` isn't needed any more.
+  // Returns a copy on the device, of the same shape and dtype, for the device's current stream to use. The copy may
+  // still be on its way there, but `cpu` isn't needed any more.
   at::Tensor upload(const at::Tensor& cpu);
-  // The same of a dense tensor whose bytes `read` gives. Throws what it throws.
+  // Does the same for a dense tensor whose bytes `read` gives. Throws what `read` throws.
   at::Tensor upload(at::IntArrayRef shape, at::ScalarType dtype, const ReadBytes& read);
 
-  // Waits for what is on its way.
+  // Waits until all copies are on the device.
   void finish();
 
-  // All that was uploaded, and how long upload() and finish() took.
+  // How many bytes were uploaded so far, and how long upload() and finish() took for them.
   int64_t bytes() const { return bytes_; }
   double seconds() const { return seconds_; }
 
@@ -44,7 +46,7 @@ class Uploader {
   class Copiers;
   struct Buffer {
     at::Tensor memory;                // u8
-    std::optional<c10::Event> taken;  // when the device has fetched what was written last
+    std::optional<c10::Event> taken;  // happens when the device has fetched what was last written; none on the CPU
   };
   void send(const ReadBytes& read, int64_t size, const at::Tensor& to);
 
@@ -54,7 +56,7 @@ class Uploader {
   size_t next_ = 0;
   int64_t bytes_ = 0;
   double seconds_ = 0;
-  std::unique_ptr<Copiers> copiers_;  // the last: its threads write to buffers
+  std::unique_ptr<Copiers> copiers_;  // the last member, so that its threads end before the buffers go
 };
 
 }  // namespace glm

@@ -9,13 +9,15 @@
 
 namespace glm {
 
-Error not_finite(const std::string& what);  // model
+// Returns Error(model) for numbers that are not finite. what: their name in the plural, such as "latents".
+Error not_finite(const std::string& what);
 
 class FiniteWatch {
  public:
-  void see(const at::Tensor& values);  // any shape; remembers on the device whether all were finite
+  // Remembers on the device whether all values so far were finite. values: of any shape.
+  void see(const at::Tensor& values);
 
-  // Throws Error(model) naming `what` when something was not. Reads the device once.
+  // Throws Error(model) naming `what` when a value was not. Reads from the device once, and waits for it.
   void check(const std::string& what) const;
 
  private:

@@ -12,11 +12,11 @@
 
 namespace glm {
 
-// Owns how its weight is kept; nothing outside sees it.
+// Hides how its weight is stored.
 class Linear {
  public:
   enum class Bias { no, yes };
-  // Rearranged for the decode kernels, and quantised when the format says so.
+  // Says that the weight is rearranged for the decode kernels, and quantised when the format asks for it.
   struct Packing {
     cuda::Format format;
     PackedWeight::Rows rows = PackedWeight::Rows::plain;
@@ -24,22 +24,24 @@ class Linear {
   // Without packing the weight stays as the checkpoint has it.
   Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::optional<Packing> packing = {});
 
-  // Several layers of one input as one: their outputs stand side by side, in order. Each part is a scope and its width.
+  // A part is one of several layers that have the same input: its weights, and how many features it puts out.
   struct Part {
     Weights scope;
     int64_t out = 0;
   };
+  // Computes all parts as one layer, whose outputs stand side by side in the parts' order.
   Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing = {});
 
   at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
 
-  // For the decode kernels. Throws Error(internal) for a layer that isn't packed.
+  // Returns what the decode kernels are told; it is valid as long as this layer. Throws Error(internal) for a layer
+  // that isn't packed.
   cuda::PackedWeight packed() const;
   const at::Tensor& bias() const { return bias_; }  // [out] or undefined
 
  private:
   std::variant<at::Tensor, PackedWeight> weight_;  // dense [out, in], or packed
-  at::Tensor bias_;
+  at::Tensor bias_;                                // [out], or undefined
 };
 
 }  // namespace glm

@@ -7,10 +7,10 @@
 namespace glm {
 namespace {
 
-constexpr double kPatchTheta = 10000.0;  // upstream's class has it as a literal, no config key
+constexpr double kPatchTheta = 10000.0;  // a literal in upstream's class, without a config key
 
-// 1 / theta^(2i / dim), i < dim / 2, fp32 as upstream computes it. On the CPU: a last bit of a frequency, which a GPU
-// may round otherwise, is a visible angle at a large position.
+// Returns 1 / theta^(2i / dim) for i < dim / 2, in fp32 as upstream does: [dim / 2]. It is computed on the CPU, because
+// a GPU may round the last bit otherwise, and at a large position that bit is a visible angle.
 at::Tensor inverse_frequencies(double theta, int64_t dim) {
   return 1.0 / at::pow(theta, at::arange(0, dim, 2, at::kFloat) / dim);
 }
@@ -21,7 +21,7 @@ at::Tensor cell_positions(int64_t start, Grid grid) {  // -> [3, h * w]
   return at::stack({at::zeros_like(rows), rows, columns}) + start;
 }
 
-RotaryTable table_of(const at::Tensor& angles, at::ScalarType dtype) {
+RotaryTable table_of(const at::Tensor& angles, at::ScalarType dtype) {  // [L, R / 2] -> [L, R]
   const at::Tensor both = at::cat({angles, angles}, -1);
   return {both.cos().to(dtype), both.sin().to(dtype)};
 }
@@ -37,7 +37,7 @@ at::Tensor prompt_positions(int64_t length, const std::vector<Grid>& sources) {
   };
   int64_t left = length;
   for (size_t i = 0; i < sources.size(); ++i) {
-    text(i == 0 ? 1 : 2);  // the end of the one before, and the begin
+    text(i == 0 ? 1 : 2);  // the end of the reference before, if there is one, and the begin of this one
     parts.push_back(cell_positions(next, sources[i]));
     next += std::max(sources[i].height, sources[i].width);
     left -= reference_length(sources[i]);
@@ -61,7 +61,7 @@ at::Tensor grid_positions(int64_t start, const std::vector<Grid>& grids) {
 
 RotaryTable mrope_table(const PriorConfig& c, const at::Tensor& positions, at::ScalarType dtype) {
   const at::Tensor frequencies = inverse_frequencies(c.rope_theta, c.rotary_dim()).to(positions.device());
-  // Upstream: cat([m[i % 3] for i, m in enumerate(freq.split(mrope_section))]): each axis turns its own frequencies.
+  // Upstream: cat([m[i % 3] for i, m in enumerate(freq.split(mrope_section))]). Each axis has frequencies of its own.
   std::vector<at::Tensor> angles;
   int64_t first = 0;
   for (size_t axis = 0; axis < c.mrope_section.size(); ++axis) {

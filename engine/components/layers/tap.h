@@ -1,5 +1,5 @@
-// Named stage results. The same names are used by the code, `--dump`, `--inject`, the goldens and the docs
-// (README.md here lists them).
+// Named results of the stages. The code, `--dump`, `--inject`, the goldens and the docs use the same names
+// (engine/README.md lists them).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,10 +10,10 @@
 
 namespace glm {
 
-// Hands tensors to a sink under "prefix + name"; without a sink it does nothing.
+// Hands tensors to a sink under the name "prefix + name". Without a sink it does nothing.
 class Tap {
  public:
-  enum class Level { stages, full };  // full: also what stands inside a stage
+  enum class Level { stages, full };  // full: results from inside a stage, too
   using Sink = std::function<void(const std::string& name, const at::Tensor&)>;
 
   Tap() = default;

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kVersion = 2;  // of the file and of what is checked
+constexpr int kVersion = 2;  // of the file's format and of what is checked
 constexpr uint64_t kMaxBytes = 1U << 20U;
 
 std::string hash_of(const std::string& text) {
@@ -37,7 +37,7 @@ std::string name_of(const std::string& card, const std::string& build) {
   return "kernels-" + hash_of(card + "\n" + build);
 }
 
-// JSON has no infinity and no NaN: null is an error of any size.
+// JSON has neither infinity nor NaN. Both are written as null, which is read as infinity.
 nlohmann::json json_of(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
@@ -52,19 +52,19 @@ KernelReport with_problem(const std::string& card, const std::string& build, con
   return report;
 }
 
-// The marker: open and, where it could be had, locked.
+// The marker file, open until the object's end.
 class Marker {
  public:
-  enum class Lock { ours, others, impossible };
+  enum class Lock { ours, others, impossible };  // impossible: the file can't be opened or locked
 
   explicit Marker(const fs::path& file) : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {}
   ~Marker() {
-    if (fd_ >= 0) ::close(fd_);  // and the lock goes
+    if (fd_ >= 0) ::close(fd_);  // this ends the lock, too
   }
   Marker(const Marker&) = delete;
   Marker& operator=(const Marker&) = delete;
 
-  // Throws Error(cancelled).
+  // Tries for `patience` to lock the file. Throws Error(cancelled).
   Lock lock(std::chrono::milliseconds patience, const CancelToken* cancel) const {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point end = Clock::now() + patience;
@@ -83,7 +83,7 @@ class Marker {
     const ssize_t count = ::pread(fd_, text, sizeof text, 0);
     return count > 0 ? std::string(text, static_cast<size_t>(count)) : std::string();
   }
-  // Empty: the check has ended. False where nothing can be written.
+  // Replaces the file's text. An empty text says that the check has ended. Returns false where nothing can be written.
   bool write(const std::string& text) const {
     return ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
   }
@@ -96,13 +96,14 @@ bool has_slower(const KernelReport& report) {
   return std::any_of(report.verdicts.begin(), report.verdicts.end(), [](const KernelVerdict& v) { return v.slower; });
 }
 
-// Was it written in the last 24 hours? A time that is still to come, of a clock that was set, is none of them.
+// Was the file written in the last 24 hours? A time in the future, which comes from a clock that was wrong, doesn't
+// count.
 bool is_of_today(const fs::path& file) {
   const auto age = fs::file_time_type::clock::now() - fs::last_write_time(file);
   return age >= std::chrono::seconds(-5) && age < std::chrono::hours(24);
 }
 
-// From a file that anything may have been done to. Throws.
+// Reads a report from a file that somebody may have changed in any way. Throws when it isn't as KernelCache writes it.
 KernelReport report_of(const nlohmann::json& file) {
   KernelReport report{file.at("card").get<std::string>(), file.at("build").get<std::string>(), {}};
   for (const nlohmann::json& v : file.at("verdicts")) {
@@ -135,7 +136,7 @@ std::optional<KernelReport> KernelCache::kept(const std::string& card, const std
     if (report.card != card || report.build != build || report.verdicts.empty()) return {};
     if (has_slower(report) && !is_of_today(report_file(card, build))) return {};
     return report;
-  } catch (const std::exception&) {  // not there, or broken: it is checked again
+  } catch (const std::exception&) {  // the file isn't there or is broken: the caller checks again
     return {};
   }
 }
@@ -158,7 +159,7 @@ void KernelCache::keep(const KernelReport& report) const {
   try {
     const std::string text = file.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
     write_file(report_file(report.card, report.build), [&](std::ostream& out) { out << text << "\n"; });
-  } catch (const std::exception&) {  // it will be checked again
+  } catch (const std::exception&) {  // the next process checks again
   }
 }
 
@@ -192,9 +193,9 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
                               ", by a fault or because it was stopped; glm-image kernels --check tries "
                               "again");
     }
-    if (std::optional<KernelReport> known = kept(card, build)) return *known;  // made while we waited
+    if (std::optional<KernelReport> known = kept(card, build)) return *known;  // another process made it meanwhile
   }
-  fs::remove(report_file(card, build), ignored);  // or a check that dies would leave an earlier one's word
+  fs::remove(report_file(card, build), ignored);  // if this check dies, an earlier report must not hold any more
   if (!marker.write("its beginning")) return without_marker();
   try {
     KernelReport report = check([&](const std::string& what) { marker.write(what); });

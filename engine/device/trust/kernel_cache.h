@@ -1,8 +1,9 @@
-// Reports on kernels between runs, in files: what one check has shown holds for this card, driver and build.
+// Stores reports on kernels in files, for later runs. What a check has shown holds for this card, driver and build.
 //
-// A kernel that faults takes the process's GPU with it, and one that hangs is stopped by its user. So a check has a
-// marker file with what it is at, locked while its process lives: who gets the lock and finds something in the file
-// knows that a check died there. The lock also makes processes wait for each other's check.
+// After a kernel has faulted, its process can't use the GPU any more; when a kernel hangs, the user ends the process.
+// So a check writes to a marker file what it is checking, and holds a lock on the file. The process's end releases
+// the lock. Whoever then gets it and finds the file not empty knows that a check died there. The lock also makes
+// processes wait for each other's check.
 #pragma once
 
 #include <chrono>
@@ -16,32 +17,34 @@
 
 namespace glm {
 
-// $XDG_CACHE_HOME/glm-image or ~/.cache/glm-image; empty where neither is known.
+// Returns $XDG_CACHE_HOME/glm-image, or else ~/.cache/glm-image. It is empty when neither is known.
 std::filesystem::path cache_folder();
 
+// Any number of threads and processes may use the same folder at once.
 class KernelCache {
  public:
-  // Says what is checked next.
+  // A check calls it with what it checks next.
   using Begin = std::function<void(const std::string& what)>;
-  // Throws Error(device) when a kernel has faulted, anything else when the check couldn't be made.
+  // Makes a report. Throws Error(device) when a kernel has faulted, and something else when the check couldn't be made.
   using Check = std::function<KernelReport(const Begin& begin)>;
 
+  // folder: empty for a cache that stores nothing; patience: how long to wait for another process's check.
   explicit KernelCache(std::filesystem::path folder, std::chrono::milliseconds patience = std::chrono::seconds(60))
       : folder_(std::move(folder)), patience_(patience) {}
 
-  // Returns the report that is kept for this card and build. Where there is none, or with check_again, it calls `check`
-  // and keeps the report of that.
-  // - A report in which a kernel is slower than ATen is kept for a day, because another job may have had the GPU when
-  //   it was measured.
+  // Returns the report that is stored for this card and build. Where there is none, or with check_again, it calls
+  // `check` and stores the report of that.
+  // - A report in which a kernel is slower than ATen holds for a day, because another job may have had the GPU when it
+  //   was measured.
   // - Where an earlier check died, or another process doesn't end its own, it returns a report with that problem and
-  //   doesn't keep it.
+  //   doesn't store it.
   // - Where the folder can't be used, it calls `check` each time.
-  // Throws what `check` throws, and adds to Error(device) the advice for what comes next. Asks `cancel` while it waits
-  // for another process's check, and then throws Error(cancelled).
+  // Throws what `check` throws, and adds advice on what to do next to Error(device). While it waits for another
+  // process's check it asks `cancel`, and throws Error(cancelled) when that says so.
   KernelReport report(const std::string& card, const std::string& build, bool check_again, const Check& check,
                       const CancelToken* cancel = nullptr) const;
 
-  // Files of this card and build.
+  // The files for this card and build. Tests look at them.
   std::filesystem::path report_file(const std::string& card, const std::string& build) const;
   std::filesystem::path marker_file(const std::string& card, const std::string& build) const;
 

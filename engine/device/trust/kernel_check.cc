@@ -20,9 +20,9 @@
 namespace glm {
 namespace {
 
-constexpr double kSlack = 1.1;  // two measurements of the same are so far apart
+constexpr double kSlack = 1.1;  // two measurements of the same work may differ by this factor
 constexpr int kSamples = 5;
-constexpr int kCallsOfSample = 50;  // so that a launch's beginning counts little
+constexpr int kCallsOfSample = 50;  // so many that the time until the first one starts counts little
 
 std::string short_number(double value) {
   char text[32];
@@ -34,7 +34,8 @@ std::string name_of(const KernelTrial& t) {
   return t.kernel + (t.format.empty() ? "" : " " + t.format) + " " + t.shape;
 }
 
-// The least of some samples, by turns so that both meet the same clocks: of our calls, and of ATen's operations.
+// Measures our calls and ATen's operations, and writes the time of each one's fastest sample to the verdict. The
+// samples alternate, so that both meet the same clock rates.
 void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch, KernelVerdict& verdict) {
   using Clock = std::chrono::steady_clock;
   const auto ms_of = [&](const auto& work) {
@@ -70,7 +71,7 @@ bool is_out_of_memory(const c10::Error& e) {
   return dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr;
 }
 
-// Does the device still do anything? A fault has ended that for this process.
+// Does the device still work? After a fault it doesn't, until this process ends.
 bool still_works(at::Device device) {
   try {
     synchronize(device);
@@ -84,7 +85,7 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
-// The driver's version where Linux tells it, else the CUDA that it knows.
+// Returns the driver's version, where Linux tells it, and the newest CUDA that it knows.
 std::string driver_of(const CudaDevice& device) {
   std::string version;
   std::ifstream("/sys/module/nvidia/version") >> version;

@@ -14,7 +14,7 @@ namespace glm {
 namespace {
 
 constexpr float kEps = 1e-5f;
-constexpr int kTotal = 1000;  // tokens of a row that is sampled: a timed call adds one
+constexpr int kTotal = 1000;  // tokens that a sampled row writes: more than there are timed calls, which add one each
 
 int narrow(int64_t value) {
   return static_cast<int>(value);
@@ -148,12 +148,12 @@ KernelTrial norm_trial(const TrialTensors& make, const NormCase& c, bool first) 
 struct SampleCase {
   SamplingOptions options;
   int64_t splits = 1, batch = 16, vocab = 0, codebook = 0;
-  bool drawn_here = false;  // the exponentials
+  bool drawn_here = false;  // does the kernel draw the exponentials itself?
   bool mask = true;
-  bool broken = false;  // a row has a NaN
+  bool broken = false;  // does a row have a NaN?
 };
 
-// Exponentials as --rng cuda draws them for each row's next token.
+// Returns the exponentials that --rng cuda draws for each row's next token: fp32 [B, V].
 at::Tensor card_exponentials(const at::Tensor& seeds, const std::vector<int>& counts, int64_t vocab) {
   std::vector<at::Tensor> rows;
   for (size_t b = 0; b < counts.size(); ++b) {
@@ -176,7 +176,7 @@ DecodeSample sample_inputs(const TrialTensors& make, const SampleCase& c, const 
   s.mask = c.mask;
   s.options = c.options;
   s.totals = state(kTotal);
-  if (c.batch > 3) {  // one that has ended, one at its last token
+  if (c.batch > 3) {  // row 1 has ended, and row 2 is at its last token
     s.totals[1].fill_(1);
     s.totals[2].fill_(3);
   }
@@ -197,9 +197,10 @@ KernelTrial::Answer judge_sample(const DecodeSample& s, const std::vector<Kernel
   own.not_finite = written[4].before.clone();
   decode_sample(own);
   const at::Tensor other = s.tokens.ne(own.tokens);
-  // Of a single row a near tie would be all of it.
+  // A single row isn't judged by its token: a near tie would make the share 1.
   const double share = other.numel() > 1 ? other.to(at::kDouble).mean().item<double>() : 0;
-  const at::Tensor unlike = s.written.ne(own.written).sum(1).ne(other);  // but for the token itself
+  // In a row of `written` only the new token may differ, and only if `tokens` differs.
+  const at::Tensor unlike = s.written.ne(own.written).sum(1).ne(other);
   const bool alike = at::equal(s.counts, own.counts) && at::equal(s.lengths, own.lengths) &&
                      at::equal(s.not_finite, own.not_finite) && !unlike.any().item<bool>();
   return {share, alike ? "" : "it counts otherwise than ATen"};
@@ -211,7 +212,7 @@ KernelTrial sample_trial(const TrialTensors& make, const SampleCase& c) {
   KernelTrial t;
   t.kernel = "sample";
   t.shape = std::to_string(c.vocab) + " ids";
-  t.allowed = 0.13;  // two of a batch at a near tie
+  t.allowed = 0.13;  // two of a batch of 16 may be at a near tie
   t.kept = {s.logits, s.exponentials, seeds, s.totals};
   t.written = {writes(s.counts), writes(s.lengths), writes(s.tokens), writes(s.written), writes(s.not_finite)};
   t.call.kernel = cuda::Kernel::sample;
@@ -255,7 +256,7 @@ void visit_attention_trials(at::Device device, bool real, const VisitTrial& visi
       make, {{2399, 0, 1, 15, 16, 127, 128, 129, 255, 500, 777, 1023, 1024, 1500, 2000, 2398}, 2, 2, 2400, 64}));
   KernelTrial one = attention_trial(make, {{2399}, 1, 2, 2400, 64});
   one.turns = {one.call};
-  DecodeAttention a;  // the same positions; the numbers don't matter to the time
+  DecodeAttention a;  // with the same positions; the time doesn't depend on the numbers
   a.qkv = one.kept[0];
   a.bias = one.kept[1];
   a.cosines = one.kept[2];

@@ -15,29 +15,29 @@ namespace {
 using cuda::Format;
 using Rows = PackedWeight::Rows;
 
-// fp32 sums in another order; tensor cores cut theirs off.
+// How far fp32 sums in another order may differ. Tensor cores also cut theirs off instead of rounding.
 constexpr double kSums = 1e-4;
-// Weights that are taken by turns are more than a card's cache holds.
+// Bytes: the copies of a weight that timed calls take one after the other are more than a card's cache holds.
 constexpr int64_t kBeyondCaches = int64_t{128} << 20;
 
 struct Shape {
   int64_t rows = 0, inner = 0;
   Rows order = Rows::plain;
-  int64_t packed_at_once = 1024;  // rows: packing takes memory of many times its weight's size
+  int64_t packed_at_once = 1024;  // rows: packing takes many times the memory of the rows that it packs
 };
 constexpr Shape kSmall[] = {{48, 384, Rows::plain, 32}, {80, 256, Rows::gate_up, 32}};
 constexpr Shape kReal[] = {
-    {4608, 4096}, {4096, 4096}, {27392, 4096, Rows::gate_up}, {4096, 13696}, {16512, 4096}};  // qkv, o, MLP, head
+    {4608, 4096}, {4096, 4096}, {27392, 4096, Rows::gate_up}, {4096, 13696}, {16512, 4096}};  // qkv, o, MLP, lm_head
 
 struct Weight {
   at::Tensor dense;         // bf16 [rows, inner]: what the kernels compute with
-  at::Tensor tiles;         // bytes
-  at::Tensor row_scales;    // fp32
-  at::Tensor group_scales;  // i32
+  at::Tensor tiles;         // u8 [packed_bytes]
+  at::Tensor row_scales;    // fp32 [rows], or empty
+  at::Tensor group_scales;  // i32 [rows * inner / kGroupInner], or empty
   cuda::PackedWeight packed{};
 };
 
-// Of numbers that packing keeps bit for bit.
+// Draws a weight [rows, inner] of numbers that packing keeps bit for bit.
 at::Tensor draw_exact(const TrialTensors& make, Format format, int64_t rows, int64_t inner) {
   const auto whole = [&](int64_t low, int64_t high, at::IntArrayRef shape) {
     return make.whole(low, high, shape, at::kFloat);
@@ -45,12 +45,13 @@ at::Tensor draw_exact(const TrialTensors& make, Format format, int64_t rows, int
   return cuda::with_format(format, [&](auto row) { return exact_weight(row, {rows, inner}, whole); });
 }
 
-// Bytes at a pointer of the tensor's device.
+// Returns a view of `count` bytes at a pointer of the device of `like`: u8 [count].
 at::Tensor bytes_at(const void* data, int64_t count, const at::Tensor& like) {
   return at::from_blob(const_cast<void*>(data), {count}, like.options().dtype(at::kByte));
 }
 
-// Part by part: the tiles of a few rows (of gate and of up) follow each other.
+// Packs a weight part by part, a few rows at a time. That works because the tiles of these rows follow each other; with
+// gate_up a part has as many rows of gate as of up.
 Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
   const bool row_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kRowScaled; });
   const bool group_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kGroupScaled; });
@@ -96,7 +97,7 @@ std::vector<at::Tensor> copies_of(const at::Tensor& tensor) {
   return copies;
 }
 
-// Ours and ATen's with weights that no cache holds.
+// Adds what is timed: our calls and ATen's operations, with copies of the weight that no cache holds together.
 void add_timing(KernelTrial& t, const Weight& w, const Shape& s) {
   const at::Tensor x = t.kept.front();
   for (const at::Tensor& tiles : copies_of(w.tiles)) {
@@ -120,7 +121,7 @@ struct Run {
 KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s, const Run& run) {
   const bool gate_up = s.order == Rows::gate_up;
   at::Tensor x = make.normal({run.batch, s.inner}, at::kBFloat16);
-  if (gate_up) {  // gates of about 2
+  if (gate_up) {  // x is such that gates are about 2
     const auto spread = w.dense.slice(0, 0, 16).to(at::kFloat).std().item<double>();
     x = (x * (2 / spread / std::sqrt(static_cast<double>(s.inner)))).to(at::kBFloat16);
   }

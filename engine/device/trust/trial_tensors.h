@@ -1,4 +1,4 @@
-// What the trials of kernels are made of.
+// What the trials of kernels are made of: random tensors, and comparisons.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -8,7 +8,7 @@
 
 namespace glm {
 
-// Random tensors on a device, seeded anew each time. The process's own generators are left alone.
+// Makes random tensors on a device, from a new seed for each object. It leaves the process's own generators alone.
 class TrialTensors {
  public:
   explicit TrialTensors(at::Device device);
@@ -17,7 +17,7 @@ class TrialTensors {
   at::Tensor normal(at::IntArrayRef shape, at::ScalarType dtype) const;
   at::Tensor whole(int64_t low, int64_t high, at::IntArrayRef shape, at::ScalarType dtype) const;  // low … high - 1
   at::Tensor exponential(at::IntArrayRef shape) const;
-  at::Tensor poison(at::IntArrayRef shape, at::ScalarType dtype) const;  // every byte 0xFF: NaN, or -1
+  at::Tensor poison(at::IntArrayRef shape, at::ScalarType dtype) const;  // every byte is 0xFF, which is NaN or -1
   at::Tensor ints(const std::vector<int>& values) const;
 
  private:
@@ -33,18 +33,21 @@ inline cuda::bf16_bits* bf16_of(const at::Tensor& tensor) {
   return data_of<cuda::bf16_bits>(tensor);
 }
 
-// A tensor that a call writes, with what is in it now.
+// Describes a tensor that a call writes, with a copy of what it holds now.
 KernelTrial::Written writes(const at::Tensor& tensor);
 
-// One step of bf16 of the largest value.
+// One bf16 step of the largest value, as a part of that value.
 constexpr double kBf16Step = 0x1p-7;
 
-// The largest difference as a part of the largest expected value; NaN where anything is NaN.
+// The tensors below have any shape, and both the same.
+//
+// Returns the largest difference as a part of the largest expected value, or NaN where anything is NaN.
 double difference(const at::Tensor& actual, const at::Tensor& expected);
-// Of bf16 tensors; a problem where more than roundings differ: more than 2 % of the elements, and more than two.
+// Compares bf16 tensors. It is a problem when more than two elements and more than 2 % of them differ, because rounding
+// alone doesn't do that.
 KernelTrial::Answer rounded_alike(const at::Tensor& actual, const at::Tensor& expected);
 bool same_bits(const at::Tensor& a, const at::Tensor& b);
-// Both: the larger error, the first problem.
+// Returns the larger error and the first problem.
 KernelTrial::Answer joined(const KernelTrial::Answer& a, const KernelTrial::Answer& b);
 
 }  // namespace glm
