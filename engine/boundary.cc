@@ -9,7 +9,7 @@
 namespace glm {
 namespace {
 
-// The part of `text` from `begin` to the end of `end`, in brackets, or nothing.
+// Returns the part of `text` from `begin` to the end of `end`, in brackets, or "" when it isn't there.
 std::string excerpt(const std::string& text, const std::string& begin, const std::string& end) {
   const size_t first = text.find(begin);
   const size_t last = first == std::string::npos ? first : text.find(end, first);
@@ -25,8 +25,8 @@ Error out_of_memory(const std::string& what) {
 
 namespace {
 
-// what: "… Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.20 GiB is free. …", or what a
-// library that allocates by itself says: "CUDA error: out of memory\n…".
+// what: "… Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.20 GiB is free. …", or the
+// message of a library that allocates by itself: "CUDA error: out of memory\n…".
 Error out_of_gpu_memory(const std::string& what) {
   std::string more = excerpt(what, "Tried to allocate ", " is free");
   if (more.empty()) more = " (" + what.substr(0, std::min<size_t>(what.find('\n'), 200)) + ")";
@@ -38,7 +38,7 @@ bool is_out_of_memory(const std::string& what) {
   return what.find("can't allocate memory") != std::string::npos;
 }
 
-// The CUDA libraries' own allocations fail with words of their own.
+// The CUDA libraries allocate some memory by themselves, and each reports a failure in its own words.
 bool is_out_of_gpu_memory(const c10::Error& e, const std::string& what) {
   if (dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr) return true;
   for (const char* words : {"CUDA error: out of memory", "CUDA out of memory", "cudaErrorMemoryAllocation",
@@ -54,7 +54,7 @@ Error translated(const c10::Error& e, at::Device device) {
   const std::string what = e.what_without_backtrace();
   if (is_out_of_memory(what)) return out_of_memory(what);
   if (is_out_of_gpu_memory(e, what)) {
-    release_cached_memory(device);  // so that the next call finds it in one piece
+    release_cached_memory(device);  // so that the next call finds the memory in one piece
     return out_of_gpu_memory(what);
   }
   if (dynamic_cast<const c10::AcceleratorError*>(&e) != nullptr) {

@@ -1,4 +1,4 @@
-// Where calls come in from outside: LibTorch's state of a call, and its errors in our words.
+// The border that public calls cross: it sets up LibTorch for the call, and every exception leaves as a glm::Error.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -13,18 +13,20 @@
 
 namespace glm {
 
-// What ATen warns of is upstream's business, and the library prints nothing.
+// Drops ATen's warnings: they are about operations that upstream uses, too, and the library prints nothing.
 class Silence : public c10::WarningHandler {
  public:
   void process(const c10::Warning& /*warning*/) override {}
 };
 
-// Memory of the computer. what: ATen's message, "… you tried to allocate 268435456 bytes. …", or nothing.
+// The error for a computer with too little memory.
+// what: ATen's message ("… you tried to allocate 268435456 bytes. …"), or "".
 Error out_of_memory(const std::string& what);
-// What ATen's error means to the caller. By now all tensors of the call are gone.
+// The error that tells the caller what ATen's error means. The call's tensors have been freed by now.
 Error translated(const c10::Error& e, at::Device device);
 
-// Runs a public call: inference mode and the current GPU, which are per thread, and nothing but glm::Error comes out.
+// Runs a public call and returns its result. In it inference mode is on and `device` is the current GPU; LibTorch keeps
+// both per thread. Throws nothing but glm::Error.
 template <typename Call>
 auto guarded(at::Device device, Call call) {
   try {

@@ -72,7 +72,8 @@ void CallQueue::run(const std::function<void()>& call, const CancelToken* cancel
         waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &job));
         throw Error(ErrorCode::cancelled, "cancelled");
       }
-      // A token is set without a lock, by a signal's handler too, so that a call that waits for its turn looks again.
+      // Nobody wakes this thread when the token is set: a signal handler may do that, and it can't take the lock. So a
+      // call that waits for its turn looks at the token again and again.
       if (job.begun || cancel == nullptr) {
         changed_.wait(lock);
       } else {

@@ -1,5 +1,5 @@
-// Calls from any thread, run one after the other on a thread of their own: what LibTorch keeps per thread (number of
-// threads, inference mode, the current GPU) is then never a caller's.
+// Runs calls from any thread one after the other on a thread of its own. So LibTorch's state per thread (number of
+// threads, inference mode, the current GPU) is never a caller's.
 #pragma once
 
 #include <condition_variable>
@@ -14,14 +14,14 @@ class CancelToken;
 
 class CallQueue {
  public:
-  CallQueue();   // Throws Error(memory) when the machine gives no thread.
-  ~CallQueue();  // nobody may be waiting
+  CallQueue();   // Throws Error(memory) when the system gives no thread.
+  ~CallQueue();  // no call may be waiting in run()
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 
-  // Waits for its turn and for `call`'s end; what it throws comes out here. While it waits for its turn `cancel`, if
-  // any, takes it out of the queue: Error(cancelled). Error(usage) on the queue's own thread, in a callback: it would
-  // wait for itself.
+  // Queues `call`, waits until it has run, and throws what it throws. `cancel`, if any, takes a call that still waits
+  // for its turn out of the queue: Error(cancelled). Throws Error(usage) on the queue's own thread, that is in a
+  // callback, where the call would wait for itself. May be called from any thread.
   void run(const std::function<void()>& call, const CancelToken* cancel = nullptr);
 
  private:

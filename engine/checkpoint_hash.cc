@@ -22,7 +22,8 @@ namespace {
   throw Error(ErrorCode::model, file.string() + ": can't be read (" + reason + "); is the checkpoint complete?");
 }
 
-// Every json and safetensors file below, also what only has such a name: reading it says what is wrong.
+// Returns every path below `folder` that ends in .json or .safetensors, sorted. Paths that are no files are listed,
+// too, so that add_file() refuses them.
 std::vector<fs::path> files_of(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -33,7 +34,7 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   return files;
 }
 
-// A file's size, its first megabyte and 64 samples of the rest.
+// Adds a file's size, its first MiB, and 64 samples of the rest.
 void add_file(Sha256* hash, const fs::path& file) {
   constexpr uint64_t head = 1 << 20;
   constexpr uint64_t sample = 4096;

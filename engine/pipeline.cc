@@ -29,14 +29,14 @@ struct Pipeline::Engine {
     }
     queue.run([&] { load(checkpoint, options); }, options.cancel);
   }
-  // The model's memory goes on the thread that got it.
+  // The thread that allocated the model frees it.
   ~Engine() {
     try {
       queue.run([&] {
         kept.reset();
         model.reset();
       });
-    } catch (...) {  // memory for nothing more; the members' own destructors do it
+    } catch (...) {  // no memory is left to queue a call; the members' own destructors free all
     }
   }
   Engine(const Engine&) = delete;
@@ -65,8 +65,9 @@ struct Pipeline::Engine {
     });
   }
 
-  // Runs a public call on the pipeline's thread and returns what it returns. callbacks: the caller's, of a call that
-  // may be made a second time as long as it has handed out nothing.
+  // Runs a public call on the pipeline's thread and returns its result. When the call runs out of memory and the call
+  // cache holds references, they are dropped and the call runs once more, unless the caller has been given a picture, a
+  // preview or a tensor already.
   template <typename Call>
   auto run(const Callbacks& callbacks, Call call) {
     std::optional<decltype(call(callbacks))> result;
@@ -78,7 +79,7 @@ struct Pipeline::Engine {
             result = computed(own, call);
           } catch (const Error& e) {
             if (e.code() != ErrorCode::memory || kept->references.count() == 0) throw;
-            kept->references.clear();  // they give way to this call, or to the next
+            kept->references.clear();  // makes room for this call, or for the next one
             if (handed_out) throw;
           }
           if (!result) result = computed(own, call);
@@ -95,7 +96,7 @@ struct Pipeline::Engine {
     });
   }
 
-  // The same callbacks; *handed_out becomes true when a picture, a preview or a tensor goes to the caller.
+  // Returns callbacks that set *handed_out when a picture, a preview or a tensor goes to the caller.
   static Callbacks watched(const Callbacks& callbacks, bool* handed_out) {
     Callbacks own = callbacks;
     const auto watch = [handed_out](auto& callback) {
@@ -116,7 +117,7 @@ struct Pipeline::Engine {
   std::vector<std::string> warnings;
   std::unique_ptr<const Model> model;
   std::unique_ptr<Kept> kept;
-  CallQueue queue;  // ends first
+  CallQueue queue;  // the last member: its thread ends before the others are destroyed
 };
 
 Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
@@ -125,7 +126,7 @@ Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
-// A call keeps it: the pipeline may go meanwhile, in a callback for example.
+// Every call holds the engine, because the pipeline may be destroyed meanwhile, for example in a callback.
 std::shared_ptr<Pipeline::Engine> Pipeline::engine() const {
   if (engine_ != nullptr) return engine_;
   refuse("", "a pipeline with a checkpoint", "one that was moved from");

@@ -26,12 +26,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int64_t kPromptLength = 64;     // a usual prompt's
-constexpr double kLaunchSeconds = 12e-6;  // of one operation of LibTorch on a CPU or a GPU
-constexpr int64_t kOperations = 20;       // of a layer
-constexpr double kConvolution = 0.5;      // of a product's speed
+constexpr int64_t kPromptLength = 64;     // ids of a usual prompt
+constexpr double kLaunchSeconds = 12e-6;  // to start an operation of LibTorch, on a CPU or a GPU
+constexpr int64_t kOperations = 20;       // operations of a layer
+constexpr double kConvolution = 0.5;      // speed of a convolution, as a part of a matrix product's
 
-// Seconds of one call, the shortest of some.
+// Returns how many seconds a call takes: the shortest of three tries.
 template <typename Call>
 double seconds_of(at::Device device, Call call) {
   double least = 1e9;
@@ -44,15 +44,15 @@ double seconds_of(at::Device device, Call call) {
   return least;
 }
 
-// What this machine does in a second with numbers of this type.
+// How much this machine computes in a second with numbers of this type.
 struct Speed {
-  double work;    // multiplications and additions of a product of matrices
-  double vector;  // weights of a product with a vector
+  double work;    // multiplications and additions in products of two matrices
+  double vector;  // weights read in products of a matrix and a vector
 
   Speed(at::Device device, at::ScalarType dtype) {
     constexpr int64_t rows = 64;
     constexpr int64_t side = 1024;
-    constexpr int64_t wide_side = 4096;  // more than a cache holds
+    constexpr int64_t wide_side = 4096;  // the matrix is larger than a cache
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor many = at::ones({rows, side}, options);
     const at::Tensor square = at::ones({side, side}, options);
@@ -103,7 +103,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
 
 Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
   std::optional<Plan> result;
-  CallQueue queue;  // its thread's settings end with it
+  CallQueue queue;  // LibTorch's number of threads is set on its thread alone, which ends here
   queue.run([&] { result = guarded(at::kCPU, [&] { return plan_here(checkpoint, options, request); }); });
   return *result;
 }

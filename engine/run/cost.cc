@@ -7,17 +7,17 @@
 namespace glm {
 namespace {
 
-constexpr double kGlyphRows = 64;         // of a text or two
-constexpr double kMostGlyphBytes = 2048;  // of a text: upstream cuts what is longer
-constexpr double kPromptPositions = 512;  // a long prompt's
-constexpr double kTaps = 9;               // of a convolution of 3 x 3
-constexpr double kWholeVae = 5.0 / 3;     // the encoder has about two thirds of the decoder's weights
+constexpr double kGlyphRows = 64;         // glyph rows of a text or two
+constexpr double kMostGlyphBytes = 2048;  // bytes of a text; upstream cuts longer ones
+constexpr double kPromptPositions = 512;  // ids of a long prompt
+constexpr double kTaps = 9;               // weights of a 3 x 3 kernel
+constexpr double kWholeVae = 5.0 / 3;     // of the VAE decoder's weights: the encoder has about two thirds as many
 
 double real(int64_t n) {
   return static_cast<double>(n);
 }
 
-// Calls `each` with channels in and out and with pixels for one latent, for every 3 x 3 convolution of the decoder.
+// Calls each(channels in, channels out, pixels for one latent) for every 3 x 3 convolution of the VAE decoder.
 template <typename Each>
 void for_decoder_convs(const VaeConfig& c, Each each) {
   double pixels = 1;  // for one latent
@@ -55,7 +55,7 @@ double rows(const Canvas& canvas, double glyph_rows) {
   return real(canvas.branches) * (real(canvas.geometry.patches.cells()) + glyph_rows);
 }
 
-// Numbers of the widest convolution's input and output, for a picture or a reference of this size.
+// How many numbers the VAE's widest convolution reads and writes, for a picture or a reference of this size.
 double widest_convolution(const VaeConfig& c, const Geometry& g) {
   double widest = 0;
   for_decoder_convs(c, [&](double in, double out, double pixels) {
@@ -64,12 +64,14 @@ double widest_convolution(const VaeConfig& c, const Geometry& g) {
   return widest;
 }
 
-// Numbers that a pass of the DiT holds of each row: the row, queries, keys, values, the feed-forward's four.
+// How many numbers a pass of the DiT holds. For each row these are the row itself, its query, key and value, and four
+// times the width in the feed-forward layer.
 double dit_pass(const DitConfig& c, double row_count) {
   return row_count * decoder_width(c) * 8;
 }
 
-// Numbers of the scores' bias, which all blocks share: of each text and head, its longest length squared.
+// How many numbers the bias of the glyph encoder's scores has, which all blocks share. For each text and head it is the
+// square of the longest text's length.
 double glyph_bias(const GlyphConfig& c, const CallLoad& load) {
   const double length = std::min(real(load.bytes), kMostGlyphBytes) + 2;
   return real(load.texts) * real(c.heads) * length * length;
@@ -102,9 +104,9 @@ double weight_bytes(const ModelConfig& c, double element, double prior_element) 
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
   const Geometry& g = load.canvas.geometry;
   const double cells = real(g.tokens.cells());
-  double held = 8 * cells * real(load.pictures);  // tokens
+  double held = 8 * cells * real(load.pictures);  // ids of the tokens
   if (load.pixels && load.keeps_pictures) held += 3 * real(g.height) * real(g.width) * real(load.pictures);
-  double stage = 0;  // numbers of the largest
+  double stage = 0;  // numbers that the largest stage holds
   double places = 0;
   if (load.tokens || load.latents) {
     for (const Grid& grid : load.references) {

@@ -1,5 +1,5 @@
-// What a model costs: bytes and arithmetic that its configuration implies. In doubles: a configuration's numbers may be
-// anybody's, and their products pass 64 bits.
+// How many bytes and how much arithmetic a model takes, by its configuration. The numbers are doubles: a config.json
+// may name any sizes, and their products may not fit 64 bits.
 #pragma once
 
 #include <cstdint>
@@ -9,40 +9,43 @@
 
 namespace glm {
 
-// Bytes of all weights. element: bytes of a number; prior_element: of one of the prior's layers on a GPU.
+// Bytes of all weights. element: bytes of one weight; prior_element: the same in the prior's layers, which a GPU may
+// keep quantised.
 double weight_bytes(const ModelConfig& c, double element, double prior_element);
 
-// A picture, as far as its cost goes.
+// What a picture's cost depends on.
 struct Canvas {
   Geometry geometry;
-  int64_t branches;  // 2 with guidance
+  int64_t branches;  // passes of a step: 2 with guidance, else 1
 };
 
-// A call, as far as its memory goes.
+// What a call's memory depends on.
 struct CallLoad {
   Canvas canvas;
   int64_t pictures = 1;
-  bool keeps_pictures = true;  // until its end: the caller doesn't take each as soon as it is finished
-  std::vector<Grid> references;
-  int64_t texts = 1;  // quoted ones
-  int64_t bytes = 0;  // of the longest text
-  // Which stages run. References are read for the first two.
+  bool keeps_pictures = true;    // the call holds all pictures to its end: no callback takes them
+  std::vector<Grid> references;  // grids of the reference pictures
+  int64_t texts = 1;             // quoted texts
+  int64_t bytes = 0;             // length of the longest text
+  // Which stages run. References are read for tokens and for latents.
   bool tokens = true;
   bool latents = true;
   bool pixels = true;
 };
 
-// Bytes that a call needs beside the weights, at least: what it holds and the largest of its stages.
+// The bytes that a call needs at least, beside the weights: what it holds to its end, and its largest stage. element:
+// bytes of one number of the model's dtype.
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element);
 
-// Multiplications and additions.
+// How much there is to compute for a picture. prompt, step and pixels count multiplications and additions.
 struct Work {
-  double prompt;   // reading it
-  double step;     // each, of all branches
-  double pixels;   // the VAE
-  double read;     // weights that each token reads
-  int64_t tokens;  // of a picture
+  double prompt;   // to read the prompt
+  double step;     // of each step, all branches together
+  double pixels;   // of the VAE decoder
+  double read;     // weights that are read for each token
+  int64_t tokens;  // that the prior writes
 };
+// prompt_length: ids. preview: does the prior write a preview grid?
 Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, bool preview);
 
 }  // namespace glm

@@ -89,7 +89,7 @@ at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& 
   for (int64_t k = first; k < c_.settings.steps; ++k) {
     const Tap tap = c_.tap / ("step" + std::to_string(k));
     std::vector<Tap> inside(branches.size());
-    if (k == 0) inside = {tap / "cond", tap / "uncond"};  // of the first step alone
+    if (k == 0) inside = {tap / "cond", tap / "uncond"};  // tensors inside the DiT are tapped in the first step alone
     inside.resize(branches.size());
     const double timestep = schedule.timesteps[static_cast<size_t>(k)] - 1.0;
     const at::Tensor out = m.dit.forward(latents.to(m.dtype), branches, *canvas_, timestep, inside);
@@ -105,7 +105,7 @@ at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& 
   return latents;
 }
 
-// The latents are the picture's and sigma parts of noise.
+// The latents are the picture plus sigma * v. So latents - sigma * v is the picture that the DiT expects now.
 void DitStage::show_preview(const PictureJob& job, int64_t step, const at::Tensor& latents, const at::Tensor& v,
                             float sigma) const {
   if (!callbacks_.preview || step % callbacks_.preview_every != 0 || step == c_.settings.steps) return;
@@ -121,7 +121,7 @@ std::pair<at::Tensor, int64_t> DitStage::first_latents(const PictureJob& job) co
     return {job.injected.values(step_name(k), shape, at::kFloat)->to(m.device), k + 1};
   }
   const auto injected = job.injected.values("latents.init", shape, m.dtype);
-  // Drawn in the model's dtype from a stream of its own, as upstream does.
+  // As in upstream the noise is drawn in the model's dtype, and from another stream than the tokens.
   const at::Tensor latents = injected ? *injected : RandomNumbers::of(c_.request.rng, job.seed).normal(shape, m.dtype);
   c_.tap.stage("latents.init", latents);
   return {latents.to(m.device), 0};

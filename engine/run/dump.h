@@ -14,14 +14,15 @@ namespace glm {
 
 class Dump {
  public:
-  Dump() = default;  // keeps nothing
+  Dump() = default;  // collects nothing
   Dump(std::filesystem::path file, Tap::Level level) : file_(std::move(file)), level_(level) {}
 
-  // Keeps what it is handed; valid as long as this object.
+  // Returns a tap that collects what it is handed. It may be used as long as this object lives.
   Tap tap();
 
-  // Writes what was kept, whole or not at all. What several pictures handed in and isn't the same for all stands
-  // in one tensor, picture after picture along the first dimension. Throws Error(io).
+  // Writes the collected tensors, with `json` in the header, whole or not at all. A tensor that is the same in all
+  // pictures is written once; otherwise the pictures' tensors are joined along the first dimension. Without a file it
+  // does nothing. Throws Error(io).
   void write(const std::string& json) const;
 
  private:

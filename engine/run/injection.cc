@@ -19,7 +19,7 @@ Injection::Injection(const std::filesystem::path& file) {
   try {
     file_ = std::make_shared<const SafetensorsFile>(file);
   } catch (const Error& e) {
-    // The advice at the end is about a checkpoint's files.
+    // The advice after the last semicolon is cut off: it is about a checkpoint's files.
     const std::string what = e.what();
     throw Error(ErrorCode::usage,
                 "can't inject " + what.substr(0, what.rfind(';')) + "; expected a file that --dump wrote");
@@ -106,7 +106,7 @@ int64_t Injection::last_step() const {
     int64_t k = -1;
     const char* end = name.data() + name.size() - 8;
     std::from_chars(name.data() + 4, end, k);
-    if (name == "step" + std::to_string(k) + ".latents") last = std::max(last, k);  // not step05
+    if (name == "step" + std::to_string(k) + ".latents") last = std::max(last, k);  // step05 isn't step 5
   }
   return last;
 }

@@ -5,10 +5,10 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kSide = 128;  // pixels of a fitted picture
+constexpr int64_t kSide = 128;  // pixels a side of a picture that the map is fitted to
 
-// Pictures of one-coloured patches of 64, 32 and 16 pixels, twice each; the colours are the low-discrepancy sequence of
-// the plastic number, the same each time. -> fp32 [6, 3, kSide, kSide], -1 .. 1
+// Returns pictures of coloured patches of 64, 32 and 16 pixels, two pictures of each size: fp32 [6, 3, kSide, kSide],
+// -1 .. 1. The colours are the low-discrepancy sequence of the plastic number, the same each time.
 at::Tensor patches() {
   std::vector<at::Tensor> pictures;
   int64_t n = 0;
@@ -31,6 +31,7 @@ at::Tensor rows(const at::Tensor& x) {
   return x.to(at::kCPU, at::kDouble).permute({0, 2, 3, 1}).reshape({-1, x.size(1)});
 }
 
+// [n, C] -> [n, C + 1], with a last column of ones
 at::Tensor with_one(const at::Tensor& x) {
   return at::cat({x, at::ones({x.size(0), 1}, x.options())}, 1);
 }
@@ -42,7 +43,7 @@ LatentPreview::LatentPreview(const VaeEncoder& encoder, const VaeDecoder& decode
   const at::Tensor pixels = decoder.decode(latents).to(at::kFloat);
   const at::Tensor from = with_one(rows(latents));
   const at::Tensor to = rows(at::avg_pool2d(pixels, c.scale()));
-  // A little of the identity keeps the equations solvable where a channel never changes.
+  // A small multiple of the identity keeps the equations solvable when a channel never changes.
   const at::Tensor square = at::mm(from.t(), from);
   const at::Tensor ridge = at::eye(square.size(0), square.options()) * (1e-6 * square.trace() + 1e-9);
   map_ = at::linalg_solve(square + ridge, at::mm(from.t(), to)).to(at::kFloat);

@@ -16,7 +16,7 @@ namespace glm {
 void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device device, double prior_bytes) {
   const auto element = static_cast<double>(c10::elementSize(dtype));
   const double need = weight_bytes(c, element, device.is_cpu() ? element : prior_bytes);
-  release_cached_memory(device);  // what an earlier model left
+  release_cached_memory(device);  // what an earlier model has left unused
   const auto found = static_cast<double>(free_memory_of(device));
   if (need <= found) return;
   const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
@@ -32,7 +32,7 @@ CallLoad load_of(const ModelConfig& c, const Request& request, const Settings& s
                 .keeps_pictures = keeps_pictures,
                 .references = {}};
   for (const Image& picture : request.references) load.references.push_back(reference_grid(c, picture));
-  const std::vector<std::string> texts = texts_of(request);  // which also refuses too many
+  const std::vector<std::string> texts = texts_of(request);  // refuses too many
   load.texts = std::max<int64_t>(1, static_cast<int64_t>(texts.size()));
   for (const std::string& text : texts) load.bytes = std::max(load.bytes, static_cast<int64_t>(text.size()));
   return load;

@@ -28,7 +28,7 @@ constexpr const char* kLanguage = "vision_language_encoder";
 
 }  // namespace
 
-// Where a model comes from and goes to.
+// What the constructor needs: the checkpoint's files, and how their weights are to be kept.
 struct Model::Loader {
   Loader(const fs::path& checkpoint, const std::string& dtype_name, at::Device to, const ModelOptions& options)
       : name(checkpoint),
@@ -43,7 +43,8 @@ struct Model::Loader {
     check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }
 
-  // The weights of one of the checkpoint's folders, opened once for all components in it.
+  // Returns the weights of one of the checkpoint's folders, which is opened once for all components in it. Throws
+  // Error(cancelled).
   const Weights& weights(const std::string& part) {
     if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
     const auto known = opened.find(part);
@@ -62,7 +63,7 @@ struct Model::Loader {
   const CancelToken* cancel;
   std::vector<std::string> warnings;
   PriorKernels kernels;
-  std::shared_ptr<Uploader> uploader;  // of files to a GPU
+  std::shared_ptr<Uploader> uploader;  // copies files to a GPU; null on the CPU and for random weights
   std::map<std::string, Weights> opened;
 };
 

@@ -21,22 +21,23 @@ namespace glm {
 
 class CancelToken;
 
-// How a GPU's part of the prior is computed, and what may stop the loading.
+// How the weights are kept and the prior computed, and what may stop the loading.
 struct ModelOptions {
-  std::string prior_precision = "bf16";  // of its weights on a GPU: bf16, fp8, int8 or int4
+  std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: bf16, fp8, int8 or int4
   std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
-  bool map_weights = false;              // the files stay mapped, as LoadOptions has it
-  const CancelToken* cancel = nullptr;   // asked between the folders of the checkpoint
+  bool map_weights = false;              // the files stay mapped, as LoadOptions says
+  const CancelToken* cancel = nullptr;   // asked before each component is loaded
 };
 
 struct Model {
-  // checkpoint: as CheckpointName takes it; dtype: as compute_dtype does; all components compute in it, on `device`.
-  // Throws Error(model), Error(usage), and before a tensor is read Error(memory) when the weights can't fit.
+  // Loads a checkpoint. checkpoint: a name as CheckpointName takes it; dtype: a name as compute_dtype() takes it. All
+  // components compute in that type, on `device`. Throws Error(model), Error(usage), Error(device), Error(cancelled),
+  // and Error(memory) before a tensor is read when the weights can't fit.
   Model(const std::filesystem::path& checkpoint, const std::string& dtype, at::Device device = at::kCPU,
         const ModelOptions& options = {});
 
   std::filesystem::path folder;
-  bool random_weights;  // then the tokenizer may be another model's, with another id for the image's beginning
+  bool random_weights;  // then the tokenizer may be another model's, with other ids for the layout's tokens
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
@@ -52,7 +53,7 @@ struct Model {
   VaeEncoder vae_encoder;
   VaeDecoder vae;
 
-  // What went from files to a GPU, and how long that took; nothing on the CPU.
+  // What was copied from files to a GPU, and how long that took; zeros on the CPU.
   struct Uploaded {
     int64_t bytes = 0;
     double seconds = 0;
@@ -62,7 +63,7 @@ struct Model {
  private:
   struct Loader;
   explicit Model(Loader&& loader);
-  void check_ids() const;  // tokenizer and configuration mean the same
+  void check_ids() const;  // throws Error(model) unless the tokenizer and config.json agree about ids
 };
 
 }  // namespace glm

@@ -50,7 +50,7 @@ Tap::Level level_of(const Request& request) {
   return request.full_taps ? Tap::Level::full : Tap::Level::stages;
 }
 
-// A call. What it is asked is checked by the part that runs, before the first stage begins.
+// One call. Each public function checks what its stages are asked, before the first stage begins.
 class PictureRun {
  public:
   PictureRun(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks)
@@ -74,7 +74,8 @@ class PictureRun {
     result_.rendered_height = settings_.geometry.height;
   }
 
-  // Tokens of all pictures, then picture after picture: one's arithmetic doesn't depend on who shares its run.
+  // Writes all pictures' tokens, then draws picture after picture. So a picture's numbers don't depend on which
+  // pictures share its call.
   Result all() {
     if (injected_.has(kFinal)) return decode_injected();
     check_tokens();
@@ -147,7 +148,7 @@ class PictureRun {
     return finished();
   }
 
-  // All pictures have the same prompt, but for what is injected.
+  // All pictures have the same prompt. So one check does for all of them, unless something is injected.
   void check_tokens() const {
     check_injected_references(c_.model.config, load_.references, injected_);
     for (const PictureJob& job : jobs_) {

@@ -1,4 +1,4 @@
-// One request through the stages: references, tokens, glyphs, denoising, decoding.
+// Runs one request through its stages: references, tokens, glyphs, steps, pixels.
 // Upstream: GlmImagePipeline.__call__
 #pragma once
 
@@ -15,13 +15,16 @@ namespace glm {
 // What one call leaves for the next.
 struct Kept {
   ReferenceStore references;
-  std::optional<LatentPreview> preview;  // made when the first one is wanted
+  std::optional<LatentPreview> preview;  // made for the first preview
 };
 
-// All of the way. Throws Error(usage), and Error(memory) for what can't fit, before the first stage begins.
+// Runs all stages. Throws Error(usage) for a request that can't be met and Error(memory) for one that can't fit, both
+// before the first stage begins. Later it may throw Error(cancelled), Error(model) for numbers that aren't finite, and
+// Error(io) for the dump.
 Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
 
-// Its parts.
+// Its parts, which throw the same: run_tokens() runs references and tokens, run_latents() references, glyphs and steps,
+// run_pixels() pixels. `tokens` and `latents`: one for each seed.
 std::vector<Tokens> run_tokens(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
 std::vector<Latents> run_latents(const Model& model, Kept& kept, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kBatch = cuda::kMaxBatch;
 
-// Positions of a request, i64 [3, 1, …].
+// Positions of a request: prompt i64 [3, 1, L], grids i64 [3, 1, cells].
 struct Positions {
   at::Tensor prompt, grids;
   at::Tensor all() const { return at::cat({prompt, grids}, -1); }
@@ -34,11 +34,11 @@ int64_t cells_of(const PriorRequest& request) {
   return request.preview.cells() + request.target.cells();
 }
 
-// A prompt that was fed, and what came out: the next request goes on from here when its prompt is the same.
+// The prompt that was fed last, and what came out. The next request starts from here when its prompt is the same.
 struct FedPrompt {
   at::Tensor ids;                    // i64 [1, L]
-  at::Tensor positions;              // i64 [3, 1, …], of prompt and grids
-  std::optional<DecodeState> state;  // of one row; behind the prompt the cache may hold another request's tokens
+  at::Tensor positions;              // i64 [3, 1, L + cells], of prompt and grids
+  std::optional<DecodeState> state;  // B = 1; behind the prompt the cache may hold another request's tokens
   at::Tensor logits;                 // [1, V] of the prompt's last position
 
   void feed(const PriorTransformer& transformer, const at::Tensor& prompt, const at::Tensor& all, const Tap& tap) {
@@ -48,13 +48,13 @@ struct FedPrompt {
     }
     ids = prompt;
     positions = all;
-    state.reset();  // its memory first
+    state.reset();  // frees its memory before the next is allocated
     state.emplace(transformer.start(1, all));
     logits = transformer.prefill(ids, *state, tap);
   }
 };
 
-// One request by ATen, a token at a time. -> i64 [1, n]
+// Writes one request's tokens by ATen, one after the other. -> i64 [1, n]
 at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
                         FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
   const int64_t cells = cells_of(request);
@@ -72,7 +72,7 @@ at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& 
   while (true) {
     watch.see(logits);
     if (tap.wants_full()) all_logits.push_back(logits);
-    // Only image tokens until the grids are full; the last token, normally the end, is free.
+    // Before the grids are full only image tokens may be drawn. The last token may be any; normally it is the end.
     const int64_t legal = n < cells && !request.allow_early_stop ? c.generation.codebook : c.prior.vision_vocab;
     const at::Tensor exponential =
         request.sampling.greedy ? at::Tensor() : random.exponential(logits.sizes()).to(logits.device());
@@ -89,7 +89,7 @@ at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& 
   return generated.slice(1, 0, n).cpu();
 }
 
-// Requests of one batch by our kernels. A prompt that several share is fed once.
+// Writes the tokens of a batch by our kernels. A prompt that neighbours share is fed once. -> i64 [1, n] for each
 std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, const ModelConfig& c,
                                         const std::vector<PriorRequest>& requests,
                                         const std::function<void(int64_t)>& done, const Tap& tap) {

@@ -1,6 +1,6 @@
-// The prior's generate loop: a prompt's ids to a grid of image tokens. A small preview grid is written first (not with
-// references), then the large one, then the end token. Upstream: GlmImagePipeline.generate_prior_tokens, transformers
-// GenerationMixin._sample
+// The prior's generate loop, from a prompt's ids to a grid of image tokens. Without references a small preview grid is
+// written first. Then come the large grid and the end token.
+// Upstream: GlmImagePipeline.generate_prior_tokens, transformers GenerationMixin._sample
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,32 +19,32 @@ namespace glm {
 
 struct PriorRequest {
   at::Tensor ids;  // i64 [1, L], with the references' tokens in their places
-  Grid preview;    // with references none
+  Grid preview;    // 0 x 0 with references
   Grid target;
-  std::vector<Grid> sources = {};  // the references', which stand at the beginning of ids
+  std::vector<Grid> sources = {};  // grids of the references, whose tokens stand at the beginning of ids
   SamplingOptions sampling;
-  bool allow_early_stop = false;  // upstream's way: nothing is masked and the end token ends the loop anywhere
+  bool allow_early_stop = false;  // as upstream: no id is masked, and the end token ends the loop anywhere
   Rng rng = Rng::cpu;
   uint64_t seed = 0;
 };
 
-// Throws Error(usage) for a request whose prompt runs past the model's positions.
+// Throws Error(usage) when the prompt and the grids need more positions than the model has.
 void check_positions(const PriorRequest& request, const ModelConfig& c);
 
-// Of each request i64 [1, n], n = preview + target + 1, on the CPU; fewer only with allow_early_stop. A packed
-// transformer decodes up to 16 requests of the same sampling in one pass; else one follows the other. The tokens don't
-// depend on who shares the call. The requests have passed check_positions(). Throws Error(model) when logits are not
-// finite. Taps of each request: position_ids_prefill, position_ids_decode, prefill.*, logits; the last two only one by
-// one.
+// Writes the tokens of each request, which check_positions() has passed. Returns i64 [1, n] for each, on the CPU. n
+// counts the cells of both grids and the last token; it is less only with allow_early_stop. Our kernels write up to 16
+// requests of the same sampling in one pass (TokenWriter); ATen writes one request after the other. A request's tokens
+// don't depend on which requests share the call. Throws Error(model) when logits are not finite. Taps for each request:
+// position_ids_prefill, position_ids_decode. At level full also prefill.* and logits; ATen writes all tokens then.
 std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
                                         const std::vector<PriorRequest>& requests, const StepDone& done,
                                         const Tap& tap);
 
-// The large grid's ids out of `generated`: i64 [1, h * w]. Throws Error(model) with the counts when the grid is short
-// or holds ids that are no image tokens.
+// Cuts the large grid out of `generated`. i64 [1, n] -> [1, gh * gw]. Throws Error(model) with the counts when the grid
+// is short or holds ids that are no image tokens.
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook);
 
-// Each id becomes 2 x 2: cells of 32 pixels to the decoder's patches of 16. i64 [1, h * w] -> [1, 4 * h * w]
+// Repeats the id of each token for the 2 x 2 patches of the DiT that it covers. i64 [1, gh * gw] -> [1, 4 * gh * gw]
 // Upstream: GlmImagePipeline._upsample_token_ids
 at::Tensor upsample_ids(const at::Tensor& ids, Grid grid);
 

@@ -11,7 +11,7 @@
 namespace glm {
 namespace {
 
-// Why our kernels can't decode this model, or nothing.
+// Returns why our kernels can't write this model's tokens, or "".
 std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
   if (!TokenDecoder::fits(c))

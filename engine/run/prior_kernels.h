@@ -1,4 +1,4 @@
-// How the prior keeps its weights on a GPU, and whether our kernels decode it.
+// Decides how a GPU keeps the prior's weights, and whether our kernels write its tokens.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -15,29 +15,29 @@
 
 namespace glm {
 
-// As LoadOptions has them.
+// What LoadOptions says about the prior.
 struct PriorOptions {
   std::string precision = "bf16";
   std::string kernels = "auto";
   const CancelToken* cancel = nullptr;  // asked while another process checks the kernels
 };
 
-// The format of this name. Throws Error(usage) that lists the names for another.
+// Returns the format of this name. Throws Error(usage) that lists the names for an unknown one.
 cuda::Format format_of(const std::string& precision);
 
-// The formats that the prior's weights get where `asked` is asked for: a weight whose columns it can't take gets
-// another.
+// Returns the formats that the prior's weights get when `asked` is asked for. There may be several, because a weight
+// whose columns don't suit `asked` gets another.
 std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked);
 
-// Why our kernels can't be used for weights of all these formats, as a check has shown, or nothing.
+// Returns why our kernels can't be used with weights of all these formats, as the check found, or "".
 std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats);
 
-// Throws Error(usage) for unknown options and for those that exclude each other, Error(device) for those that need a
-// GPU where there is none.
+// Throws Error(usage) for unknown options and for options that exclude each other, and Error(device) for options that
+// need a GPU when there is none.
 void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options);
 
-// warnings: gets a line where kernels that should be used can't be. Throws as check_prior_options(), and
-// Error(device) where our kernels are asked for and can't be had.
+// Chooses both for a model. warnings: gets a line when kernels that should be used can't be. Throws as
+// check_prior_options() does, Error(device) when our kernels are forced and can't be used, and Error(cancelled).
 PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
                                   const PriorOptions& options, std::vector<std::string>* warnings);
 

@@ -10,8 +10,8 @@
 namespace glm {
 namespace {
 
-// Below this many weights a token takes so little that a second thread brings nothing, and on a busy machine costs much
-// (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
+// Below this many weights a token takes so little time that a second thread doesn't help. On a busy machine it does
+// harm (nano on two loaded cores: 0.33 s a token with two threads, 0.02 s with one).
 constexpr int64_t kWeightsWorthThreads = 50'000'000;
 
 // While it lives, a small prior computes on one thread.
@@ -29,7 +29,7 @@ class PriorThreads {
   int before_;
 };
 
-// A prior that was given a wrong prompt, or damaged weights, repeats a few tokens, and the DiT paints them white.
+// A prior that has got a wrong prompt, or damaged weights, repeats a few tokens, and the DiT paints them white.
 void warn_of_collapse(uint64_t seed, const at::Tensor& ids, std::vector<std::string>* warnings) {
   const int64_t distinct = std::get<0>(at::_unique(ids)).numel();
   if (distinct * 50 >= ids.numel()) return;
@@ -40,7 +40,7 @@ void warn_of_collapse(uint64_t seed, const at::Tensor& ids, std::vector<std::str
 
 }  // namespace
 
-// With references the picture's grid is the only one.
+// With references there is no preview grid.
 Grid PriorStage::preview() const {
   return sources_.empty() ? preview_grid(c_.settings.grid()) : Grid{0, 0};
 }

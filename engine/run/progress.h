@@ -1,4 +1,4 @@
-// How far a call is: the caller is told, asked whether to go on, and each stage is timed.
+// Tells the caller how far a call is, asks whether to go on, and times each stage.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -11,22 +11,22 @@
 
 namespace glm {
 
-// Called after tokens or steps with what is done and the total; may throw to stop.
+// Called with how many tokens or references are done and how many there are; may throw to stop.
 using StepDone = std::function<void(int64_t done, int64_t total)>;
 
 class Progress {
  public:
-  // callbacks: the caller's, which has to outlive this. pictures: of the call.
+  // callbacks: the caller's; they have to outlive this. pictures: how many the call draws.
   Progress(const Callbacks& callbacks, at::Device device, int64_t pictures)
       : callbacks_(callbacks), device_(device), pictures_(pictures) {}
 
-  // Tells what is there already when a stage begins, and then each of its units. Throws Error(cancelled) when the
-  // caller wants the call to end.
+  // Tells the caller that `done` of a stage's `total` units are done: when the stage begins, and after each unit.
+  // Throws Error(cancelled) when the caller wants the call to end.
   void tell(Stage stage, int64_t done, int64_t total);
-  // The same for a stage that goes picture by picture. done, total: of the picture of this index.
+  // The same for a stage that goes picture by picture. done and total are units of the picture of this index.
   void tell_of(size_t picture, Stage stage, int64_t done, int64_t total);
 
-  // Runs `call` and adds its time to the stage's.
+  // Runs `call`, waits for the device, and adds the time to the stage's.
   void timed(Stage stage, const std::function<void()>& call);
 
   const std::vector<Result::StageTime>& times() const { return times_; }

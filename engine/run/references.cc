@@ -22,7 +22,8 @@ bool same(const Image& a, const Image& b) {
   return a.width == b.width && a.height == b.height && a.rgb == b.rgb;
 }
 
-// Hands on what several references hand in as the rows of one tensor, as upstream's tower has them.
+// Collects what the references' taps hand in, and hands it on as one tensor: upstream's tower has the rows of all
+// references in one.
 class Rows {
  public:
   Tap tap(const Tap& to) {
@@ -38,7 +39,7 @@ class Rows {
   std::map<std::string, std::vector<at::Tensor>> rows_;
 };
 
-// Of all references, four for each token: i64 [Σ N], or nothing.
+// Returns the injected ids of all references, four for each token, i64 [Σ N], or nothing.
 std::optional<at::Tensor> injected_source_ids(const ModelConfig& c, const std::vector<Grid>& grids,
                                               const Injection& injected) {
   int64_t count = 0;
@@ -73,7 +74,7 @@ class ReferenceReader {
   }
 
  private:
-  // As the decoder takes them, four for each token: the first of the four is the token.
+  // The injected ids are those of the DiT's patches, four for each token. The first of the four is the token.
   void inject_ids(std::vector<Reference>& all) const {
     std::vector<Grid> grids;
     grids.reserve(all.size());
@@ -92,7 +93,7 @@ class ReferenceReader {
     }
   }
 
-  // Each of the later results from the ones before, unless it is known.
+  // Computes what follows from the two pictures, or takes the reference from the store.
   std::shared_ptr<const Reference> complete(Reference r, size_t index, bool last) {
     const std::string number = std::to_string(index);
     const auto mean = injected_.values(mean_name(index), m_.config.latent_shape(r.grid), m_.dtype);
@@ -112,7 +113,7 @@ class ReferenceReader {
     return whole;
   }
 
-  at::Tensor tokens(const Reference& r, bool last) {  // -> i64 [1, h * w]
+  at::Tensor tokens(const Reference& r, bool last) {  // -> i64 [1, gh * gw]
     const at::Tensor pixels = normalized_pixels(bytes_of(r.vision), m_.config.preprocessor);
     const at::Tensor features = m_.vision_tower.forward(pixels, rows_.tap(tap_));
     FiniteWatch watch;
@@ -159,9 +160,11 @@ class ReferenceReader {
 }  // namespace
 
 at::Tensor bytes_of(const Image& image) {
+  // Contiguous: with the channels side by side, ATen's fp32 convolutions on a CPU sum in another order, and are 5e-5
+  // off at 512 x 512 pixels. Upstream's tensors lie that way.
   return at::from_blob(const_cast<uint8_t*>(image.rgb.data()), {1, image.height, image.width, 3}, at::kByte)
       .permute({0, 3, 1, 2})
-      .contiguous();  // sums over channels side by side are 5e-5 off at 512 x 512 in fp32 on a CPU; upstream's are
+      .contiguous();
 }
 
 namespace {
@@ -232,7 +235,7 @@ void check_places(const at::Tensor& ids, const std::vector<Grid>& grids, const M
   for (const Grid& grid : grids) {
     const int64_t cells = grid.cells();
     const at::Tensor place = ids.slice(1, begin, begin + cells);
-    // With random weights the tokenizer may be another model's, with another id for the place.
+    // With random weights the tokenizer may be another model's, with another id for these places.
     const bool named = m.random_weights || (place == m.config.generation.image_token).all().item<bool>();
     if (place.size(1) != cells || !named) {
       refuse(ErrorCode::usage, "can't inject ar.in.input_ids",

@@ -15,7 +15,8 @@
 namespace glm {
 namespace {
 
-// An aspect at the default size's area, in whole tokens. Where a side would be too small, the area is kept.
+// Returns the width and height of this aspect at the default size's area, in whole tokens. When a side would be too
+// small, it gets the least size, and the other side follows from the area.
 std::pair<int64_t, int64_t> size_of_aspect(double aspect, const ModelConfig& c) {
   const PictureDefaults& d = c.picture;
   const double area = static_cast<double>(d.width) * static_cast<double>(d.height);

@@ -15,18 +15,18 @@ struct Settings {
   int64_t width, height, steps;
   double guidance, temperature, top_p;
   int64_t top_k;
-  Geometry geometry;  // of the picture as it is rendered: whole tokens, cropped to width and height at the end
+  Geometry geometry;  // of the rendered picture: whole tokens, which are cropped to width and height at the end
   Grid grid() const { return geometry.tokens; }
   Canvas canvas() const { return {geometry, guidance > 1 ? 2 : 1}; }
 };
 
-// Throws Error(usage) for what can't be met.
+// Fills in what the request leaves to the checkpoint. Throws Error(usage) for a request that can't be met.
 Settings settle(const Request& request, const ModelConfig& config);
 
-// The same in public words.
+// Returns the same as the public type.
 Details details_of(const Settings& settings, const ModelConfig& config);
 
-// The texts that are to be drawn: the request's own, else what stands in quotes. Error(usage) for too many.
+// Returns the texts to be drawn: the request's own, else those in quotes. Throws Error(usage) for too many.
 std::vector<std::string> texts_of(const Request& request);
 
 }  // namespace glm

@@ -24,7 +24,7 @@ struct StageContext {
 struct PictureJob {
   size_t index = 0;  // among the request's seeds
   uint64_t seed = 0;
-  Injection injected;  // what the file has for this picture
+  Injection injected;  // what is injected for this picture
 };
 
 }  // namespace glm

@@ -17,7 +17,7 @@ namespace glm {
 namespace {
 
 using cuda::bf16_bits;
-constexpr int64_t kBlockTokens = 32;  // between two looks at what was written
+constexpr int64_t kBlockTokens = 32;  // tokens of a row between two looks at what was written
 
 bf16_bits* bits(const at::Tensor& tensor) {
   return tensor.defined() ? reinterpret_cast<bf16_bits*>(tensor.data_ptr<at::BFloat16>()) : nullptr;
@@ -49,7 +49,7 @@ int multiprocessors() {
 struct TokenDecoder::Memory {
   Memory(const PriorConfig& c, const std::vector<DecodeRow>& rows);
 
-  // One row's part of the int32 state: what the kernels count and write.
+  // A row of `state`, i32 [B]: what the kernels count and write for each row of the batch.
   at::Tensor part(int64_t which) const { return state.select(0, which); }
   enum Part { kCounts, kLengths, kTokens, kTotals, kNotFinite, kParts };
 
@@ -57,15 +57,15 @@ struct TokenDecoder::Memory {
   std::vector<int64_t> totals;
   KvCache cache;
   at::Tensor cosines, sines;                       // [B, capacity, R]
-  at::Tensor residual;                             // bf16 [2, B, D]: norms read one, write the other
-  at::Tensor x, attended, activated;               // bf16 [B, .], zeros behind the true width
+  at::Tensor residual;                             // bf16 [2, B, D]: a norm reads one and writes the other
+  at::Tensor x, attended, activated;               // bf16 [B, .], padded with zeros
   at::Tensor qkv, summed, logits;                  // fp32 [splits, B, .]
-  at::Tensor partial, partial_max;                 // attention's
+  at::Tensor partial, partial_max;                 // attention's parts, as AttentionParams has them
   at::Tensor state;                                // i32 [kParts, B]
   at::Tensor seeds;                                // i64 [B]
   at::Tensor written;                              // i32 [B, longest]
-  at::Tensor exponentials;                         // fp32 [B, V] of the next token, of --rng cpu
-  std::vector<std::unique_ptr<CpuRandom>> random;  // then: each row's stream
+  at::Tensor exponentials;                         // fp32 [B, V], for the next token; with --rng cpu
+  std::vector<std::unique_ptr<CpuRandom>> random;  // each row's stream; with --rng cpu
 };
 
 namespace {
@@ -73,7 +73,7 @@ namespace {
 int64_t largest_capacity(const std::vector<DecodeRow>& rows) {
   int64_t most = 0;
   for (const DecodeRow& row : rows) most = std::max(most, row.prompt->rotary.cos.size(0));
-  return most + 1;  // a row that has ended keeps writing behind its end
+  return most + 1;  // one more: a row that has ended keeps writing behind its end
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vecto
                            const Options& options)
     : transformer_(transformer), options_(options), memory_(std::make_unique<Memory>(transformer.config(), rows)) {
   describe_step();
-  // The first token comes from the prompt's logits, by the same kernel.
+  // The same kernel draws the first token, from the prompt's logits.
   at::Tensor logits = memory_->logits.view({-1, memory_->batch, transformer_.config().vision_vocab});
   logits.zero_();
   for (int64_t k = 0; k < memory_->batch; ++k) logits[0][k].copy_(rows[static_cast<size_t>(k)].logits[0]);
@@ -145,7 +145,7 @@ TokenDecoder::~TokenDecoder() {
   if (graph_ == nullptr) return;
   try {
     c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).synchronizeDevice(memory_->state.device().index());
-  } catch (const c10::Error&) {  // a GPU that failed; whoever used it has been told
+  } catch (const c10::Error&) {  // the GPU has failed, and the call that used it has thrown
   }
   cuda::load_library().library->discard(graph_);
 }
@@ -154,7 +154,8 @@ int TokenDecoder::splits_of(const Linear& layer) const {
   return cuda::choose_splits(layer.packed(), multiprocessors());
 }
 
-// x -> sums, or without them activated. Returns the number of the sums' parts.
+// Adds a call that multiplies x [B, .] by a layer's weight. The product goes to `sums`, or activated to m.activated
+// when `sums` is undefined. Returns the number of parts that the sums are split into.
 int TokenDecoder::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
   const Memory& m = *memory_;
   const bool activated = !sums.defined();
@@ -171,7 +172,9 @@ int TokenDecoder::add_product(const Linear& layer, const at::Tensor& x, const at
   return call.linear.splits;
 }
 
-// post: what norms the sums before they join the residual; undefined at the beginning of a token.
+// Adds a call that norms the sums, adds them to the residual, and norms the residual for the next product. post: weight
+// of the first norm; undefined at the beginning of a token, whose embedding becomes the residual. pre: weight of the
+// second norm.
 void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor& pre) {
   const Memory& m = *memory_;
   cuda::Call call{.kernel = cuda::Kernel::norm, .norm = {}};
@@ -314,7 +317,7 @@ struct TokenDecoder::ReadBack {
   c10::Event arrived;
 };
 
-// Waits for a block; true when every row has ended.
+// Waits for a block and reports it to `done`. Returns whether every row has ended. Throws Error(model).
 bool TokenDecoder::see(const ReadBack& block, const std::function<void(int64_t)>& done) const {
   block.arrived.synchronize();
   const Memory& m = *memory_;
@@ -339,7 +342,7 @@ std::vector<at::Tensor> TokenDecoder::run(const std::function<void(int64_t)>& do
   blocks[0].fetch(m);
   int64_t queued = 1;
   int turn = 0;
-  while (queued < m.longest) {  // one block is computed while the host looks at the one before
+  while (queued < m.longest) {  // the GPU computes one block while the host looks at the one before
     const int64_t steps = std::min(kBlockTokens, m.longest - queued);
     queue(steps);
     queued += steps;

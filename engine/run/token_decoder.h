@@ -1,5 +1,6 @@
-// The prior's decoding by our CUDA kernels: a token of every row of a batch is one graph, and nothing of it
-// comes back to the host but the tokens, in blocks. Upstream: GenerationMixin._sample over GlmImageTextModel
+// Writes the prior's tokens by our CUDA kernels. One graph computes a token for every row of a batch. The host reads
+// back the tokens, in blocks, and a few counters.
+// Upstream: GenerationMixin._sample over GlmImageTextModel
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,9 +18,9 @@
 
 namespace glm {
 
-// A row of the batch: its prompt has been fed, and this is what came out.
+// A row of the batch. Its prompt has been fed, and this is what came out.
 struct DecodeRow {
-  std::shared_ptr<const DecodeState> prompt;  // of one row, positions of prompt and grids; rows may share it
+  std::shared_ptr<const DecodeState> prompt;  // B = 1, with the positions of prompt and grids; rows may share it
   at::Tensor logits;                          // [1, V] of the prompt's last position
   int64_t cells = 0;                          // image tokens to write; one more token, normally the end, follows
   Rng rng = Rng::cuda;
@@ -30,23 +31,25 @@ class TokenDecoder {
  public:
   struct Options {
     SamplingOptions sampling;
-    int64_t codebook = 0;
-    bool mask = true;  // only image tokens until a row's last
-    int64_t eos = -1;  // where a row that isn't masked ends
+    int64_t codebook = 0;  // ids below it are image tokens
+    bool mask = true;      // only image tokens are drawn, but for a row's last token
+    int64_t eos = -1;      // the id that ends a row when nothing is masked
   };
 
-  // Can the kernels decode a model of these shapes? Head groups of 16, heads of 128, rows in tiles of 16.
+  // Do the kernels fit a model of these shapes? They need 16 query heads for each key/value head, heads of 128, rows in
+  // tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
   static bool fits(const PriorConfig& c);
 
-  // transformer: packed. Throws Error(internal) when the kernels refuse.
+  // Queues the first token of each row. transformer: packed; it has to outlive this. Throws Error(memory) when the GPU
+  // has too little, and Error(internal) when a kernel fails.
   TokenDecoder(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows, const Options& options);
   ~TokenDecoder();
   TokenDecoder(const TokenDecoder&) = delete;
   TokenDecoder& operator=(const TokenDecoder&) = delete;
 
-  // Tokens of each row: i64 [1, n] on the CPU, n = cells + 1, fewer where an unmasked row ended early. done: called
-  // every 32 tokens with how many all rows have; may throw to stop. Throws Error(model) when logits are not
-  // finite.
+  // Writes the tokens of each row. Returns i64 [1, n] for each, on the CPU; n = cells + 1, less where an unmasked row
+  // ended early. May be called once. done: called after each block (32 tokens of each row) with the number of tokens
+  // that all rows have together; may throw to stop. Throws Error(model) when logits are not finite.
   std::vector<at::Tensor> run(const std::function<void(int64_t)>& done);
 
  private:
@@ -66,9 +69,9 @@ class TokenDecoder {
   const PriorTransformer& transformer_;
   Options options_;
   std::unique_ptr<Memory> memory_;
-  std::vector<cuda::Call> step_;
-  int norms_ = 0;  // of the step, so far
-  void* graph_ = nullptr;
+  std::vector<cuda::Call> step_;  // what computes one token
+  int norms_ = 0;                 // norms in step_ so far
+  void* graph_ = nullptr;         // step_ as a graph
 };
 
 }  // namespace glm

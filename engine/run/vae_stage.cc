@@ -15,7 +15,7 @@ Image decoded(const StageContext& c, const at::Tensor& scaled) {
   watch.see(pixels);
   watch.check("picture's pixels");
   const Settings& s = c.settings;
-  const at::Tensor bytes =  // u8 [1, H, W, 3], what was asked of what was rendered
+  const at::Tensor bytes =  // u8 [1, H, W, 3], cropped to the size that was asked
       pixels_to_bytes(pixels).slice(1, 0, s.height).slice(2, 0, s.width).cpu().contiguous();
   c.tap.stage("image", bytes);
   const auto* data = bytes.const_data_ptr<uint8_t>();

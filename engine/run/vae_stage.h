@@ -1,4 +1,5 @@
-// From a picture's latents to its bytes. Upstream: GlmImagePipeline.__call__, the VAE and VaeImageProcessor.postprocess
+// The stage `pixels`, from a picture's latents to its bytes.
+// Upstream: GlmImagePipeline.__call__, the VAE and VaeImageProcessor.postprocess
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +8,8 @@
 
 namespace glm {
 
-// The picture of these latents, [1, C, h, w] as the VAE takes them, cropped to what was asked. Throws Error(model) when
-// a pixel isn't finite. Taps latents.final_scaled, vae.decoded, image.
+// Decodes a picture and crops it to the size that was asked. scaled: denormalised latents [1, C, h, w]. Throws
+// Error(model) when a pixel isn't finite, Error(cancelled). Taps latents.final_scaled, vae.decoded, image.
 Picture decode_picture(const StageContext& c, const PictureJob& job, const at::Tensor& scaled);
 
 }  // namespace glm
