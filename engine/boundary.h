@@ -45,7 +45,7 @@ auto guarded(at::Device device, Call call) {
   } catch (const std::exception& e) {
     throw Error(ErrorCode::internal, e.what());
   } catch (...) {
-    throw Error(ErrorCode::internal, "an exception of another kind, from a callback");
+    throw Error(ErrorCode::internal, "a callback threw something that is no std::exception");
   }
 }
 

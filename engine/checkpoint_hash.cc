@@ -38,7 +38,7 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 void add_file(Sha256* hash, const fs::path& file) {
   constexpr uint64_t head = 1 << 20;
   constexpr uint64_t sample = 4096;
-  if (!fs::is_regular_file(file)) refuse_to_read(file, "no file");
+  if (!fs::is_regular_file(file)) refuse_to_read(file, "it is no regular file");
   const uint64_t size = fs::file_size(file);
   hash->add(std::to_string(size) + "\n");
   std::ifstream in(file, std::ios::binary);

@@ -310,7 +310,7 @@ VaeConfig vae_config(const Section& s, const DitConfig& dit) {
   }
   // The prompt's grid counts tokens of 32 pixels, and a token is two patches on each axis.
   if (c.scale() * dit.patch != 16) {
-    s.fail("block_out_channels", "so many blocks that a transformer's patch covers 16 pixels", c.channels);
+    s.fail("block_out_channels", "as many blocks as make a patch of the transformer cover 16 pixels", c.channels);
   }
   return c;
 }

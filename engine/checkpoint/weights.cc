@@ -41,7 +41,7 @@ namespace {
 std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
   const json content = read_json(index);
   if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {
-    refuse(ErrorCode::model, index.string(), "an object weight_map", "none", "download the file again");
+    refuse(ErrorCode::model, index.string(), "the key weight_map with an object", "none", "download the file again");
   }
   std::map<std::string, std::set<std::string>> wanted;  // shard -> tensor names
   for (const auto& [name, shard] : content["weight_map"].items()) {
@@ -186,8 +186,8 @@ void Weights::check_all_claimed() const {
   for (size_t i = 0; i < left.size() && i < 3; ++i) names += (i > 0 ? ", \"" : "\"") + left[i].first + "\"";
   if (left.size() > 3) names += ", …";
   throw Error(ErrorCode::model, store_->files[left[0].second].path().string() + ": " + std::to_string(left.size()) +
-                                    " tensors that this model has no place for: " + names +
-                                    "; does config.json belong to this file?");
+                                    (left.size() == 1 ? " tensor" : " tensors") + " that this model doesn't use: " +
+                                    names + "; does config.json belong to this file?");
 }
 
 }  // namespace glm

@@ -35,7 +35,8 @@ const std::string& load_problem() {
              (reason != nullptr ? reason : "no reason given") + "); " + kInstall;
     }
     if (!at::detail::getCUDAHooks().hasCUDART()) {
-      return "this process has used LibTorch by itself before a Pipeline was made; make the first Pipeline before";
+      return "this process used LibTorch before it made a Pipeline; make the first Pipeline before any other use of "
+             "LibTorch";
     }
     return {};
   }();
@@ -77,7 +78,7 @@ int gpu_index(const std::string& name) {
 std::string problem_of(const CudaDevice& device) {
   if (10 * device.major + device.minor < kLeastCapability) {
     return "expected a GPU of compute capability 8.0 or newer (Ampere), found " + std::to_string(device.major) + "." +
-           std::to_string(device.minor) + "; take --device cpu";
+           std::to_string(device.minor) + "; use --device cpu";
   }
   if (!load_problem().empty()) return load_problem();
   const int64_t runtime = at::detail::getCUDAHooks().versionCUDART();
@@ -108,7 +109,7 @@ at::Device open_device(const std::string& name, std::string* note) {
   }
   if (all.empty()) {
     refuse(ErrorCode::device, "device " + name, "an NVIDIA GPU with its driver", "none",
-           std::string("install the driver and ") + kInstall + ", or take --device cpu");
+           std::string("install the driver and ") + kInstall + ", or use --device cpu");
   }
   if (static_cast<size_t>(index) >= all.size()) {
     refuse(ErrorCode::device, "device " + name, "cuda:0 to cuda:" + std::to_string(all.size() - 1), "no such GPU",

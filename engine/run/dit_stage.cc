@@ -101,7 +101,7 @@ at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& 
     show_preview(job, k + 1, latents, v, schedule.sigmas[static_cast<size_t>(k) + 1]);
     c_.progress.tell_of(job.index, Stage::denoise, k + 1, c_.settings.steps);
   }
-  watch.check("decoder's latents");
+  watch.check("DiT's latents");
   return latents;
 }
 

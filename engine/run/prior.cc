@@ -133,7 +133,7 @@ void check_positions(const PriorRequest& request, const ModelConfig& c) {
   const auto largest = positions_of(request).all().max().item<int64_t>();
   if (largest >= c.prior.max_positions) {
     throw Error(ErrorCode::usage, "the prompt is too long: with the grids it reaches position " +
-                                      std::to_string(largest) + ", the model has " +
+                                      std::to_string(largest) + ", but the model has only " +
                                       std::to_string(c.prior.max_positions) + "; shorten the prompt");
   }
 }

@@ -15,7 +15,8 @@ namespace {
 std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
   if (!TokenDecoder::fits(c))
-    return "they are made for 16 query heads a key/value head of 128, and this model has others";
+    return "they need 16 query heads for each key/value head, heads of 128 and sizes within their limits, and this "
+           "model has others";
   const cuda::Loaded& loaded = cuda::load_library();
   return loaded.library == nullptr ? loaded.why_not : "";
 }
@@ -55,7 +56,7 @@ void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOpt
   }
   if (device.is_cpu() && (quantised || asked == "force")) {
     refuse(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels"), "a GPU",
-           "--device cpu", "leave it out, or see glm-image devices");
+           "--device cpu", "leave out this option, or take a GPU that glm-image devices lists");
   }
   if (quantised && dtype != at::kBFloat16) {
     refuse(ErrorCode::usage, "precision " + options.precision, "--dtype bfloat16 beside it", "float32",
@@ -77,11 +78,12 @@ PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at
   if (asked == "auto" && problem.empty()) {
     const std::string found =
         first_problem(known_kernels(device, /*check_again=*/false, options.cancel), formats_used(c, format));
-    if (!found.empty()) problem = found + "; glm-image kernels shows what was checked, with --check anew";
+    if (!found.empty())
+      problem = found + "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
   }
   const bool decode = asked != "off" && problem.empty();
   if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenDecoder::fits(c)) {
-    warnings->push_back("tokens are written by ATen, some times slower than by our CUDA kernels: " + problem);
+    warnings->push_back("ATen writes the tokens, several times slower than our CUDA kernels would: " + problem);
   }
   if (!decode && !quantised) return {};
   return {.packing = format, .decode = decode};

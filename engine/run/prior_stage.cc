@@ -33,9 +33,9 @@ class PriorThreads {
 void warn_of_collapse(uint64_t seed, const at::Tensor& ids, std::vector<std::string>* warnings) {
   const int64_t distinct = std::get<0>(at::_unique(ids)).numel();
   if (distinct * 50 >= ids.numel()) return;
-  warnings->push_back("the picture of seed " + std::to_string(seed) + " is made of " + std::to_string(distinct) +
-                      " different tokens where " + std::to_string(ids.numel()) +
-                      " are drawn; it may be empty: try another seed or prompt");
+  warnings->push_back("the picture of seed " + std::to_string(seed) + " has only " + std::to_string(distinct) +
+                      " different tokens among its " + std::to_string(ids.numel()) +
+                      "; it may be empty: try another seed or prompt");
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ at::Tensor PriorStage::injected_tokens(const PictureJob& job) const {
   if (injected.size(1) < cells || injected.slice(1, first, cells).max().item<int64_t>() >= codebook) {
     refuse(ErrorCode::usage, "can't inject ar.generated",
            "at least " + std::to_string(cells) + " image tokens with ids below " + std::to_string(codebook),
-           "fewer or others", "inject a dump of the same size");
+           "fewer, or other ids", "inject a dump of the same size");
   }
   return injected;
 }

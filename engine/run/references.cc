@@ -239,7 +239,7 @@ void check_places(const at::Tensor& ids, const std::vector<Grid>& grids, const M
     const bool named = m.random_weights || (place == m.config.generation.image_token).all().item<bool>();
     if (place.size(1) != cells || !named) {
       refuse(ErrorCode::usage, "can't inject ar.in.input_ids",
-             std::to_string(cells) + " ids of " + m.layout_tokens.image + " from place " + std::to_string(begin) +
+             std::to_string(cells) + " ids of " + m.layout_tokens.image + " from position " + std::to_string(begin) +
                  " for a reference's tokens",
              "others", "inject a dump of the same references");
     }

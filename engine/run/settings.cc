@@ -54,7 +54,7 @@ Settings settle(const Request& r, const ModelConfig& config) {
   check_references(r.references);
   auto [width, height] = std::pair{d.width, d.height};
   if (r.aspect) {
-    if (r.width || r.height) refuse("aspect", "no width and no height beside it", "one");
+    if (r.width || r.height) refuse("aspect", "neither width nor height beside it", "at least one of them");
     if (!(*r.aspect >= 1 / limits::kMaxAspect && *r.aspect <= limits::kMaxAspect))
       refuse("aspect", "1/16 to 16", number_text(*r.aspect));
     std::tie(width, height) = size_of_aspect(*r.aspect, config);

@@ -35,7 +35,7 @@ void check(const char* wrong) {
   if (what.find("cudaErrorMemoryAllocation") != std::string::npos) {
     throw Error(ErrorCode::memory, "out of GPU memory: " + what + "; try fewer pictures at once, or a smaller size");
   }
-  throw Error(ErrorCode::internal, "a CUDA kernel of ours failed: " + what + "; --kernels off draws without them");
+  throw Error(ErrorCode::internal, "one of our CUDA kernels failed: " + what + "; --kernels off works without them");
 }
 
 int multiprocessors() {

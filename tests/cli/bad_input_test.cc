@@ -181,13 +181,11 @@ std::vector<Row> rows() {
          split(m);
          write(m / "vae/diffusion_pytorch_model.safetensors.index.json", "{}");
        },
-       {"expected an object weight_map"}},
+       {"expected the key weight_map with an object"}},
       // Numbers.
       {"NanInTheVae", numbers(kVae, weight, std::numeric_limits<float>::quiet_NaN()), {"picture's pixels", "NaN"}},
       {"InfinityInTheVae", numbers(kVae, bias, std::numeric_limits<float>::infinity()), {"picture's pixels"}},
-      {"NanInTheDecoder",
-       numbers(kDit, "proj_out.bias", std::numeric_limits<float>::quiet_NaN()),
-       {"decoder's latents"}},
+      {"NanInTheDecoder", numbers(kDit, "proj_out.bias", std::numeric_limits<float>::quiet_NaN()), {"DiT's latents"}},
       {"NanInThePrior",
        numbers(kPrior, "model.language_model.norm.weight", std::numeric_limits<float>::quiet_NaN()),
        {"prior's logits"}},

@@ -214,7 +214,7 @@ TEST_F(KernelCacheTest, AFaultIsRememberedAndAnythingElseIsNot) {
   EXPECT_TRUE(refused(ErrorCode::memory, {"what happened"},
                       [&] { (void)cache_.report(kCard, kBuild, false, failing(ErrorCode::memory)); }));
   EXPECT_TRUE(ask().usable("bf16"));
-  EXPECT_TRUE(refused(ErrorCode::device, {"what happened", "the next start does without them"},
+  EXPECT_TRUE(refused(ErrorCode::device, {"what happened", "the next start will not use our kernels"},
                       [&] { (void)cache_.report(kCard, kBuild, true, failing(ErrorCode::device)); }));
   EXPECT_FALSE(ask().usable("bf16"));
   EXPECT_EQ(checks_, 1);

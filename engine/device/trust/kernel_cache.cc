@@ -170,7 +170,7 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
       return check([](const std::string&) {});
     } catch (const Error& e) {
       if (e.code() != ErrorCode::device) throw;
-      throw Error(e.code(), std::string(e.what()) + "; --kernels off does without them");
+      throw Error(e.code(), std::string(e.what()) + "; use --kernels off to run without our kernels");
     }
   };
   if (folder_.empty()) return without_marker();
@@ -182,21 +182,22 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
     case Marker::Lock::impossible:
       return without_marker();
     case Marker::Lock::others:
-      return with_problem(card, build, "another process has been checking them for too long; end it, or wait for it");
+      return with_problem(
+          card, build, "another process has been checking the kernels for too long; end it, or wait until it is done");
     case Marker::Lock::ours:
       break;
   }
   if (!check_again) {
     if (const std::string at = marker.read(); !at.empty()) {
       return with_problem(card, build,
-                          "a check of them ended at " + at +
+                          "an earlier check of the kernels ended at " + at +
                               ", by a fault or because it was stopped; glm-image kernels --check tries "
                               "again");
     }
     if (std::optional<KernelReport> known = kept(card, build)) return *known;  // another process made it meanwhile
   }
   fs::remove(report_file(card, build), ignored);  // if this check dies, an earlier report must not hold any more
-  if (!marker.write("its beginning")) return without_marker();
+  if (!marker.write("its start")) return without_marker();
   try {
     KernelReport report = check([&](const std::string& what) { marker.write(what); });
     keep(report);
@@ -207,7 +208,7 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
       marker.write("");
       throw;
     }
-    throw Error(e.code(), std::string(e.what()) + "; the next start does without them");
+    throw Error(e.code(), std::string(e.what()) + "; the next start will not use our kernels");
   } catch (...) {
     marker.write("");
     throw;

@@ -96,7 +96,7 @@ std::string driver_of(const CudaDevice& device) {
 std::string card_of(at::Device device) {
   const std::vector<CudaDevice> all = cuda_devices();
   const size_t index = static_cast<unsigned char>(device.index());
-  if (index >= all.size()) throw Error(ErrorCode::device, device.str() + ": the driver doesn't know it any more");
+  if (index >= all.size()) throw Error(ErrorCode::device, device.str() + ": the driver doesn't list this GPU any more");
   const CudaDevice& d = all[index];
   return d.name + ", capability " + std::to_string(d.major) + "." + std::to_string(d.minor) + ", " +
          std::to_string(d.multiprocessors) + " multiprocessors, driver " + driver_of(d);
@@ -147,7 +147,7 @@ std::vector<KernelVerdict> merged(const std::vector<KernelVerdict>& verdicts) {
       all.push_back(v);
       continue;
     }
-    if (!(v.error <= same->error)) same->error = v.error;
+    if (v.error > same->error || std::isnan(v.error)) same->error = v.error;
     if (v.ms > 0) {
       same->ms = v.ms;
       same->reference_ms = v.reference_ms;
@@ -181,7 +181,7 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
     void* const stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
     return library.run(calls.data(), static_cast<int>(calls.size()), stream);
   };
-  std::string at = "their beginning";
+  std::string at = "the first trial";
   std::vector<KernelVerdict> verdicts;
   const auto check = [&](const KernelTrial& t) {
     at = name_of(t);

@@ -89,7 +89,7 @@ KernelTrial attention_trial(const TrialTensors& make, const AttentionCase& c) {
     own.values = values.clone();
     const double error = difference(out, decode_attention(own, at::kFloat));
     const bool alike = same_bits(own.keys, a.keys) && same_bits(own.values, a.values);
-    if (!alike) return {error, "it leaves another cache than ATen"};
+    if (!alike) return {error, "the cache that it leaves differs from ATen's"};
     return {error, ""};
   };
   return t;
@@ -203,7 +203,7 @@ KernelTrial::Answer judge_sample(const DecodeSample& s, const std::vector<Kernel
   const at::Tensor unlike = s.written.ne(own.written).sum(1).ne(other);
   const bool alike = at::equal(s.counts, own.counts) && at::equal(s.lengths, own.lengths) &&
                      at::equal(s.not_finite, own.not_finite) && !unlike.any().item<bool>();
-  return {share, alike ? "" : "it counts otherwise than ATen"};
+  return {share, alike ? "" : "its counts differ from ATen's"};
 }
 
 KernelTrial sample_trial(const TrialTensors& make, const SampleCase& c) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <random>
 
 #include "kernels/random.h"
@@ -47,7 +48,7 @@ KernelTrial::Answer rounded_alike(const at::Tensor& actual, const at::Tensor& ex
   const auto other = actual.ne(expected).sum().item<int64_t>();
   KernelTrial::Answer answer{difference(actual, expected), {}};
   if (other > 2 && static_cast<double>(other) > kMostOtherRoundings * static_cast<double>(actual.numel())) {
-    answer.problem = std::to_string(other) + " of " + std::to_string(actual.numel()) + " numbers are not ATen's";
+    answer.problem = std::to_string(other) + " of " + std::to_string(actual.numel()) + " numbers differ from ATen's";
   }
   return answer;
 }
@@ -59,7 +60,8 @@ bool same_bits(const at::Tensor& a, const at::Tensor& b) {
 }
 
 KernelTrial::Answer joined(const KernelTrial::Answer& a, const KernelTrial::Answer& b) {
-  return {a.error >= b.error ? a.error : b.error, a.problem.empty() ? b.problem : a.problem};
+  const bool a_is_worse = std::isnan(a.error) || a.error >= b.error;
+  return {a_is_worse ? a.error : b.error, a.problem.empty() ? b.problem : a.problem};
 }
 
 }  // namespace glm
