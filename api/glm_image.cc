@@ -1,4 +1,4 @@
-// The C interface over pipeline.h: values in and out, and every exception a status.
+// The C interface over pipeline.h. It translates values in both directions, and every exception into a status.
 #include "glm_image.h"
 
 #include <algorithm>
@@ -22,13 +22,13 @@ struct Engine {
   std::unique_ptr<glm::Pipeline> pipeline;
   std::mutex load;  // held while a checkpoint is loaded
 
-  std::mutex mutex;       // of what is below
-  char error[2048] = "";  // no memory is needed to tell of its lack
+  std::mutex mutex;       // guards `pipeline` and `error`
+  char error[2048] = "";  // an array: there may be no memory left for the message that says so
 };
 
 }  // namespace
 
-// A call under way keeps what it works on, so that one of its callbacks may destroy the handle.
+// Shared: a call under way holds it too, so that one of its callbacks may destroy the handle.
 struct glm_engine {
   std::shared_ptr<Engine> engine = std::make_shared<Engine>();
 };
@@ -98,7 +98,7 @@ glm::Pipeline& pipeline_of(Engine& engine) {
   return *engine.pipeline;
 }
 
-// A call's parts, checked: the request, the callbacks, what one picture comes to.
+// What a call was given, checked, and the sizes of one of its pictures.
 struct Call {
   glm::Pipeline& pipeline;
   glm::Request request;
@@ -122,7 +122,7 @@ struct Call {
              .latents = product(d.latent_channels, d.latent_width, d.latent_height)};
   }
 
-  // Is there an element of the caller's buffer for each of all pictures?
+  // Throws Error(usage) unless the caller's buffer has room for all pictures. count: its elements; each: of a picture.
   void expect(const void* buffer, size_t count, size_t each, const std::string& name) const {
     uint64_t need = 0;
     if (!glm::checked_multiply(each, request.seeds.size(), &need) || buffer == nullptr || count < need) {
@@ -130,7 +130,8 @@ struct Call {
     }
   }
 
-  // Pictures go straight to the caller's buffer, finished ones of a cancelled call too.
+  // Each picture goes to the caller's buffer when it is finished, so that a cancelled call leaves the finished ones
+  // there.
   void write_pictures_to(uint8_t* rgb, const glm_callbacks* given) {
     const glm_callbacks c = taken(given, glm_callbacks_init, "glm_callbacks");
     callbacks.picture = [this, rgb, c, index = size_t{0}](const glm::Picture& p) mutable {

@@ -41,7 +41,7 @@ static_assert(static_cast<int>(Stage::decode) == GLM_STAGE_PIXELS);
 }  // namespace
 
 void check_struct_size(size_t size, size_t ours, const std::string& name) {
-  // Fields are as large as a pointer, or stand in pairs that are.
+  // With its padding each field, or each pair of them, is as large as a pointer.
   if (size < sizeof(size_t) || size > ours || size % sizeof(void*) != 0) {
     refuse(name + ".struct_size", "at most " + std::to_string(ours) + ", and " + name + "_init before use",
            std::to_string(size));

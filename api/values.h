@@ -1,4 +1,4 @@
-// What comes in through the C interface, as the C++ interface takes it.
+// Makes C++ values of what comes in through the C interface.
 #pragma once
 
 #include <cstring>
@@ -14,10 +14,12 @@ struct glm_cancel {
 
 namespace glm::c {
 
-// Throws Error(usage) for a struct_size that no version's structure has: larger than ours, or ending within a field.
+// Throws Error(usage) for a struct_size that no version's structure has: it is larger than ours, or ends within a
+// field.
 void check_struct_size(size_t size, size_t ours, const std::string& name);
 
-// The caller's structure, with the defaults for what an older caller doesn't have. Throws as check_struct_size().
+// Returns the caller's structure, with the defaults for fields that an older caller doesn't know, or all defaults for
+// NULL. Throws as check_struct_size().
 template <typename Struct>
 Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name) {
   Struct all{};
@@ -28,10 +30,10 @@ Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name
   return all;
 }
 
-// All of these throw Error(usage) for what doesn't fit, named as in C.
+// These throw Error(usage) for what doesn't fit. The message names it as in C.
 std::string text_of(const char* text, const std::string& name);
 Request request_of(const glm_request* given);
-// All of the callbacks but `picture`, which needs the caller's buffer. Sets full_taps of the request.
+// Returns all callbacks but `picture`, which needs the caller's buffer. Sets full_taps of the request.
 Callbacks callbacks_of(const glm_callbacks* given, Request* request);
 
 }  // namespace glm::c

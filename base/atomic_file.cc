@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// file: as the caller knows `destination`
+// file: the name of `destination` in messages
 void write_stream(const fs::path& destination, const fs::path& file, const std::function<void(std::ostream&)>& write) {
   errno = 0;
   std::ofstream out(destination, std::ios::binary | std::ios::trunc);
@@ -26,8 +26,8 @@ void write_stream(const fs::path& destination, const fs::path& file, const std::
   if (!out) refuse_to_write(file, errno != 0 ? std::strerror(errno) : "the write failed");
 }
 
-// Waits until what is in the file, or which names are in the folder, is on the disk. What can't be synchronised, such
-// as a folder of some file systems, is left to the system.
+// Waits until a file's contents or a folder's names are on the disk. Some can't be synchronised, such as folders of
+// some file systems: those are left to the system.
 void synchronise(const fs::path& path, const fs::path& file) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return;
@@ -36,8 +36,8 @@ void synchronise(const fs::path& path, const fs::path& file) {
   if (failure == EIO || failure == ENOSPC || failure == EDQUOT) refuse_to_write(file, std::strerror(failure));
 }
 
-// A new empty file beside `target` that nobody else writes: not another process, of another machine either, nor another
-// thread.
+// Makes a new empty file beside `target` that nobody else writes: no other thread or process, and none on another
+// machine that shares the file system.
 fs::path make_temporary(const fs::path& target, const fs::path& file) {
   static std::atomic<uint64_t> count = 0;
   for (int attempt = 0;; ++attempt) {

@@ -1,4 +1,4 @@
-// Files written whole or not at all.
+// Writes files whole or not at all.
 #pragma once
 
 #include <filesystem>
@@ -8,11 +8,11 @@
 
 namespace glm {
 
-// Calls `write` with a stream and makes its bytes the contents of `file`: through a temporary file beside it and a
-// rename when `file` is new or regular, each on the disk before the next, so that a power cut leaves the old contents
-// or the new ones; devices and pipes are opened and written. Any number of threads and processes may write the same
-// file: one of them wins. Throws Error(io) naming the file when anything fails, and then leaves no temporary file
-// behind; what `write` throws goes through likewise.
+// Calls `write` with a stream and makes its bytes the contents of `file`. A new or regular file is written as a
+// temporary file beside it, which is then renamed. Each of these is on the disk before the next begins, so that a power
+// cut leaves the old contents or the new ones. A device or a pipe is opened and written itself. Throws Error(io) naming
+// the file when anything fails, or what `write` throws, and leaves no temporary file behind. Any number of threads and
+// processes may write the same file: one of them wins.
 void write_file(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write);
 
 // Throws Error(io): "file: can't be written (reason); choose another place".

@@ -1,4 +1,4 @@
-// Overflow-safe arithmetic for every size, offset and count that comes from a file or a request.
+// Arithmetic that notices overflow, for every size, offset and count that comes from a file or a request.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@
 namespace glm {
 namespace {
 
-// Cores' worth of time that the control group at `folder` may use, or a huge number without a limit.
+// How many cores' time the control group at `folder` may use; a huge number where it has no limit.
 double quota(const std::string& folder) {
   std::ifstream file(folder + "/cpu.max");
   std::string limit;

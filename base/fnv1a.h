@@ -1,4 +1,4 @@
-// FNV-1a of 64 bits: the same number in every build, for names and for seeds. It protects against nobody.
+// FNV-1a of 64 bits: the same number in every build, for names and for seeds. It is no protection against an attacker.
 #pragma once
 
 #include <cstdint>

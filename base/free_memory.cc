@@ -26,7 +26,8 @@ int64_t number_in(const std::string& file, const std::string& key) {
   return -1;
 }
 
-// What the control group at `folder` may still take; file pages that it hasn't used lately are as good as free.
+// Bytes that the control group at `folder` may still take. Cached file pages count as free: the kernel can drop
+// them.
 int64_t left_in(const std::string& folder) {
   int64_t limit = 0;
   int64_t used = 0;
@@ -37,7 +38,7 @@ int64_t left_in(const std::string& folder) {
   return std::max<int64_t>(limit - used + std::min(cached, used), 0);
 }
 
-// What the limit of the address space (ulimit -v) leaves.
+// Bytes that the limit of the address space (ulimit -v) leaves.
 int64_t left_of_address_space() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur >= static_cast<rlim_t>(kNoLimit)) return kNoLimit;
@@ -53,7 +54,7 @@ int64_t free_memory() {
   int64_t least = kilobytes < 0 ? kNoLimit : kilobytes * 1024;
   least = std::min(least, left_of_address_space());
   for_each_cgroup([&](const std::string& folder) { least = std::min(least, left_in(folder)); });
-  // What this process has freed and not given back counts, too.
+  // Memory that this process has freed and malloc hasn't given back to the system counts, too.
   return least == kNoLimit ? least : least + static_cast<int64_t>(::mallinfo2().fordblks);
 }
 

@@ -12,7 +12,7 @@ struct Grid {
   int64_t cells() const { return height * width; }
 };
 
-// How many of a prompt's ids a reference takes: its tokens between a begin and an end.
+// How many of a prompt's ids a reference takes: its tokens, with a begin before them and an end after them.
 inline int64_t reference_length(Grid source) {
   return source.cells() + 2;
 }

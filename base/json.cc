@@ -18,11 +18,12 @@ std::string json_text(const json& value) {
 }
 
 json parse_json(std::string_view text, const std::string& source, int max_depth) {
-  // nlohmann-json takes a NUL for the end and would not look at what follows.
+  // nlohmann-json takes a NUL for the end of the text and wouldn't look at what follows it.
   if (text.find('\0') != std::string_view::npos) {
     throw Error(ErrorCode::model, source + ": not valid JSON (it holds a NUL byte); download the file again");
   }
-  // The keys of each open object: nlohmann-json keeps the last of duplicates without a word, so that fewer are left.
+  // The keys of each open object. nlohmann-json silently keeps only the last of two equal keys, so such an object ends
+  // up with fewer values than keys.
   std::vector<std::vector<std::string>> open_objects;
   auto check = [&](int depth, json::parse_event_t event, json& value) {
     const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;

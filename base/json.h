@@ -1,4 +1,4 @@
-// JSON text from outside: nlohmann-json with the limits a file from a stranger needs.
+// Reads JSON from outside: nlohmann-json, with the limits that a stranger's file needs.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ nlohmann::json parse_json(std::string_view text, const std::string& source, int 
 // Reads and parses a file of at most `max_bytes`. Throws Error(model) as above, and when it can't be read.
 nlohmann::json read_json(const std::filesystem::path& file, uint64_t max_bytes = 256U << 20U);
 
-// In one line; what isn't UTF-8 is replaced, for dump() would throw.
+// Returns the value as JSON in one line. Bytes that aren't UTF-8 are replaced, because dump() would throw.
 std::string json_text(const nlohmann::json& value);
 
-// Is there an entry of this name? A link that leads nowhere counts: reading it says so.
+// Says whether there is an entry of this name. A link that leads nowhere counts, so that reading it reports the error.
 bool is_present(const std::filesystem::path& file);
 
-// The whole of a file of at most `max_bytes`. Throws Error(model) when it is missing, larger or unreadable.
+// Returns the contents of a file of at most `max_bytes`. Throws Error(model) when it is missing, larger or unreadable.
 std::string read_file(const std::filesystem::path& file, uint64_t max_bytes);
 
 }  // namespace glm

@@ -1,4 +1,4 @@
-// Reading a whole file that a stranger named.
+// Reads a whole file that a stranger named.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,16 @@
 
 namespace glm {
 
-// What became of a file that was to be read whole.
+// The contents of a file, or why they couldn't be read.
 struct FileContents {
   enum class Problem { none, missing, too_large, unreadable };
   Problem problem = Problem::none;
   uint64_t size = 0;  // bytes, as the file system says
-  std::string bytes;  // when there was no problem
+  std::string bytes;  // empty where there was a problem
 };
 
-// Reads a regular file of at most `most` bytes. Nothing else is opened, because a pipe would be waited for: it is
-// `missing`, like a name that doesn't exist. Throws nothing but std::bad_alloc.
+// Reads a regular file of at most `most` bytes. Anything else counts as `missing`, like a name that doesn't
+// exist: opening a pipe, for instance, would wait for its writer. Throws nothing but std::bad_alloc.
 FileContents read_whole_file(const std::filesystem::path& file, uint64_t most);
 
 }  // namespace glm

@@ -1,4 +1,4 @@
-// How everything that is wrong is refused: with one form of sentence.
+// Refuses everything that is wrong with the same form of sentence.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace glm {
 [[noreturn]] void refuse(ErrorCode code, const std::string& what, const std::string& expected, const std::string& found,
                          const std::string& advice = "");
 
-// The same with Error(usage) and no advice.
+// Does the same with Error(usage) and no advice.
 [[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found);
 
 }  // namespace glm

@@ -9,7 +9,7 @@
 
 namespace glm {
 
-// SHA-256 of what it is given, part by part.
+// Computes the SHA-256 of bytes that it is given part by part.
 class Sha256 {
  public:
   Sha256();
@@ -19,14 +19,14 @@ class Sha256 {
 
   void add(std::span<const uint8_t> bytes);
   void add(const std::string& text);
-  std::string hex();  // 64 digits; once, at the end
+  std::string hex();  // 64 digits; to be called once, at the end
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// Of a file's bytes, as sha256sum prints it. Throws Error(io) when it can't be read.
+// Returns the SHA-256 of a file's bytes, as sha256sum prints it. Throws Error(io) when the file can't be read.
 std::string sha256_of(const std::filesystem::path& file);
 
 }  // namespace glm

@@ -6,13 +6,13 @@
 
 namespace glm {
 
-// The shortest of six digits: "0.5", "1e-06".
+// Returns the number with at most six digits: "0.5", "1e-06".
 std::string number_text(double number);
 
 // "1024x768"
 std::string size_text(int64_t width, int64_t height);
 
-// "0.05 GB", or from ten gigabytes on "47 GB".
+// Returns "0.05 GB", or "47 GB" from ten gigabytes on.
 std::string gigabytes_text(double bytes);
 
 }  // namespace glm

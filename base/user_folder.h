@@ -5,8 +5,8 @@
 
 namespace glm {
 
-// $variable/glm-image, or else ~/in_home/glm-image: user_folder("XDG_CACHE_HOME", ".cache"). A relative path in either
-// variable is ignored, as the specification asks. Returns an empty path where neither is set.
+// Returns $variable/glm-image, or else ~/in_home/glm-image: user_folder("XDG_CACHE_HOME", ".cache"). A relative path in
+// either variable is ignored, as the specification asks. Returns an empty path where neither is set.
 std::filesystem::path user_folder(const char* variable, const char* in_home);
 
 }  // namespace glm

@@ -25,14 +25,14 @@ bool is_shown(const Option& option) {
   return !option.group.empty();
 }
 
-// "'" can't stand inside single quotes of any of these shells.
+// Quotes a text for any of these shells. None allows a "'" inside single quotes.
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
 }
 
-// What can stand after an option that takes a value, as a bash pattern: "-s|--seed".
+// Returns a bash pattern of an option's names: "-s|--seed".
 std::string pattern(const Option& option) {
   return (option.letter != 0 ? std::string("-") + option.letter + "|" : "") + "--" + option.name;
 }
@@ -76,7 +76,7 @@ std::string bash() {
   return out.str();
 }
 
-// A part of an _arguments specification: ":" and brackets mean something in it.
+// Escapes a part of an _arguments specification, in which ":" and brackets have a meaning.
 std::string zsh_text(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -160,7 +160,7 @@ std::string fish() {
   return out.str();
 }
 
-// Text as roff takes it: no line that begins with a control character, no "-" that becomes a hyphen.
+// Escapes a text for roff, so that no line begins with a control character and no "-" becomes a hyphen.
 std::string roff(const std::string& text) {
   std::string out;
   for (const char c : text) {

@@ -4,10 +4,10 @@
 
 namespace glm::cli {
 
-// The completions of "bash", "zsh" or "fish", as a script for it. Error(usage) for another shell.
+// Returns a script with the completions for "bash", "zsh" or "fish". Throws Error(usage) for another shell.
 std::string completion(const std::string& shell);
 
-// The manual page, in roff.
+// Returns the manual page, in roff.
 std::string manual();
 
 }  // namespace glm::cli

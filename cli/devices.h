@@ -1,4 +1,4 @@
-// `glm-image devices`: what this machine has to compute on, and which one `generate` takes.
+// `glm-image devices`: which devices this machine can compute on, and which one `generate` takes.
 #pragma once
 
 namespace glm::cli {

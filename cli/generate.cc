@@ -34,9 +34,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr double kLong = 120;  // seconds that nobody expects
+constexpr double kLong = 120;  // seconds; the user is told of a longer call beforehand
 
-// A folder that comes with the program: beside the installed program, else in the source tree it was built from.
+// Finds a model that comes with the program: beside the installed program, else in the source tree it was built from.
 fs::path own_model(const std::string& name) {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -49,7 +49,7 @@ fs::path own_model(const std::string& name) {
                                     " or " + source.string() + "; give a checkpoint's folder with -m");
 }
 
-// -m's text as the engine takes it.
+// Returns what -m names, as the engine takes it.
 fs::path model_of(const std::string& text) {
   if (text.empty()) return own_model("nano");
   return text == "random:public" ? fs::path("random:" + own_model("public").string()) : fs::path(text);
@@ -62,7 +62,7 @@ std::string name_of(const fs::path& model) {
 }
 
 std::string read_all(std::istream& in, const std::string& name) {
-  constexpr std::streamsize most = 1 << 20;  // bytes; a model takes far fewer
+  constexpr std::streamsize most = 1 << 20;  // bytes; far more than a model reads
   std::string text(most + 1, '\0');
   in.read(text.data(), most + 1);
   text.resize(static_cast<size_t>(in.gcount()));
@@ -70,7 +70,7 @@ std::string read_all(std::istream& in, const std::string& name) {
     refuse(name, "a prompt of at most 1 MB", "more");
   }
   if (in.bad()) refuse(ErrorCode::io, name, "a prompt to read", "an error");
-  if (text.ends_with('\n')) text.pop_back();  // the line's end, not the prompt's
+  if (text.ends_with('\n')) text.pop_back();  // ends the line and isn't a part of the prompt
   return text;
 }
 
@@ -103,7 +103,7 @@ std::string prompt_of(const GenerateOptions& o, const std::vector<std::string>& 
   return prompt;
 }
 
-// 32 bits, so that what is printed is all of the seed that torch's CPU stream uses.
+// Returns a seed of 32 bits, because torch's CPU generator uses no more.
 uint64_t random_seed() {
   return std::random_device{}();
 }
@@ -121,7 +121,7 @@ std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
   return seeds;
 }
 
-// Everything that `generate` does, in the order in which a mistake costs least.
+// Everything that `generate` does. Cheap checks come first, so that a mistake costs little time.
 class Generation {
  public:
   Generation(const Values& given, const std::vector<std::string>& arguments)
@@ -231,7 +231,7 @@ class Generation {
     if (!options_.quiet) print_warnings({text});
   }
 
-  // What the pictures will say of themselves, and what is known of the model now.
+  // Collects the pictures' metadata, and warns of what is known once the model is loaded.
   void prepare(const Pipeline& pipeline) {
     if (loud_) print_warnings(pipeline.warnings());
     making_.request = request_;

@@ -1,4 +1,4 @@
-// `glm-image generate PROMPT`: a prompt, and pictures to start from, to picture files.
+// `glm-image generate PROMPT`: makes picture files from a prompt, and from pictures to start from.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace glm::cli {
 
-// given: the command line's options; arguments: at most the prompt. Throws glm::Error.
+// given: the command line's options. arguments: the prompt, or nothing. Throws glm::Error.
 void run_generate(const Values& given, const std::vector<std::string>& arguments);
 
 }  // namespace glm::cli

@@ -17,7 +17,7 @@ void interrupt(int /*signal*/) {
 
 const CancelToken& catch_interrupts() {
   for (const int signal : {SIGINT, SIGTERM}) {
-    // Ignored by who started us (nohup, a script's background job) stays ignored.
+    // A signal that our parent ignores (nohup, a script's background job) stays ignored.
     if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
   }
   std::signal(SIGPIPE, SIG_IGN);

@@ -4,8 +4,8 @@
 
 namespace glm::cli {
 
-// From now on the first Ctrl-C (or SIGTERM) sets the token that this returns, and the second ends the program at once.
-// A reader of ours who leaves doesn't end it.
+// Returns a token that the first Ctrl-C (or SIGTERM) sets from now on. The second ends the program at once. From now on
+// a closed pipe doesn't end the program, either.
 const CancelToken& catch_interrupts();
 
 }  // namespace glm::cli

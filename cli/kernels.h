@@ -5,7 +5,7 @@
 
 namespace glm::cli {
 
-// check: again, whatever an earlier check has shown. Throws glm::Error.
+// check: checks again even if there is an earlier result. Throws glm::Error.
 void run_kernels(const std::string& device, bool check);
 
 }  // namespace glm::cli

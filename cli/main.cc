@@ -1,4 +1,4 @@
-// The program `glm-image`. With the subcommands' files, the only place that prints or exits.
+// The program `glm-image`. Only this file and those of its subcommands print or exit.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <new>
@@ -21,8 +21,8 @@ using glm::cli::command_of;
 using glm::cli::Option;
 using glm::cli::Values;
 
-// Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads are 10 to 50 times slower
-// than one. libgomp reads this when it is loaded, before main, so it is set before any library starts.
+// Makes waiting OpenMP threads sleep instead of spin: on a busy machine two spinning threads are 10 to 50 times slower
+// than one. libgomp reads the variable when it is loaded, before main(), so it is set before any library starts.
 void let_threads_sleep(int /*argc*/, char** /*argv*/, char** /*environment*/) {
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
 }
@@ -48,7 +48,7 @@ int exit_status(glm::ErrorCode code) {
   return 1;
 }
 
-// What is wrong with the arguments, in this program's words; CLI11's don't say what to do.
+// Says what is wrong with the arguments in this program's words. CLI11's own don't say what to do.
 std::string usage_message(const CLI::App& command, const CLI::ParseError& error) {
   const std::vector<std::string> left = command.remaining();
   const std::string first = left.empty() ? "" : left.front();
@@ -106,7 +106,7 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
   CLI::App* sub = app->add_subcommand(command.name, command.help);
   for (const Option& option : command.options) add_option(sub, option, given);
   if (command.name == "generate") {
-    // Optional: a file or another picture may have the prompt.
+    // The prompt is optional here: it may come from a file or another picture's metadata.
     const auto keep = [given](const std::string& prompt) { given->arguments = {prompt}; };
     sub->add_option_function<std::string>("PROMPT", keep, "What to draw; - reads it from standard input")
         ->type_name("");

@@ -25,12 +25,12 @@ std::string json_number(double value) {
   return json(value).dump();
 }
 
-// What isn't UTF-8 is replaced, as in the JSON.
+// Replaces what isn't UTF-8, as in the JSON.
 std::string valid_utf8(const std::string& text) {
   return json::parse(json_text(text)).get<std::string>();
 }
 
-// As the web interface of Stable Diffusion writes it, and many programs read it.
+// Writes the parameters as the web interface of Stable Diffusion does. Many programs read that.
 std::string parameters_of(const Making& m, uint64_t seed) {
   const Details& d = m.details;
   return valid_utf8(m.request.prompt) + "\nSteps: " + std::to_string(d.steps) +
@@ -39,7 +39,7 @@ std::string parameters_of(const Making& m, uint64_t seed) {
          ", Model hash: " + m.model_hash.substr(0, 10) + ", Model: " + m.model + ", Version: glm-image " + GLM_VERSION;
 }
 
-// An option's text for each entry of the metadata that is an option.
+// Which entries of the metadata are options, and the names of these.
 constexpr std::pair<const char*, const char*> kOptionOf[] = {
     {"seed", "seed"},
     {"width", "width"},

@@ -1,4 +1,4 @@
-// What a picture says of how it was made, and `glm-image info`.
+// The metadata in a picture's file, and `glm-image info`.
 #pragma once
 
 #include <filesystem>
@@ -24,18 +24,20 @@ struct Making {
   std::vector<std::string> reference_hashes;  // SHA-256 of the files
 };
 
+// Returns the metadata of the picture of this seed, as its file holds them.
+// Returns the metadata of the picture of this seed, as its file holds them.
 PictureText text_of(const Making& making, uint64_t seed);
 
-// The metadata of a picture's file. Error(usage) for a picture without, Error(io) for a file that can't be read.
+// Returns the metadata of a picture's file. Throws Error(usage) when it has none, Error(io) when it can't be read.
 nlohmann::json read_metadata(const std::filesystem::path& file);
 
-// The same as options, for --from. references: what the picture was drawn from.
+// Returns the options that draw the picture of this metadata again, for --from.
 Source source_of(const std::filesystem::path& file, const nlohmann::json& metadata);
 
-// The text under `key`, or "".
+// Returns the text under `key`, or "".
 std::string metadata_text(const nlohmann::json& metadata, const std::string& key);
 
-// Prints a line for each entry, or the JSON.
+// Prints a line for each entry, or the JSON. Throws what read_metadata() throws. Throws what read_metadata() throws.
 void run_info(const std::filesystem::path& file, bool json);
 
 }  // namespace glm::cli

@@ -1,5 +1,5 @@
-// The one table of the program's commands and options. The command line, the environment's names, the keys of a
-// configuration file, the help, the man page and the completions all come from it.
+// The one table of the program's commands and options. The command line, the names in the environment, the keys of a
+// configuration file, the help, the manual page and the completions all come from it.
 #pragma once
 
 #include <cstdint>
@@ -56,18 +56,19 @@ struct GenerateOptions {
 struct Option {
   std::string name;   // "cfg-scale": --cfg-scale, GLM_IMAGE_CFG_SCALE, cfg-scale in a configuration file
   char letter;        // 's' for -s, or 0
-  std::string value;  // what stands for it in the help: "N"; "" for a switch
+  std::string value;  // what stands for its value in the help: "N"; "" for a switch
   std::string group;  // "": not shown
   std::string help;
-  // generate's options: reads `text`, throws Error(usage) that begins with `label`. A switch is "true" or "false".
+  // For generate's options: reads `text`, which is "true" or "false" for a switch. Throws Error(usage) whose message
+  // begins with `label`.
   std::function<void(GenerateOptions&, const std::string& label, const std::string& text)> use = nullptr;
   std::vector<std::string> choices = {};    // values that completion offers
   bool file = false;                        // completion offers files
-  bool repeats = false;                     // may be given several times; else the last counts
-  std::vector<std::string> overrules = {};  // options that a stronger source's one of this name makes void
+  bool repeats = false;                     // may be given several times; if not, the last one counts
+  std::vector<std::string> overrules = {};  // weaker sources' options that don't count where this one is given
 
   bool is_switch() const { return value.empty(); }
-  bool configurable() const { return use != nullptr; }  // by environment and file too
+  bool configurable() const { return use != nullptr; }  // may stand in the environment and in files, too
 };
 
 struct Command {
@@ -80,13 +81,13 @@ struct Command {
 };
 
 const std::vector<Command>& commands();
-const Command& command_of(const std::string& name);
-const Option* find_option(const Command& command, const std::string& name);
+const Command& command_of(const std::string& name);                          // which has to exist
+const Option* find_option(const Command& command, const std::string& name);  // or null
 
 // "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
 std::string environment_name(const Option& option);
 
-// Texts of options by their name, from one source; what `label` says stands before the option's name in messages.
+// The texts of one source's options, by the options' names.
 using Values = std::map<std::string, std::vector<std::string>>;
 
 }  // namespace glm::cli

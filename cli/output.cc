@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What a file's name says, or nothing.
+// Returns the format that a file's name ends with, or an empty text.
 std::string format_of_name(const std::string& name) {
   std::string ending = fs::path(name).extension();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -78,7 +78,7 @@ void check_place(const fs::path& file, bool overwrite) {
     throw Error(ErrorCode::io,
                 file.string() + ": can't be written, there is no folder " + folder.string() + "; make it first");
   }
-  // A device or a pipe is written itself; a file is replaced, which needs its folder.
+  // A device or a pipe is written itself. A file is replaced, for which its folder has to be writable.
   const fs::path written = fs::exists(status) && !fs::is_regular_file(status) ? file : folder;
   if (::access(written.c_str(), W_OK) != 0) refuse_to_write(file, std::strerror(errno));
 }

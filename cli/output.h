@@ -11,25 +11,25 @@
 
 namespace glm::cli {
 
-// Where pictures go, one place for each seed, and how.
+// Where the pictures go, one file for each seed, and in which format.
 struct Output {
   std::vector<std::filesystem::path> files;  // "-" is standard output
   PictureFormat format;
   int quality;
 
-  // Error(usage) for names that contradict the format or each other, Error(io) for a place that can't be written as far
-  // as can be told without touching it, or that is taken: better before the work than after.
+  // Finds the files' names and checks them before any work is done. Throws Error(usage) for names that contradict the
+  // format or each other, and what check_place() throws.
   Output(const GenerateOptions& options, const std::vector<uint64_t>& seeds);
 
-  // Whole or not at all. Error(io).
+  // Writes a picture's bytes, to a file whole or not at all. Throws Error(io).
   void write(size_t picture, const std::vector<uint8_t>& bytes) const;
 };
 
-// "png", "jpg", "webp"
+// Returns "png", "jpg" or "webp".
 std::string format_name(PictureFormat format);
 
-// Error(io) when `file` can't be written, as far as can be told without touching it, or is there and not to be
-// replaced.
+// Throws Error(io) when `file` exists and isn't to be replaced, or when it can't be written. It doesn't touch the file,
+// so writing may still fail later.
 void check_place(const std::filesystem::path& file, bool overwrite);
 
 }  // namespace glm::cli

@@ -27,20 +27,20 @@ std::string clock_text(double seconds) {
   return text;
 }
 
-// "12.5/s  0:04 left"; where one takes longer than a second, how long.
+// "12.5/s  0:04 left", or "2.5 s each  0:04 left" where one takes longer than a second.
 std::string speed_text(double rate, int64_t left) {
   char text[64];
   std::snprintf(text, sizeof text, rate >= 1 ? "%.1f/s" : "%.1f s each", rate >= 1 ? rate : 1 / rate);
   return std::string(text) + "  " + clock_text(static_cast<double>(left) / rate) + " left";
 }
 
-// A line that wraps can't be taken back, so what is too long is cut.
+// The width to cut the bar to, because a line that wraps can't be redrawn.
 size_t terminal_columns() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-// Some terminals, an editor's for one, would show the codes that redraw a line.
+// Says whether standard error is a terminal that can redraw a line. Some, such as an editor's, would show the codes.
 bool can_redraw() {
   const char* kind = std::getenv("TERM");
   return ::isatty(STDERR_FILENO) == 1 && (kind == nullptr || std::string(kind) != "dumb");
@@ -54,7 +54,7 @@ void ProgressBar::update(Stage stage, int64_t done, int64_t total) {
   if (!visible_ || total < 1) return;
   const Clock::time_point now = Clock::now();
   const bool begins = stage != stage_ || stage_start_ == Clock::time_point{};
-  // The first token comes with the reading of the prompt, so its time says nothing about the next one's.
+  // The first token's time includes reading the prompt, so the rate is measured from there on.
   if (begins || (stage == Stage::prior && done == 1)) {
     stage_ = stage;
     stage_start_ = now;

@@ -15,7 +15,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  // Shows stage, part done, rate and remaining time; redraws ten times a second at most.
+  // Shows the stage, the part that is done, the rate and the remaining time. Redraws at most ten times a second.
   void update(Stage stage, int64_t done, int64_t total);
   void clear();  // removes the bar
 

@@ -24,7 +24,8 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// The terminal's answer to "what can you do?", which ends with c; nothing within a fifth of a second is no answer.
+// Asks the terminal for its attributes and returns its answer, which ends with c. It is empty where none comes within a
+// fifth of a second.
 std::string attributes() {
   const int terminal = STDERR_FILENO;
   termios before{};
@@ -49,7 +50,7 @@ std::string attributes() {
   return answer;
 }
 
-// "\033[?62;4;22c": 4 is sixel.
+// In an answer such as "\033[?62;4;22c" the 4 means sixel.
 bool has_sixel(const std::string& answer) {
   return answer.starts_with("\033[?") &&
          (answer.find(";4;") != std::string::npos || answer.find(";4c") != std::string::npos);
@@ -76,7 +77,7 @@ std::string base64(const std::vector<uint8_t>& bytes) {
   return text;
 }
 
-// In parts of 4096 letters; m says whether more follow.
+// Kitty takes parts of at most 4096 letters. Each says with m whether more follow.
 void show_kitty(const Image& image) {
   const std::string text = base64(encode_picture(image, PictureFormat::png, 100, {}));
   constexpr size_t part = 4096;

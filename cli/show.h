@@ -5,8 +5,8 @@
 
 namespace glm::cli {
 
-// Shows it on the terminal that standard error is, by the protocol of Kitty, of iTerm2, or sixel, whichever the
-// terminal says that it knows; else does nothing.
+// Shows a picture on standard error where that is a terminal that knows Kitty's protocol, iTerm2's, or sixel. Does
+// nothing on any other.
 void show(const Image& image);
 
 }  // namespace glm::cli

@@ -29,7 +29,8 @@ std::string text_of(const std::string& what, const toml::node& node) {
   return number.str();
 }
 
-// An array is several of an option that repeats, else the parts of a list such as seeds = [1, 2].
+// Reads an option's value. An array is several values of an option that repeats; of another option it is a list, such
+// as seeds = [1, 2].
 std::vector<std::string> texts_of(const std::string& what, const Option& option, const toml::node& node) {
   const auto* array = node.as_array();
   if (array == nullptr) return {text_of(what, node)};
@@ -50,7 +51,7 @@ std::string read_config(const fs::path& file) {
   return contents.bytes;
 }
 
-// An option and one that it overrules can't stand side by side.
+// Throws Error(usage) when a source has both an option and one that it overrules.
 void check_contradictions(const Command& command, const Source& source) {
   for (const Option& option : command.options) {
     if (!source.values.contains(option.name)) continue;
@@ -111,7 +112,7 @@ fs::path user_config_file() {
 
 GenerateOptions merged(const Command& command, std::vector<Source> sources) {
   for (const Source& source : sources) check_contradictions(command, source);
-  // What a stronger source says makes weaker ones' words on the same thing void.
+  // An option of a stronger source removes the same option, and those it overrules, from all weaker sources.
   for (size_t strong = 0; strong < sources.size(); ++strong) {
     for (const auto& entry : sources[strong].values) {
       std::vector<std::string> gone = find_option(command, entry.first)->overrules;
@@ -122,7 +123,7 @@ GenerateOptions merged(const Command& command, std::vector<Source> sources) {
     }
   }
   GenerateOptions options;
-  for (const Option& option : command.options) {  // the table's order: a side comes after the size
+  for (const Option& option : command.options) {  // in the table's order, so that --width is read after --size
     for (const Source& source : sources) {
       const auto found = source.values.find(option.name);
       if (found == source.values.end() || option.use == nullptr) continue;

@@ -6,7 +6,7 @@
 
 namespace glm::cli {
 
-// Rows of as many cells each; columns are as wide as their widest cell, two spaces apart.
+// Prints rows that all have the same number of cells. Columns are as wide as their widest cell, and two spaces apart.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace glm::cli

@@ -15,7 +15,7 @@ unsigned byte_at(const std::string& text, size_t at) {
   return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
 }
 
-// Bytes of the UTF-8 character that begins here, or 0 where none does. Overlong forms and surrogates are none.
+// Counts the bytes of the UTF-8 character that begins here; 0 where none does. Overlong forms and surrogates are none.
 size_t length_at(const std::string& text, size_t at) {
   const unsigned first = byte_at(text, at);
   if (first < 0x80) return 1;

@@ -12,7 +12,7 @@ namespace glm::cli {
 
 namespace {
 
-// Long values are cut, so that a message stays one to read.
+// Refuses a value. Long values are cut in the message, so that it stays readable.
 [[noreturn]] void refuse_value(const std::string& option, const std::string& expected, const std::string& found) {
   const std::string shown = found.size() <= 60 ? found : found.substr(0, 60) + "...";
   refuse(option, expected, "\"" + shown + "\"");

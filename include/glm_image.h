@@ -12,13 +12,15 @@
  *   glm_engine_generate(engine, &request, NULL, rgb, sizes.picture_bytes);
  *   glm_engine_destroy(engine);
  *
- * Nothing is printed, nothing ends the process, no exception comes out: every failure is a status, with a text in the
- * handle. All memory that crosses this border is the caller's. An engine's functions may be called from any thread;
- * calls run one after the other on a thread of the engine's own. No call may overlap glm_engine_destroy, with one
- * exception: a callback may destroy the engine of its own call, which then goes on to its end.
+ * The library prints nothing, doesn't end the process, and no exception comes out of it. Every failure is a status, and
+ * the engine holds a text about it (glm_engine_last_error). The caller owns all memory that is handed over. An engine's
+ * functions may be called from any thread; calls run one after the other on a thread of the engine's own. No call may
+ * overlap glm_engine_destroy, with one exception: a callback may destroy the engine of its own call, which then goes on
+ * to its end.
  *
- * Structures begin with their size, as the caller knows it; the _init functions fill it in with the defaults. A library
- * that is newer than the caller takes the defaults for what the caller doesn't have, an older one refuses.
+ * Each structure begins with its size as the caller knows it. Its _init function fills in this size and the defaults. A
+ * library that is newer than the caller uses the defaults for fields that the caller doesn't know; an older one refuses
+ * the structure with GLM_USAGE.
  */
 #ifndef GLM_IMAGE_H
 #define GLM_IMAGE_H
@@ -37,7 +39,7 @@ typedef enum glm_status {
   GLM_INTERNAL = 1,
   GLM_USAGE = 2,  /* what was asked for can't be done */
   GLM_MODEL = 3,  /* the checkpoint is missing or broken */
-  GLM_MEMORY = 4, /* of the computer or the GPU */
+  GLM_MEMORY = 4, /* the computer or the GPU has too little */
   GLM_DEVICE = 5, /* no such GPU, or one that can't be used */
   GLM_IO = 6,     /* a file can't be read or written */
   GLM_CANCELLED = 7
@@ -56,7 +58,8 @@ typedef enum glm_rng { GLM_RNG_CUDA = 0, GLM_RNG_CPU = 1 } glm_rng;
 typedef struct glm_engine glm_engine;
 typedef struct glm_cancel glm_cancel;
 
-/* Ends the calls that it is given to: within a token or a step, and at once those that wait for their turn. */
+/* A token that ends the calls it is given to with GLM_CANCELLED. A call under way ends after its next token or step, a
+ * call that waits for its turn at once. A token stays set. It has to outlive these calls. */
 GLM_IMAGE_API glm_cancel* glm_cancel_create(void);     /* NULL: no memory */
 GLM_IMAGE_API void glm_cancel_set(glm_cancel* cancel); /* from any thread, or a signal's handler */
 GLM_IMAGE_API void glm_cancel_destroy(glm_cancel* cancel);
@@ -65,18 +68,18 @@ typedef struct glm_load_options {
   size_t struct_size;
   const char* dtype;           /* "auto", "float32", "bfloat16" */
   const char* device;          /* "auto", "cpu", "cuda", "cuda:N" */
-  const char* prior_precision; /* of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4" */
+  const char* prior_precision; /* format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4" */
   const char* kernels;         /* our CUDA kernels: "auto", "off", "force" */
-  int32_t threads;             /* 0: as many as the machine has */
-  int64_t reference_bytes;     /* to keep the last references' results in; -1: a tenth of the device's memory */
+  int32_t threads;             /* CPU threads, 0 to 1024; 0: as many as the process may use */
+  int64_t reference_bytes;     /* to store the last references' results in; -1: a tenth of the device's memory */
   const glm_cancel* cancel;    /* or NULL */
-  /* 1: on a CPU weights stay in the checkpoint's files, which are mapped; until the engine has gone nobody may write to
-   * them or shorten them, or SIGBUS may end the process. 0: they are read. */
+  /* 1: on a CPU the checkpoint's files are mapped, and weights stay in them. As long as the engine lives nobody may
+   * write to these files or shorten them: pictures would change, or SIGBUS would end the process. 0: they are read. */
   int32_t map_weights;
 } glm_load_options;
 GLM_IMAGE_API void glm_load_options_init(glm_load_options* options);
 
-/* rgb: 3 bytes a pixel, rows from the top, nothing between them. */
+/* sRGB, 3 bytes a pixel; rows from the top, without a gap between them. */
 typedef struct glm_picture {
   const uint8_t* rgb;
   int64_t width;
@@ -86,50 +89,53 @@ typedef struct glm_picture {
 typedef struct glm_request {
   size_t struct_size;
   const char* prompt;       /* UTF-8; text to be drawn stands in quotes */
-  const char* const* texts; /* or is named here instead */
+  const char* const* texts; /* text to be drawn, instead of what stands in quotes */
   size_t text_count;
   const glm_picture* references; /* up to 8 pictures to start from */
   size_t reference_count;
-  int64_t width; /* 128 to 2048; 0: the checkpoint's, or as the first reference */
+  int64_t width; /* pixels, 128 to 2048; both 0: the checkpoint's size, or its area in the first reference's aspect */
   int64_t height;
-  int64_t steps;   /* 0: the checkpoint's */
-  double guidance; /* -1: the checkpoint's, as the three below */
+  int64_t steps;   /* 1 to 1000; 0: the checkpoint's */
+  double guidance; /* -1: the checkpoint's, here and in the three fields below */
   double temperature;
   double top_p;
   int64_t top_k;
-  const uint64_t* seeds; /* a picture for each; NULL: one of seed 0 */
+  const uint64_t* seeds; /* up to 1024, a picture for each; NULL: one picture of seed 0 */
   size_t seed_count;
-  int32_t rng;    /* a glm_rng */
-  int32_t greedy; /* 0 or 1, as the two below */
-  int32_t parse_special;
-  int32_t allow_early_stop;
+  int32_t rng;              /* a glm_rng */
+  int32_t greedy;           /* 1: takes the likeliest image token instead of drawing one */
+  int32_t parse_special;    /* 1: reads text such as "<sop>" as a special token */
+  int32_t allow_early_stop; /* 1: lets the prior end too early; a short grid is GLM_MODEL */
 } glm_request;
 GLM_IMAGE_API void glm_request_init(glm_request* request);
 
-/* All on the engine's thread; none may call the engine. Those that are NULL aren't called. */
+/* The engine's thread calls them. They may be NULL. None may call glm_engine_generate or one of its parts on the same
+ * engine (GLM_USAGE). Pictures and data are valid until the callback returns. */
 typedef struct glm_callbacks {
   size_t struct_size;
   void* user; /* handed to each */
+  /* Called when a stage begins, and after each reference, token, step and picture; both counts are of all pictures. */
   void (*progress)(void* user, glm_stage stage, int64_t done, int64_t total);
-  /* Each as soon as it stands in the caller's buffer. */
+  /* Called for each picture when it stands in the caller's buffer. index: of its seed. */
   void (*picture)(void* user, size_t index, uint64_t seed, const glm_picture* picture);
+  /* A small picture after `step` steps, one pixel for each latent. */
   void (*preview)(void* user, uint64_t seed, int64_t step, const glm_picture* picture);
-  int64_t preview_every; /* steps */
-  /* A stage's tensor; dtype as safetensors name it: "F32", "BF16", "I64", "U8". */
+  int64_t preview_every; /* steps from one preview to the next */
+  /* Called for each tensor of a stage. dtype: as safetensors name it, such as "F32", "BF16", "I64", "U8". */
   void (*tap)(void* user, const char* name, const char* dtype, const int64_t* shape, size_t rank, const void* data,
               size_t bytes);
-  int32_t full_taps;        /* 1: what stands inside the stages too */
+  int32_t full_taps;        /* 1: tap gets the tensors inside the stages, too */
   const glm_cancel* cancel; /* or NULL */
 } glm_callbacks;
 GLM_IMAGE_API void glm_callbacks_init(glm_callbacks* callbacks);
 
-/* What a request comes to: of one picture. */
+/* The sizes of one of a request's pictures, in pixels, tokens and latents. */
 typedef struct glm_sizes {
   size_t struct_size;
   int64_t width;
   int64_t height;
   size_t picture_bytes; /* 3 * width * height */
-  int64_t grid_width;   /* of the tokens */
+  int64_t grid_width;   /* tokens */
   int64_t grid_height;
   size_t tokens; /* grid_width * grid_height */
   int64_t latent_channels;
@@ -141,27 +147,30 @@ GLM_IMAGE_API void glm_sizes_init(glm_sizes* sizes);
 
 GLM_IMAGE_API const char* glm_image_version(void);
 
-/* Names that prior_precision takes, the default first; NULL from the table's end on. */
+/* Returns the name of a format that prior_precision takes. Index 0 is the default; past the last format it is NULL. */
 GLM_IMAGE_API const char* glm_weight_format_name(size_t index);
 
 GLM_IMAGE_API glm_engine* glm_engine_create(void); /* NULL: no memory */
 GLM_IMAGE_API void glm_engine_destroy(glm_engine* engine);
 
-/* Loads a checkpoint's folder; once for an engine. options: NULL for the defaults. */
+/* Loads a checkpoint's folder. An engine loads only one (GLM_USAGE for the next). options: NULL for the defaults. */
 GLM_IMAGE_API glm_status glm_engine_load(glm_engine* engine, const char* checkpoint, const glm_load_options* options);
 
-/* What the engine's last failed call had to say, of any thread: cut to `size` bytes with the 0 at the end. Returns the
- * length of the whole, without the 0. */
+/* Writes the message of the engine's last failed call, on whichever thread that was, to `text`. The message is cut to
+ * `size` bytes with the 0 at the end. Returns the length of the whole message, without the 0. */
 GLM_IMAGE_API size_t glm_engine_last_error(const glm_engine* engine, char* text, size_t size);
 
+/* Fills in the sizes, which glm_sizes_init has begun. GLM_USAGE: the request can't be met. Waits for no other call. */
 GLM_IMAGE_API glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_sizes* sizes);
 
-/* All the way: picture_bytes for each seed, one picture after the other. size: of the buffer, at least that many.
- * callbacks: NULL for none. */
+/* Draws a picture for each seed and writes them to `rgb` one after the other, picture_bytes each. size: bytes of `rgb`,
+ * at least those of all pictures. callbacks: NULL for none. GLM_USAGE: the request can't be met, or `rgb` is too small.
+ * After GLM_CANCELLED the pictures that were finished are in `rgb`. */
 GLM_IMAGE_API glm_status glm_engine_generate(glm_engine* engine, const glm_request* request,
                                              const glm_callbacks* callbacks, uint8_t* rgb, size_t size);
 
-/* The way in three parts. Counts are of elements, at least tokens or latents for each seed. */
+/* The three parts of glm_engine_generate: each hands its result to the next. Counts are of elements: at least `tokens`
+ * or `latents` of glm_sizes for each seed. Tokens are [grid_height][grid_width], latents [channels][height][width]. */
 GLM_IMAGE_API glm_status glm_engine_tokens(glm_engine* engine, const glm_request* request,
                                            const glm_callbacks* callbacks, int64_t* tokens, size_t count);
 GLM_IMAGE_API glm_status glm_engine_latents(glm_engine* engine, const glm_request* request,

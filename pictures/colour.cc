@@ -10,9 +10,9 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kBlockRows = 16;  // converted together: in the cache until they are in their places
+constexpr int64_t kBlockRows = 16;  // converted at a time, and still in the cache when they are put in their places
 
-// a * b / 255 rounded, of bytes: exact.
+// Returns a * b / 255 of two bytes, rounded. It is exact.
 uint8_t scaled(int a, int b) {
   const int product = a * b + 128;
   return static_cast<uint8_t>((product + (product >> 8)) >> 8);
@@ -22,7 +22,7 @@ bool has_alpha(Raster::Kind kind) {
   return kind == Raster::Kind::grey_alpha || kind == Raster::Kind::rgba;
 }
 
-// Tags that may hold any number of tables one after the other, which would take as long as they want.
+// Says whether a profile has tags that may hold any number of tables, one after the other: these could take any time.
 bool has_free_form(cmsHPROFILE profile) {
   for (const cmsTagSignature tag : {cmsSigDToB0Tag, cmsSigDToB1Tag, cmsSigDToB2Tag, cmsSigDToB3Tag, cmsSigBToD0Tag,
                                     cmsSigBToD1Tag, cmsSigBToD2Tag, cmsSigBToD3Tag}) {
@@ -31,7 +31,7 @@ bool has_free_form(cmsHPROFILE profile) {
   return false;
 }
 
-// From a row of samples to a row of RGB, by the profile or without one.
+// Converts a row of samples to a row of RGB, by the profile or without one.
 class Colours {
  public:
   explicit Colours(const Raster& raster)
@@ -41,7 +41,7 @@ class Colours {
         cmsOpenProfileFromMem(raster.profile.data(), static_cast<cmsUInt32Number>(raster.profile.size())));
     if (from == nullptr || cmsGetColorSpace(from.get()) != space() || has_free_form(from.get())) return;
     const Profile to(cmsCreate_sRGBProfile());
-    // As photo programs do it. The perceptual intent means different things in different versions of lcms.
+    // Photo programs use this intent. The perceptual one means different things in different versions of lcms.
     transform_.reset(cmsCreateTransform(from.get(), format(), to.get(), TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
                                         cmsFLAGS_BLACKPOINTCOMPENSATION));
   }
@@ -66,18 +66,18 @@ class Colours {
     if (kind_ == Raster::Kind::inverted_cmyk) return cmsSigCmykData;
     return channels(kind_) < 3 ? cmsSigGrayData : cmsSigRgbData;
   }
-  // Without alpha: lcms takes 6 ns more for a pixel that has more than it needs.
+  // The format without alpha: lcms takes 6 ns longer for a pixel with a channel that it doesn't need.
   cmsUInt32Number format() const {
     if (kind_ == Raster::Kind::inverted_cmyk) return TYPE_CMYK_8_REV;
     return channels(kind_) < 3 ? TYPE_GRAY_8 : TYPE_RGB_8;
   }
 
-  // Into samples without alpha, and the alpha of each of a pixel's three bytes.
+  // Splits a row into samples without alpha, and the alpha value for each of a pixel's three bytes.
   void split(const uint8_t* from) {
     const bool grey = kind_ == Raster::Kind::grey_alpha;
     for (size_t x = 0; x < width_; ++x) {
       const uint32_t alpha = (grey ? from[2 * x + 1] : from[4 * x + 3]) * 0x01010101U;
-      std::memcpy(&alpha_[3 * x], &alpha, 4);  // a fourth byte, for the next pixel to write over
+      std::memcpy(&alpha_[3 * x], &alpha, 4);  // of four bytes, the next pixel overwrites the last
       if (grey) {
         opaque_[x] = from[2 * x];
       } else {
@@ -88,7 +88,7 @@ class Colours {
 
   void transform(const uint8_t* from, uint8_t* to) const {
     const size_t step = T_CHANNELS(format());
-    if (std::memcmp(from, from + step, (width_ - 1) * step) == 0) {  // a border, or a bomb: one colour
+    if (std::memcmp(from, from + step, (width_ - 1) * step) == 0) {  // one colour: a border, or a decompression bomb
       cmsDoTransform(transform_.get(), from, to, 1);
       for (size_t i = 3; i < 3 * width_; ++i) to[i] = to[i - 3];
     } else {
@@ -118,11 +118,11 @@ class Colours {
 
   Raster::Kind kind_;
   size_t width_;
-  std::vector<uint8_t> alpha_, opaque_;  // of a row
+  std::vector<uint8_t> alpha_, opaque_;  // one row of each
   std::unique_ptr<void, Delete> transform_;
 };
 
-// RGB pixels that are `step` bytes apart, to places that are `to_step` apart.
+// Copies RGB pixels that are `step` bytes apart to places that are `to_step` bytes apart.
 void place(const uint8_t* from, ptrdiff_t step, uint8_t* to, ptrdiff_t to_step, int64_t count) {
   for (int64_t i = 0; i < count; ++i, from += step, to += to_step) {
     to[0] = from[0];
@@ -131,7 +131,7 @@ void place(const uint8_t* from, ptrdiff_t step, uint8_t* to, ptrdiff_t to_step, 
   }
 }
 
-// `rows` rows of a stored picture, each `stride` bytes after the one before; `to`: where their first pixel belongs.
+// Puts rows of a stored picture, `stride` bytes apart, in their places. to: where their first pixel belongs.
 void place_block(const uint8_t* block, ptrdiff_t stride, int64_t rows, int64_t width, const Turn& turn, uint8_t* to) {
   if (turn.across == 1) {
     for (int64_t y = 0; y < rows; ++y) std::copy_n(block + y * stride, width * 3, to + y * turn.down * 3);
@@ -155,11 +155,11 @@ Image to_srgb(Raster raster) {
   }
   Colours colours(raster);
   const auto size = static_cast<size_t>(raster.width * raster.height * 3);
-  // In place where a pixel becomes no longer and stays where it is: there may be 100 MB of it.
+  // Converts in place where pixels don't get larger and stay where they are, because there may be 100 MB of them.
   const bool in_place = channels(raster.kind) >= 3 && raster.orientation == 1;
   in_place ? image.rgb.swap(raster.samples) : image.rgb.resize(size);
   const uint8_t* samples = in_place ? image.rgb.data() : raster.samples.data();
-  // Rows begin at different places in a cache's sets: columns are read, too.
+  // The 64 bytes more make rows begin in different sets of the cache, because place_block() may read columns.
   const ptrdiff_t stride = raster.width * 3 + 64;
   std::vector<uint8_t> block(static_cast<size_t>(kBlockRows * stride));
   for (int64_t top = 0; top < raster.height; top += kBlockRows) {

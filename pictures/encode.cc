@@ -14,7 +14,7 @@
 namespace glm {
 namespace {
 
-constexpr std::string_view kAscii("ASCII\0\0\0", 8);  // how a UserComment names its letters
+constexpr std::string_view kAscii("ASCII\0\0\0", 8);  // how a UserComment names its character code
 constexpr size_t kMostBytes = size_t{256} << 20;
 
 template <typename T, void (*free)(T*)>
@@ -29,7 +29,7 @@ T* allocated(T* object) {
   return object;
 }
 
-// "Exif\0\0" and a UserComment alone.
+// Returns "Exif\0\0" and EXIF data with a UserComment alone; nothing for an empty text.
 std::vector<uint8_t> exif_of(const std::string& about) {
   if (about.empty()) return {};
   if (about.size() > kMostExifText) {
@@ -40,7 +40,7 @@ std::vector<uint8_t> exif_of(const std::string& about) {
   exif_data_set_byte_order(exif.get(), EXIF_BYTE_ORDER_INTEL);
   ExifEntry* entry = allocated(exif_entry_new());
   exif_content_add_entry(exif->ifd[EXIF_IFD_EXIF], entry);
-  exif_entry_unref(entry);  // the content has it
+  exif_entry_unref(entry);  // the content holds it
   entry->tag = EXIF_TAG_USER_COMMENT;
   entry->format = EXIF_FORMAT_UNDEFINED;
   entry->size = static_cast<unsigned>(kAscii.size() + about.size());
@@ -63,7 +63,7 @@ std::string comment_of(ExifData* exif) {
   return std::string(text.starts_with(kAscii) ? text.substr(kAscii.size()) : std::string_view());
 }
 
-// bytes: a JPEG, or "Exif\0\0" with what follows it.
+// bytes: a JPEG, or "Exif\0\0" and the EXIF data.
 std::string about_in_exif(std::span<const uint8_t> bytes) {
   if (bytes.empty()) return {};
   return comment_of(Exif(exif_data_new_from_data(bytes.data(), static_cast<unsigned>(bytes.size()))).get());

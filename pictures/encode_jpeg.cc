@@ -31,7 +31,7 @@ void write(JpegWriter* w, const Image& image, int quality, std::span<const uint8
   jpeg_set_defaults(&w->info);
   jpeg_set_quality(&w->info, quality, TRUE);
   w->info.optimize_coding = TRUE;
-  // Text in a picture is what halved colours blur first.
+  // At high quality colours keep their full resolution: half of it blurs text in a picture first.
   if (quality >= 90) w->info.comp_info[0].h_samp_factor = w->info.comp_info[0].v_samp_factor = 1;
   jpeg_start_compress(&w->info, TRUE);
   if (!exif.empty()) jpeg_write_marker(&w->info, JPEG_APP0 + 1, exif.data(), static_cast<unsigned>(exif.size()));

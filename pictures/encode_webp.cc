@@ -22,7 +22,7 @@ struct FreeBytes {
 };
 using Bytes = std::unique_ptr<uint8_t, FreeBytes>;
 
-constexpr size_t kExifHeader = 6;  // "Exif\0\0", which a WebP's chunk leaves out
+constexpr size_t kExifHeader = 6;  // bytes of "Exif\0\0", which a WebP's chunk leaves out
 
 void check(WebPMuxError error) {
   if (error == WEBP_MUX_MEMORY_ERROR) throw std::bad_alloc();
@@ -36,7 +36,7 @@ std::vector<uint8_t> encode_webp(const Image& image, int quality, std::span<cons
   const size_t size = WebPEncodeRGB(image.rgb.data(), static_cast<int>(image.width), static_cast<int>(image.height),
                                     static_cast<int>(3 * image.width), static_cast<float>(quality), &encoded);
   const Bytes owned(encoded);
-  if (size == 0) throw std::bad_alloc();  // its other errors are of sizes, which are checked
+  if (size == 0) throw std::bad_alloc();  // its other errors are about sizes, which the caller has checked
   if (exif.empty()) return {encoded, encoded + size};
   const std::unique_ptr<WebPMux, FreeMux> mux(WebPMuxNew());
   if (mux == nullptr) throw std::bad_alloc();

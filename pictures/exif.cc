@@ -5,7 +5,7 @@
 namespace glm {
 namespace {
 
-// Reads numbers of a TIFF structure; what lies outside reads as 0.
+// Reads the numbers of a TIFF structure. A number outside the bytes reads as 0.
 struct Tiff {
   std::span<const uint8_t> bytes;
   bool big_endian = false;
@@ -42,7 +42,7 @@ int exif_orientation(std::span<const uint8_t> bytes) {
 }
 
 Turn turn_of(int64_t width, int64_t height, int orientation) {
-  // First 5 to 8 swap the axes, then each axis may be mirrored.
+  // The orientations 5 to 8 swap the axes. After that each axis may be mirrored.
   const bool swaps = orientation >= 5;
   const bool mirrors_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirrors_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;

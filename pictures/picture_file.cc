@@ -12,7 +12,7 @@
 namespace glm {
 namespace {
 
-// A picture of the most pixels takes this much uncompressed, with 4 channels and some room for its header.
+// The largest picture takes this much uncompressed, with 4 channels and some room for its header.
 constexpr uint64_t kLargestFile = 4 * uint64_t{kMostPicturePixels} + (uint64_t{16} << 20);
 
 bool begins(std::span<const uint8_t> bytes, std::string_view signature) {

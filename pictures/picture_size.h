@@ -1,4 +1,4 @@
-// Which sizes of pictures are read.
+// The sizes of pictures that are accepted.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace glm {
 
-// What is wrong with a picture of these sides, by the limits of glm/picture_file.h; empty when nothing is.
+// Returns what is wrong with a picture of these sides in pixels, by the limits of glm/picture_file.h, or an empty text.
 std::string size_problem(int64_t width, int64_t height);
 
 }  // namespace glm

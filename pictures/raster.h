@@ -1,4 +1,4 @@
-// Between the decoders of one format each and the picture that they all become.
+// What the picture readers, one for each format, hand to the code that makes an sRGB picture of it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace glm {
 
-// Samples as a file has them, and what it says about them.
+// The samples as the file has them, and what it says about them.
 struct Raster {
   enum class Kind { grey, grey_alpha, rgb, rgba, inverted_cmyk };
   Kind kind = Kind::rgb;
@@ -26,36 +26,38 @@ inline int64_t bytes_of(const Raster& raster) {
   return raster.width * raster.height * channels(raster.kind);
 }
 
-// What a decoder may hold with the samples that it writes. Few kinds of file need more, in the largest pictures.
+// The bytes that a picture reader may hold, together with the samples that it writes. Only a few kinds of files need
+// more, and only for the largest pictures.
 inline constexpr int64_t kMostDecodingBytes = int64_t{240} << 20;
 
 // Refuses a picture whose sides have a problem (picture_size.h): Error(usage).
 void check_picture_size(int64_t width, int64_t height);
-// Sizes `samples` for kind, width and height, which are checked first.
+// Checks width and height, then makes room in `samples` for them and kind.
 void allocate(Raster* raster);
 
-// One format each; `bytes` begin with its signature. All throw Error(usage).
+// The picture readers. `bytes` begin with the format's signature. They throw Error(usage) for a file that can't be
+// read, and std::bad_alloc.
 Raster read_png(std::span<const uint8_t> bytes);
 Raster read_jpeg(std::span<const uint8_t> bytes);
-Raster read_webp(std::span<const uint8_t> bytes);  // an animation's first frame, as of a GIF
+Raster read_webp(std::span<const uint8_t> bytes);  // of an animation the first frame, here and in a GIF
 Raster read_gif(std::span<const uint8_t> bytes);
 Raster read_bmp(std::span<const uint8_t> bytes);
 
-// The orientation in a TIFF structure as EXIF carries it, with or without "Exif\0\0" in front; 1 when there is none.
+// Returns the orientation, 1 to 8, in EXIF data with or without "Exif\0\0" in front; 1 when there is none.
 int exif_orientation(std::span<const uint8_t> bytes);
 
-// Where the pixels of a stored picture belong in the one that looks right: indices of pixels, row after row.
+// Where a stored picture's pixels belong in the upright one. Places are indices of pixels, row after row.
 struct Turn {
-  int64_t width = 0;  // of the one that looks right
+  int64_t width = 0;  // of the upright picture
   int64_t height = 0;
-  int64_t first = 0;   // where the stored picture's first pixel goes
-  int64_t across = 1;  // from there to its right neighbour
-  int64_t down = 1;    // and to the one below
+  int64_t first = 0;   // place of the stored picture's first pixel
+  int64_t across = 1;  // step to the place of a stored pixel's right neighbour
+  int64_t down = 1;    // step to the place of the one below it
 };
-// width, height: of the stored one
+// width, height: of the stored picture
 Turn turn_of(int64_t width, int64_t height, int orientation);
 
-// sRGB over white, the right way up.
+// Returns the upright picture in sRGB, with transparent parts over white.
 Image to_srgb(Raster raster);
 
 }  // namespace glm

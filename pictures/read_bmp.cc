@@ -14,7 +14,7 @@
 namespace glm {
 namespace {
 
-// Little-endian numbers of the header.
+// Reads a little-endian number of the header.
 uint32_t number(std::span<const uint8_t> bytes, size_t at, size_t size) {
   uint32_t value = 0;
   for (size_t i = size; i > 0; --i) value = value << 8 | bytes[at + i - 1];
@@ -65,7 +65,7 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
     refuse(ErrorCode::usage, "BMP", "uncompressed pixels", "compression " + std::to_string(header.compression),
            "save the picture as PNG");
   }
-  // stb_image reads zeros behind the end.
+  // stb_image takes missing pixels for zeros, so a short file is refused here.
   const int64_t row = (header.width * header.bits + 31) / 32 * 4;
   const auto size = static_cast<int64_t>(bytes.size());
   if (header.pixels_at + row * (header.height - 1) + (header.width * header.bits + 7) / 8 > size) {
@@ -74,7 +74,7 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
   int width = 0;
   int height = 0;
   int found = 0;
-  const int asked = header.compression == kUncompressed ? 3 : 0;  // a fourth byte means nothing then
+  const int asked = header.compression == kUncompressed ? 3 : 0;  // the fourth byte has no meaning then
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(bytes.data(), static_cast<int>(size), &width, &height, &found, asked), stbi_image_free);
   const int step = asked == 0 ? found : asked;

@@ -29,7 +29,7 @@ int read(GifFileType* gif, GifByteType* to, int size) {
   return static_cast<int>(count);
 }
 
-// Reads on to the first frame's pixels. `transparent` becomes the index that is so in it, or NO_TRANSPARENT_COLOR.
+// Reads on to the first frame's pixels. *transparent becomes its transparent index, or NO_TRANSPARENT_COLOR.
 void find_first_frame(GifFileType* gif, int* transparent) {
   *transparent = NO_TRANSPARENT_COLOR;
   for (;;) {
@@ -52,7 +52,7 @@ void find_first_frame(GifFileType* gif, int* transparent) {
   }
 }
 
-// `rest` becomes what is behind.
+// Opens the file at its first frame's pixels. *rest becomes the bytes from there on.
 Gif open_at_first_frame(std::span<const uint8_t>* rest, int* transparent) {
   int error = 0;
   Gif gif(DGifOpen(rest, read, &error));
@@ -62,9 +62,9 @@ Gif open_at_first_frame(std::span<const uint8_t>* rest, int* transparent) {
   return gif;
 }
 
-// giflib empties a table of 4096 strings at each clear code, and a file of nothing else would keep it busy for long.
-// Reads the frame's codes ahead, as far as there are pixels; `rest` is behind the byte that says how many bits they
-// have.
+// Refuses a frame with too many clear codes: at each one giflib empties a table of 4096 strings, so that a file of
+// nothing else would keep it busy for long. Reads the frame's codes until there is one for each pixel. `rest` begins
+// behind the byte that says how many bits a code has.
 void check_clear_codes(GifFileType* gif, const std::span<const uint8_t>* rest) {
   const uint8_t bits = *(rest->data() - 1);
   if (bits > 8) refuse_broken();
@@ -81,7 +81,7 @@ void check_clear_codes(GifFileType* gif, const std::span<const uint8_t>* rest) {
   }
 }
 
-// The order in which rows are stored.
+// Returns the numbers of the rows in the order in which they are stored.
 std::vector<int64_t> row_order(const GifImageDesc& frame) {
   std::vector<int64_t> rows;
   const auto every = [&](int64_t first, int64_t step) {
@@ -107,7 +107,7 @@ Raster read_gif(std::span<const uint8_t> bytes) {
   rest = bytes;
   const Gif gif = open_at_first_frame(&rest, &transparent);
   const GifImageDesc& frame = gif->Image;
-  // Some first frames stand out of their screen; they are shown whole.
+  // Some first frames reach beyond their screen. They are shown whole.
   Raster raster;
   raster.width = std::max<int64_t>(gif->SWidth, int64_t{frame.Left} + frame.Width);
   raster.height = std::max<int64_t>(gif->SHeight, int64_t{frame.Top} + frame.Height);

@@ -10,10 +10,10 @@
 namespace glm {
 namespace {
 
-// More than encoders write; each scan costs a pass over the picture, however few bytes it has.
+// Encoders write fewer. Each scan costs a pass over the picture, however few bytes it has.
 constexpr int kMostScans = 32;
 constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
-// How the segments of interest begin.
+// How the segments begin that are read.
 constexpr std::string_view kExif("Exif\0\0", 6);
 constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
 
@@ -22,11 +22,11 @@ struct JpegReader {
   JpegErrors errors;
   jpeg_source_mgr source{};
   jpeg_progress_mgr progress{};
-  bool ended = false;  // the bytes did
-  bool cut = false;    // in the middle of a scan
+  bool ended = false;  // the bytes have run out
+  bool cut = false;    // a scan ended early
   int orientation = 1;
-  int profile_parts = 0;                                // that belong to it
-  std::array<std::span<const uint8_t>, 256> profile{};  // by their number
+  int profile_parts = 0;                                // how many the ICC profile has
+  std::array<std::span<const uint8_t>, 256> profile{};  // its parts by their number, from 1
 
   explicit JpegReader(std::span<const uint8_t> bytes);
   ~JpegReader() { jpeg_destroy_decompress(&info); }
@@ -57,7 +57,7 @@ void on_scan(j_common_ptr info) {
   }
 }
 
-// The bytes have run out: an end marker instead, and what was missing is told by `cut`.
+// Called when the bytes have run out. It hands out an end marker; `cut` tells later whether something was missing.
 boolean refill(j_decompress_ptr info) {
   JpegReader::of(reinterpret_cast<j_common_ptr>(info))->ended = true;
   info->src->next_input_byte = kEnd;
@@ -79,11 +79,11 @@ bool begins(std::span<const uint8_t> bytes, std::string_view name) {
   return bytes.size() >= name.size() && std::memcmp(bytes.data(), name.data(), name.size()) == 0;
 }
 
-// libjpeg could keep these segments itself, in a list that it walks to its end for each one.
+// Reads a segment. libjpeg could store these itself, but walks its list of them to the end for each new one.
 boolean read_segment(j_decompress_ptr info) {
   JpegReader* self = JpegReader::of(reinterpret_cast<j_common_ptr>(info));
   const std::span<const uint8_t> rest(info->src->next_input_byte, info->src->bytes_in_buffer);
-  const size_t size = rest.size() < 2 ? 2 : static_cast<size_t>(rest[0] << 8 | rest[1]);  // its own two bytes too
+  const size_t size = rest.size() < 2 ? 2 : static_cast<size_t>(rest[0] << 8 | rest[1]);  // with these two bytes
   if (size >= 2 && size <= rest.size()) self->take_segment(info->unread_marker, rest.subspan(2, size - 2));
   skip(info, static_cast<long>(std::max<size_t>(size, 2)));
   return TRUE;
@@ -126,14 +126,14 @@ Raster::Kind kind_of(jpeg_decompress_struct* info) {
     case JCS_CMYK:
     case JCS_YCCK:
       info->out_color_space = JCS_CMYK;
-      return Raster::Kind::inverted_cmyk;  // as Adobe's programs write it, and PIL takes all of them
+      return Raster::Kind::inverted_cmyk;  // Adobe's programs write it so, and PIL takes all CMYK for that
     default:
       refuse(ErrorCode::usage, "JPEG", "1, 3 or 4 channels", std::to_string(info->num_components),
              "save the picture as RGB");
   }
 }
 
-// All its parts together, or nothing.
+// Returns the ICC profile from all its parts, or nothing when one is missing.
 std::vector<uint8_t> profile_of(const JpegReader& reader) {
   std::vector<uint8_t> profile;
   for (int i = 1; i <= reader.profile_parts; ++i) {
@@ -172,7 +172,7 @@ Raster read_jpeg(std::span<const uint8_t> bytes) {
       jpeg_read_scanlines(info, &to, 1);
     }
   });
-  // An end marker alone may be missing. An arithmetic decoder doesn't tell.
+  // A file may lack its end marker and nothing else. libjpeg's arithmetic decoding doesn't tell what is missing.
   if (reader.ended && (reader.cut || reader.info.arith_code != 0)) {
     refuse(ErrorCode::usage, "JPEG", "a whole file", "one that ends early", "get the picture again");
   }

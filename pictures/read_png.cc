@@ -33,7 +33,8 @@ class PngReader {
     }
   }
 
-  // With the last row libpng inflates whatever else there is, which can be a thousand times the file.
+  // Limits how many bytes may be read for the last row. There libpng inflates all that is left, which can be a thousand
+  // times as large as the file.
   void limit(bool is_last_row) { is_last_row_ = is_last_row; }
 
   static void read(png_structp png, png_bytep to, size_t size) {
@@ -56,7 +57,7 @@ class PngReader {
 
 constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
 
-// What could be inflated besides the pixels, and says nothing about them.
+// Skips chunks that would be inflated, too, and say nothing about the pixels.
 void skip_text(png_structp png) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
   png_set_chunk_malloc_max(png, 4 << 20);
@@ -75,11 +76,12 @@ Raster::Kind kind_of(int channels) {
   }
 }
 
-// The pixels of one of a picture's passes. libpng would put them in their places too, row by row of the whole picture.
+// Which pixels one pass of an interlaced picture holds. libpng could put them in their places itself, but goes through
+// all rows of the picture for each pass.
 struct Pass {
   int64_t left, top, across, down;
 };
-constexpr Pass kPasses[] = {{0, 0, 1, 1},  // the only one
+constexpr Pass kPasses[] = {{0, 0, 1, 1},  // the only pass of a picture that isn't interlaced
                             {0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
                             {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
 
@@ -117,8 +119,8 @@ Raster read_png(std::span<const uint8_t> bytes) {
   check_picture_size(raster.width, raster.height);
   bool interlaced = false;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
-    png_set_expand(png);    // palettes, bits, and a transparent colour as alpha
-    png_set_strip_16(png);  // of 16 bits the higher 8, as PIL takes them
+    png_set_expand(png);    // palettes and fewer bits become 8-bit samples, a transparent colour becomes alpha
+    png_set_strip_16(png);  // takes the higher 8 of 16 bits, as PIL does
     png_read_update_info(png, info);
     raster.kind = kind_of(png_get_channels(png, info));
     interlaced = png_get_interlace_type(png, info) != PNG_INTERLACE_NONE;
@@ -131,13 +133,13 @@ Raster read_png(std::span<const uint8_t> bytes) {
       for (int64_t y = pass.top; y < raster.height; y += pass.down) {
         reader.limit(&pass == &passes.back() && y + pass.down >= raster.height);
         uint8_t* to = &raster.samples[static_cast<size_t>(y) * row.size()];
-        png_read_row(png, pass.across == 1 ? to : row.data(), nullptr);  // of a pass, its pixels side by side
+        png_read_row(png, pass.across == 1 ? to : row.data(), nullptr);  // a pass's pixels side by side
         if (pass.across != 1) spread(row.data(), to, pass, raster);
       }
     }
   });
   reader.limit(false);
-  reader.run([&](png_structp png, png_infop info) { png_read_end(png, info); });  // only EXIF can still come
+  reader.run([&](png_structp png, png_infop info) { png_read_end(png, info); });  // EXIF may still follow
   reader.run([&](png_structp png, png_infop info) {
     png_charp name = nullptr;
     int compression = 0;

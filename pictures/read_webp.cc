@@ -10,13 +10,13 @@
 namespace glm {
 namespace {
 
-constexpr int kLossless = 2;  // WebPBitstreamFeatures.format; its decoder holds 4 bytes a pixel besides the result
+constexpr int kLossless = 2;  // a WebPBitstreamFeatures.format: decoding it takes 4 bytes a pixel besides the result
 
 [[noreturn]] void refuse_broken() {
   refuse(ErrorCode::usage, "WebP", "a whole and valid file", "a broken or shortened one", "get the picture again");
 }
 
-// The contents of the first chunk of this name, or nothing.
+// Returns the contents of the first chunk of this name, or nothing.
 std::span<const uint8_t> chunk(const WebPDemuxer* demuxer, const char* name) {
   WebPChunkIterator found;
   if (WebPDemuxGetChunk(demuxer, name, 1, &found) == 0) return {};
@@ -25,7 +25,7 @@ std::span<const uint8_t> chunk(const WebPDemuxer* demuxer, const char* name) {
   return contents;
 }
 
-// A picture that doesn't move is the one frame of its own size.
+// Reads an animation's first frame. A still picture has one frame, as large as itself.
 void read_first_frame(const WebPDemuxer* demuxer, Raster* raster) {
   WebPIterator frame;
   if (WebPDemuxGetFrame(demuxer, 1, &frame) == 0) refuse_broken();

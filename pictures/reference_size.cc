@@ -6,7 +6,7 @@
 namespace glm {
 namespace {
 
-// Python's round(): halves to even, as nearbyint does in the default rounding mode.
+// Rounds as Python's round(): halves to even, which nearbyint does in the default rounding mode.
 int64_t rounded(double value) {
   return static_cast<int64_t>(std::nearbyint(value));
 }

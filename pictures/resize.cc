@@ -14,7 +14,7 @@ constexpr int64_t kChannels = 3;
 struct Filter {
   double (*weight)(double);
   double support;                                   // half its width, in output pixels when shrinking
-  int (*bits)(const std::vector<double>& weights);  // of the fixed-point weights
+  int (*bits)(const std::vector<double>& weights);  // fractional bits of the fixed-point weights
 };
 
 // Keys' cubic with a = -0.5.
@@ -36,7 +36,7 @@ double lanczos(double x) {
   return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
 }
 
-// For each output pixel of an axis, the input pixels it is the sum of.
+// The filter weights of an axis: which input pixels each output pixel is the weighted sum of.
 struct Taps {
   std::vector<int64_t> first;   // [out]
   std::vector<int64_t> count;   // [out]
@@ -53,7 +53,7 @@ Taps taps_of(const Filter& filter, int64_t in, int64_t out) {
   taps.weights.resize(static_cast<size_t>(out * taps.width));
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
-    const double from = centre - support + 0.5;  // upstream's casts cut, below zero too
+    const double from = centre - support + 0.5;  // upstream's casts round towards zero
     const double to = centre + support + 0.5;
     const int64_t first = std::max<int64_t>(static_cast<int64_t>(from), 0);
     const int64_t last = std::min<int64_t>(static_cast<int64_t>(to), in);
@@ -71,7 +71,7 @@ Taps taps_of(const Filter& filter, int64_t in, int64_t out) {
   return taps;
 }
 
-// Fixed-point weights of `bits` fractional bits, halves away from zero.
+// Rounds weights to `bits` fractional bits, halves away from zero.
 std::vector<int32_t> fixed_point(const std::vector<double>& weights, int bits) {
   std::vector<int32_t> fixed;
   fixed.reserve(weights.size());
@@ -80,12 +80,12 @@ std::vector<int32_t> fixed_point(const std::vector<double>& weights, int bits) {
   return fixed;
 }
 
-// PIL: the same for every filter.
+// PIL takes the same number of bits for every filter.
 int pil_bits(const std::vector<double>&) {
   return 32 - 8 - 2;
 }
 
-// ATen: as many as leave the largest weight within 16 bits.
+// ATen takes as many bits as keep the largest weight within 16 bits.
 int aten_bits(const std::vector<double>& weights) {
   const double largest = *std::max_element(weights.begin(), weights.end());
   const auto fits = [&](int bits) {
@@ -144,7 +144,7 @@ Image resized_down(const Image& image, int64_t height, const Filter& filter) {
   return result;
 }
 
-// Bytes between the axes; an axis that stays as long is left alone.
+// Resizes one axis, then the other, and rounds to bytes between them. An axis whose size stays is left alone.
 Image resized(const Image& image, int64_t width, int64_t height, const Filter& filter, bool down_first) {
   const auto across = [&](const Image& from) {
     return width == from.width ? from : resized_across(from, width, filter);

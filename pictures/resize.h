@@ -7,12 +7,14 @@
 
 namespace glm {
 
+// Resizes a picture to these sides in pixels, at least 1.
 // Upstream: torchvision's resize(interpolation=BICUBIC, antialias=True) of a uint8 tensor, which the vision tower's
-// image processor calls. Sides of at least 1.
+// image processor calls.
 Image resize_bicubic(const Image& image, int64_t width, int64_t height);
 
-// Upstream: PIL's Image.resize(resample=LANCZOS), which diffusers' VaeImageProcessor calls. As Pillow 13 does it: the
-// height comes first where it loses more than twice what the width loses. Older ones always began with the width.
+// Does the same with another filter, as Pillow 13 does: the height comes first where it loses more than twice as many
+// pixels as the width. Older versions always began with the width.
+// Upstream: PIL's Image.resize(resample=LANCZOS), which diffusers' VaeImageProcessor calls.
 Image resize_lanczos(const Image& image, int64_t width, int64_t height);
 
 }  // namespace glm

@@ -20,7 +20,7 @@ std::optional<AddedTokenFinder::Match> AddedTokenFinder::find(std::string_view t
   return std::nullopt;
 }
 
-// Tokens that share the first `depth` bytes of `text` lie side by side in sorted order: narrow that range
+// Tokens that share the first `depth` bytes of `text` lie side by side in sorted order. The loop narrows that range
 // byte by byte. A token that ends at `depth` comes first in it.
 const AddedToken* AddedTokenFinder::longest_prefix(std::string_view text) const {
   const AddedToken* longest = nullptr;

@@ -1,4 +1,4 @@
-// Tokens that are found in the text itself, before it is cut into pieces.
+// Added tokens: they are found in the text itself, before it is cut into pieces.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@ namespace glm {
 struct AddedToken {
   std::string content;
   int64_t id = 0;
-  bool lstrip = false;  // takes the white space on its left with it
-  bool rstrip = false;  // and on its right
+  bool lstrip = false;  // swallows the white space on its left
+  bool rstrip = false;  // swallows the white space on its right
 };
 
 // Upstream: the Aho-Corasick automaton of tokenizers' AddedVocabulary (leftmost, then longest), and
@@ -29,7 +29,7 @@ class AddedTokenFinder {
     size_t end;
     const AddedToken* token;  // lives as long as the finder
   };
-  // The first match in `text` that starts at or after `from`, the longest if several start there.
+  // Returns the first match in `text` that starts at or after `from`; the longest, if several start at one place.
   std::optional<Match> find(std::string_view text, size_t from) const;
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }

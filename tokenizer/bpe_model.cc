@@ -22,7 +22,7 @@ struct Merged {
 
 using MergedTokens = std::unordered_map<std::string, Merged>;
 
-// Counts the merges that stand apart from their token's first ones in `apart`.
+// Collects the merges of each token. *apart counts those that don't stand directly behind their token's others.
 MergedTokens collect(const std::vector<TokenizerFile::Merge>& merges, size_t* apart) {
   MergedTokens out;
   out.reserve(merges.size());
@@ -35,7 +35,7 @@ MergedTokens collect(const std::vector<TokenizerFile::Merge>& merges, size_t* ap
   return out;
 }
 
-// Splits of merged tokens into two pieces that SentencePiece would merge and upstream wouldn't.
+// Counts the splits of merged tokens into two pieces that SentencePiece would merge and upstream wouldn't.
 size_t count_missing(const MergedTokens& merged) {
   const auto& bytes = byte_alphabet();
   std::unordered_set<std::string_view> pieces(bytes.begin(), bytes.end());
@@ -53,8 +53,8 @@ size_t count_missing(const MergedTokens& merged) {
   return missing;
 }
 
-// Debian ships no sentencepiece_model.pb.h: these write protobuf's wire format. Field numbers are those of
-// sentencepiece_model.proto.
+// Writes a message in protobuf's wire format, because Debian ships no sentencepiece_model.pb.h. Field numbers are those
+// of sentencepiece_model.proto.
 class Message {
  public:
   void number(uint32_t field, uint32_t value) {
@@ -91,7 +91,7 @@ void add_piece(std::string_view text, float score, Message* model, uint32_t type
   model->bytes(1, piece.text());
 }
 
-// trainer_spec {model_type: BPE}, normalizer_spec {identity; no dummy prefix, no white space removed or
+// Adds trainer_spec {model_type: BPE} and normalizer_spec {identity; no dummy prefix, no white space removed or
 // escaped}.
 void add_specs(Message* model) {
   Message trainer;
@@ -121,8 +121,7 @@ BpeModel::BpeModel(const TokenizerFile& file) : processor_(std::make_unique<sent
     ids_.push_back(file.vocabulary.at(character));
   }
   for (const auto& [token, about] : merged) {
-    // fp32 counts exactly to 16,777,216; a file has to be above 256 MiB, which is refused, to hold more
-    // merges.
+    // fp32 counts exactly up to 16,777,216. A file with more merges is larger than 256 MiB, and is refused.
     add_piece(token, -static_cast<float>(about.rank), &model);
     ids_.push_back(file.vocabulary.at(token));
   }

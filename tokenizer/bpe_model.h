@@ -17,14 +17,13 @@ namespace glm {
 
 // Upstream: tokenizers' models.BPE.
 //
-// SentencePiece merges the adjacent pair whose union has the best score, wherever the union is a piece;
-// upstream merges the pair that stands first in the list of merges. With score = -rank both agree for a
-// closed list: every split of a merged token into two pieces is listed, and the splits of one token stand
-// side by side. `warning` says how far a list is from that.
+// SentencePiece merges the adjacent pair whose union has the best score, whenever that union is a piece. Upstream
+// merges the pair that stands first in the list of merges. With score = -rank both agree if the list is closed: it has
+// every split of a merged token into two pieces, and the splits of one token stand side by side. `warning` says how far
+// a list is from that.
 class BpeModel {
  public:
-  // Throws Error(internal) when SentencePiece refuses the model, which a checked TokenizerFile can't bring
-  // about.
+  // Throws Error(internal) when SentencePiece refuses the model. That can't happen with a checked TokenizerFile.
   explicit BpeModel(const TokenizerFile& file);
   ~BpeModel();
   BpeModel(BpeModel&&) noexcept;

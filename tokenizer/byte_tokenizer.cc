@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kByteOffset = 3;  // Upstream: self.offset, the number of tokens before the bytes
 
-// found: what stands there, or null for nothing.
+// Throws Error(model). found: the value at this place, or null where there is none.
 [[noreturn]] void refuse_entry(const std::string& place, const std::string& expected, const json* found) {
   refuse(ErrorCode::model, place, expected, found == nullptr ? "nothing" : json_text(*found).substr(0, 80),
          "save the tokenizer again with transformers' ByT5Tokenizer");

@@ -8,7 +8,7 @@ namespace glm {
 
 namespace {
 
-// As re.findall("open([^open close]*)close"): an opener that meets another opener first is passed over.
+// Finds what re.findall("open([^open close]*)close") finds: an opener with another opener before its closer is skipped.
 void find_between(std::string_view text, std::string_view open, std::string_view close,
                   std::vector<std::string>* found) {
   for (size_t first = text.find(open); first != std::string_view::npos;) {

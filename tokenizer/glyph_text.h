@@ -1,4 +1,4 @@
-// The texts a prompt wants to see written in the image.
+// The texts that are to be written in the picture.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@
 
 namespace glm {
 
-// Quoted texts: those in '…', then in “…”, then in "…", then in 「…」; each kind by itself, so a text inside
-// two kinds is found twice. Upstream: GlmImagePipeline.get_glyph_texts.
+// Returns the quoted texts: those in '…', then in “…”, then in "…", then in 「…」. Each kind is looked for by itself,
+// so a text inside two kinds is found twice. Upstream: GlmImagePipeline.get_glyph_texts.
 std::vector<std::string> find_glyph_texts(std::string_view prompt);
 
 struct GlyphIds {
   std::vector<std::vector<int64_t>> texts;  // one row of ids per glyph text; never empty
 };
 
-// The ids of a prompt's glyph texts; without any there is one empty text. With an even number of texts each row starts
-// with one pad id more, which counts as text (it isn't masked) and comes on top of max_length. Upstream:
-// GlmImagePipeline._get_glyph_embeds.
+// Returns the ids of these texts, or of a prompt's quoted texts. Where there are none, one empty text stands for them.
+// With an even number of texts each row begins with a pad id. It counts as text (it isn't masked) and comes on top of
+// max_length. Upstream: GlmImagePipeline._get_glyph_embeds.
 GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::vector<std::string> texts, bool parse_special,
                    size_t max_length = 2048);
 GlyphIds glyph_ids(const ByteTokenizer& tokenizer, std::string_view prompt, bool parse_special,

@@ -14,7 +14,7 @@ std::string grid_text(const LayoutTokens& tokens, Grid grid) {
   return tokens.grid_begin + std::to_string(grid.height) + " " + std::to_string(grid.width) + tokens.grid_end;
 }
 
-// The place of a reference: its tokens are written over the ids of `image` later.
+// Holds the place of a reference: its tokens are written over the ids of `image` later.
 std::string source_text(const LayoutTokens& tokens, Grid grid) {
   std::string text = tokens.image_begin;
   for (int64_t i = 0; i < grid.cells(); ++i) text += tokens.image;
@@ -35,7 +35,7 @@ std::string read_token(const nlohmann::json& config, const char* key, const std:
 
 }  // namespace
 
-// In double and in upstream's order of operations: int(sqrt(ratio) * 16), int(sqrt(1 / ratio) * 16).
+// Computes in double and in upstream's order: int(sqrt(ratio) * 16), int(sqrt(1 / ratio) * 16).
 Grid preview_grid(Grid target) {
   const double ratio = static_cast<double>(target.height) / static_cast<double>(target.width);
   return {static_cast<int64_t>(std::sqrt(ratio) * 16), static_cast<int64_t>(std::sqrt(1 / ratio) * 16)};

@@ -25,7 +25,7 @@ std::string pcre2_message(int error) {
                                                                    : std::to_string(error);
 }
 
-// \s and \S as the property White_Space; it may stand inside a class as they do.
+// Replaces \s and \S by the property White_Space, which may stand inside a character class as they may.
 std::string with_upstreams_spaces(const std::string& pattern) {
   std::string out;
   for (size_t i = 0; i < pattern.size(); ++i) {
@@ -58,7 +58,7 @@ struct RegexSplitter::Code {
 
 bool RegexSplitter::Code::search(std::string_view text, size_t start, pcre2_match_data* data) const {
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  // The caller repaired the text; PCRE2 would check the whole rest of it again at every call.
+  // The caller has repaired the text. PCRE2 would check the whole rest of it again at every call.
   int found = pcre2_match(code.get(), subject, text.size(), start, PCRE2_NO_UTF_CHECK, data, context.get());
   if (found == PCRE2_ERROR_JIT_STACKLIMIT) {  // the interpreter keeps its stack on the heap
     found =

@@ -1,4 +1,4 @@
-// Cuts text into the pieces a regular expression finds.
+// Cuts text into the pieces that a regular expression finds.
 #pragma once
 
 #include <memory>
@@ -10,9 +10,9 @@ namespace glm {
 
 // Upstream: tokenizers' Split(Regex(pattern), behavior="isolated"), which uses Oniguruma.
 //
-// PCRE2 differs from it in two places. Its \s also takes U+180E: we read \s as the property White_Space,
-// which is what Oniguruma means by it. Its \p{L} and \p{N} know Unicode 14 (Debian 12), upstream's Unicode
-// 16: characters that are younger than the installed PCRE2 count as neither letter nor digit here.
+// PCRE2 differs from Oniguruma in two places. Its \s also takes U+180E, so we read \s as the property White_Space,
+// which is what Oniguruma means by it. Its \p{L} and \p{N} know Unicode 14 (Debian 12), while upstream's know Unicode
+// 16: characters that are younger than the installed PCRE2 count as neither letters nor digits here.
 class RegexSplitter {
  public:
   // Throws Error(model) naming `source` when the pattern doesn't compile.
@@ -21,8 +21,8 @@ class RegexSplitter {
   RegexSplitter(RegexSplitter&&) noexcept;
   RegexSplitter& operator=(RegexSplitter&&) noexcept;
 
-  // Every match and every stretch between matches, in order; together they are `text`, which must be valid
-  // UTF-8. Throws Error(model) when the pattern needs too many steps for a text. Thread safe.
+  // Returns every match and every stretch between matches, in order. Together they are `text`, which must be valid
+  // UTF-8 and outlive them. Throws Error(model) when the pattern needs too many steps for this text. Thread safe.
   std::vector<std::string_view> split(std::string_view text) const;
 
  private:

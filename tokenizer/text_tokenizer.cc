@@ -17,7 +17,7 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-// Calls on_text for the stretches between added tokens and appends the tokens' ids.
+// Appends the ids of added tokens, and calls on_text for the stretches of text between them.
 // Upstream: AddedVocabulary::find_matches.
 template <typename OnText>
 void split_out(const AddedTokenFinder& finder, std::string_view text, Ids* ids, const OnText& on_text) {

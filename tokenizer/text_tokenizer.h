@@ -1,4 +1,4 @@
-// The prompt's tokens: byte-level BPE as tokenizer.json describes it.
+// The prompt's tokenizer: byte-level BPE as tokenizer.json describes it.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,16 @@ class TextTokenizer {
   TextTokenizer(TextTokenizer&&) noexcept;
   TextTokenizer& operator=(TextTokenizer&&) noexcept;
 
-  // text: UTF-8; invalid sequences count as U+FFFD. parse_special: text that looks like an added token
-  // becomes that token, as upstream does; otherwise it stays text, as with upstream's split_special_tokens.
-  // Thread safe.
+  // Returns the ids of a UTF-8 text, in which invalid sequences count as U+FFFD. With parse_special, text that looks
+  // like an added token becomes that token, as upstream does. Without it such text stays text, as with upstream's
+  // split_special_tokens. Throws Error(model) when the file's splitting pattern fails on the text. Thread safe.
   std::vector<int64_t> encode(std::string_view text, bool parse_special) const;
 
-  // The id of an added token or whole vocabulary entry such as "<sop>". Throws Error(model) when there is
-  // none.
+  // Returns the id of an added token, such as "<sop>", or of a whole vocabulary entry. Throws Error(model) when there
+  // is none.
   int64_t id_of(std::string_view token) const;
 
-  // Things upstream would do otherwise: at most one line about the list of merges.
+  // Says where upstream might do something else: at most one line, about the list of merges.
   const std::vector<std::string>& warnings() const;
 
  private:

@@ -14,8 +14,8 @@ using nlohmann::json;
 
 namespace {
 
-// Longest piece in bytes of GPT-2's alphabet. GLM's longest is under 300; checking all splits is quadratic in
-// it.
+// The longest allowed piece, in bytes of GPT-2's alphabet; GLM's longest is under 300. There is a limit because the
+// check of all splits takes quadratic time.
 constexpr size_t kMaxPiece = 2048;
 constexpr uint32_t kMaxId = INT32_MAX;
 
@@ -24,7 +24,7 @@ bool is_id(const json& value) {
   return value.is_number_integer() && value.get<int64_t>() >= 0 && value.get<int64_t>() <= kMaxId;
 }
 
-// One value of the file with its place in it, for messages.
+// A value in the file, and its place there for messages.
 class Node {
  public:
   Node(const json* value, std::string place) : value_(value), place_(std::move(place)) {}
@@ -79,7 +79,7 @@ class Node {
   std::string place_;
 };
 
-// Returns the pattern of Sequence[Split(pattern), ByteLevel].
+// Returns the pattern. Expects Sequence[Split(pattern), ByteLevel].
 std::string read_pattern(const Node& pre_tokenizer) {
   pre_tokenizer["type"].require_text("Sequence");
   const Node steps = pre_tokenizer["pretokenizers"];
@@ -142,7 +142,7 @@ std::vector<TokenizerFile::Merge> read_merges(const Node& list,
                                               const std::unordered_map<std::string, int64_t>& vocabulary) {
   std::vector<TokenizerFile::Merge> out;
   out.reserve(list.array().size());
-  std::vector<std::pair<int64_t, size_t>> pairs;  // both parts' ids in one, and where it stands in the list
+  std::vector<std::pair<int64_t, size_t>> pairs;  // both parts' ids in one number, and the merge's index
   pairs.reserve(list.array().size());
   std::string piece;
   for (const json& value : list.array()) {
@@ -168,8 +168,8 @@ std::vector<TokenizerFile::Merge> read_merges(const Node& list,
   return out;
 }
 
-// Upstream takes an added token's id from the vocabulary, or else counts on from the largest; the file's own
-// number is not looked at. A file that says otherwise is refused rather than read in one of two ways.
+// Upstream takes an added token's id from the vocabulary, or else counts on from the largest. It doesn't look at the id
+// in the file. A file whose id differs from that is refused, because it could be read in two ways.
 void read_added_tokens(const Node& list, TokenizerFile* file) {
   std::unordered_set<std::string> contents;
   int64_t next = static_cast<int64_t>(file->vocabulary.size());

@@ -1,4 +1,4 @@
-// tokenizer.json, read and checked: everything this program doesn't support is refused here.
+// Reads and checks tokenizer.json. Everything that this program doesn't support is refused here.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace glm {
 
-// Byte-level BPE. Pieces are written in GPT-2's alphabet: one printable character for each byte.
+// A byte-level BPE tokenizer. Pieces are written in GPT-2's alphabet: one printable character for each byte.
 // Upstream: tokenizers' Tokenizer.from_file, with models.BPE and pre_tokenizers.ByteLevel.
 struct TokenizerFile {
   struct Merge {
@@ -25,13 +25,13 @@ struct TokenizerFile {
   std::unordered_map<std::string, int64_t> vocabulary;  // ids are distinct
   std::vector<Merge> merges;                 // earlier ones come first; parts and results are in the vocabulary
   std::vector<AddedToken> added;             // found in the text as they stand
-  std::vector<AddedToken> added_normalized;  // found in what the others leave
+  std::vector<AddedToken> added_normalized;  // found in the text that `added` leaves
 };
 
 // Throws Error(model) naming the file and what is wrong with it.
 TokenizerFile read_tokenizer_file(const std::filesystem::path& file);
 
-// The 256 characters (UTF-8) that stand for the bytes 0 to 255. Upstream: tokenizers' bytes_char().
+// Returns the 256 characters (UTF-8) that stand for the bytes 0 to 255. Upstream: tokenizers' bytes_char().
 const std::vector<std::string>& byte_alphabet();
 
 }  // namespace glm

@@ -8,8 +8,8 @@ namespace glm {
 
 namespace {
 
-// What a lead byte asks for (Unicode, table 3-7): the length, and the range of the second byte, which is
-// narrower than 80..BF where a wider one would let overlong forms, surrogates or values above U+10FFFF in.
+// What a character's first byte demands (Unicode, table 3-7): the length, and the range of the second byte. That range
+// is narrower than 80..BF where the full one would allow overlong forms, surrogates or values above U+10FFFF.
 struct Lead {
   size_t length = 0;  // 0: no character starts with this byte
   uint8_t second_low = 0x80;
@@ -29,7 +29,7 @@ Lead lead_of(uint8_t byte) {
   return {0};
 }
 
-// How many bytes at the start of `text` fit one character: all of it when that equals the lead's length.
+// Counts the bytes at the start of `text` that fit one character. It is whole when they are lead.length.
 size_t fitting_bytes(std::string_view text, const Lead& lead) {
   size_t n = 1;
   while (n < std::min(lead.length, text.size())) {

@@ -1,4 +1,4 @@
-// UTF-8 text from outside, and the two notions of white space that upstream's tokenizers use.
+// Repairs UTF-8 from outside, and strips white space by either of the two definitions that upstream's tokenizers use.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace glm {
 
-// Text with every invalid UTF-8 sequence replaced by U+FFFD, as Python's bytes.decode(errors="replace") does:
-// one U+FFFD for each maximal part of a sequence that could still have become a character.
+// Returns the text with invalid UTF-8 replaced, as Python's bytes.decode(errors="replace") does: by one U+FFFD for each
+// longest run of bytes that could still have become a character.
 std::string repair_utf8(std::string_view text);
 
-// Appends one code point.
+// Appends a code point to `text`.
 void append_utf8(int32_t code_point, std::string* text);
 
 enum class Space {
@@ -19,7 +19,7 @@ enum class Space {
   python,   // str.isspace(), which also takes U+001C to U+001F
 };
 
-// `text` (valid UTF-8) without the white space at its start or end.
+// Return `text` (valid UTF-8) without the white space at its start, or at its end.
 std::string_view strip_left(std::string_view text, Space kind);
 std::string_view strip_right(std::string_view text, Space kind);
 

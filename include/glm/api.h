@@ -1,4 +1,4 @@
-// What the shared library shows; everything else in it is hidden.
+// Marks what the shared library exports. Everything else in it is hidden.
 #pragma once
 
 #define GLM_API __attribute__((visibility("default")))

@@ -1,4 +1,4 @@
-// What this machine has to compute on. Public; no LibTorch type.
+// What this machine can compute on.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,16 @@ namespace glm {
 struct DeviceInfo {
   std::string name;        // as --device and LoadOptions take it: "cpu", "cuda:0"
   std::string product;     // "NVIDIA H100 80GB HBM3"
-  int64_t memory = 0;      // bytes
-  int64_t cores = 0;       // of a GPU its multiprocessors
-  int capability = 0;      // of a GPU, 10 * major + minor: 90
-  int driver = 0;          // of a GPU, the newest CUDA that its driver knows: 1000 * major + 10 * minor
+  int64_t memory = 0;      // bytes in all
+  int64_t cores = 0;       // CPU: those that this process may use; GPU: multiprocessors
+  int capability = 0;      // GPU: 10 * major + minor, such as 90; CPU: 0
+  int driver = 0;          // GPU: the newest CUDA that its driver supports, 1000 * major + 10 * minor; CPU: 0
   std::string problem;     // why it can't be used; empty when it can
-  bool automatic = false;  // what "auto" takes
+  bool automatic = false;  // "auto" takes this one
 };
 
-// The CPU, then each GPU. Loads LibTorch's CUDA library when there is a GPU, to see whether it can be used. Throws
-// nothing.
+// Returns the CPU, then each GPU. Where there is a GPU, it loads LibTorch's CUDA library to see whether that GPU can be
+// used. Reports no error; may be called from any thread.
 GLM_API std::vector<DeviceInfo> devices();
 
 }  // namespace glm

@@ -1,4 +1,4 @@
-// Pictures as files: PNG, JPEG, WebP, with what they say of themselves.
+// Writes pictures as PNG, JPEG and WebP files, with metadata of how they were made.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +14,27 @@ namespace glm {
 
 enum class PictureFormat { png, jpeg, webp };
 
-// How a picture was made. JPEG and WebP hold `about` alone, in the EXIF UserComment; PNG both, as iTXt.
+// How a picture was made. A PNG holds both texts, as iTXt chunks. JPEG and WebP hold `about` alone, as EXIF
+// UserComment.
 struct PictureText {
   std::string about;       // JSON in ASCII; PNG's keyword "glm-image"
   std::string parameters;  // UTF-8, as other programs write and read it; PNG's keyword "parameters"
 };
 
-// What of `about` a format holds: EXIF has 64 KiB for all.
+// The most bytes of `about` that JPEG and WebP hold: all EXIF data together has 64 KiB.
 inline constexpr size_t kMostExifText = 65000;
 
-// quality: of JPEG and WebP, 1 .. 100. Throws Error(usage) for a picture or a text that the format can't hold,
-// Error(memory).
+// Returns the bytes of a picture's file. Sides are 1 to 16383 pixels; quality is 1 to 100, and PNG makes no use of it.
+// Throws Error(usage) for a picture, a quality or a text that the format can't hold, and Error(memory). Thread safe.
 GLM_API std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality,
                                             const PictureText& text);
 
-// Writes a PNG, whole or not at all. Throws Error(io).
+// Writes a PNG without metadata, whole or not at all. Throws Error(io) naming the file, and what encode_picture()
+// throws. Thread safe.
 GLM_API void write_png(const std::filesystem::path& file, const Image& image);
 
-// The `about` of a PNG, JPEG or WebP, or nothing: of another program's, of broken bytes. Throws Error(memory).
+// Returns the `about` of a PNG, JPEG or WebP file. It is empty when the bytes are broken, have no such text, or are of
+// another kind. Throws Error(memory). Thread safe.
 GLM_API std::string read_about(std::span<const uint8_t> bytes);
 
 }  // namespace glm

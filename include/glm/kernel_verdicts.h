@@ -1,4 +1,4 @@
-// What checking our CUDA kernels on a GPU has shown. Public; no LibTorch type.
+// What checking our CUDA kernels on a GPU has shown.
 #pragma once
 
 #include <string>
@@ -10,24 +10,24 @@ namespace glm {
 
 struct KernelVerdict {
   std::string kernel;       // linear, gate|up, attention, norm, sample
-  std::string format;       // of its weight, as --precision has it: "bf16", …; empty: it has none, and all need it
+  std::string format;       // its weight's: "bf16", …; empty: it has no weight, and models of every format need it
   std::string shape;        // for people
-  double error = 0;         // largest, as a part of ATen's largest value; of sample the share of other tokens
+  double error = 0;         // largest difference / ATen's largest value; of sample, the share of tokens that differ
   double allowed = 0;       // error's bound
   double ms = 0;            // of one call; 0: not measured
-  double reference_ms = 0;  // ATen's
+  double reference_ms = 0;  // of ATen's operations for the same
   std::string problem;      // why the kernel isn't used; empty: it is good
-  bool slower = false;      // the problem: ATen was faster when it was measured
+  bool slower = false;      // the problem is that ATen was faster when it was measured
 };
 
 struct GLM_API KernelReport {
-  std::string card;   // the GPU, its driver
-  std::string build;  // cuda::Library::build
+  std::string card;   // the GPU and its driver
+  std::string build;  // which build of our kernels
   std::vector<KernelVerdict> verdicts;
 
-  // May kernels of this format of weights be used?
+  // Says whether our kernels may be used for a model whose weights have this format.
   bool usable(const std::string& format) const { return first_problem(format).empty(); }
-  // Why not, or nothing.
+  // Returns why they may not, or an empty text.
   std::string first_problem(const std::string& format) const;
 };
 

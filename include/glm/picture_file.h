@@ -1,4 +1,4 @@
-// Pictures people have, as pixels: PNG, JPEG, WebP, BMP, and the first frame of a GIF.
+// Reads picture files: PNG, JPEG, WebP, BMP, GIF. Of an animation it takes the first frame.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,18 @@
 
 namespace glm {
 
-// What is accepted, known from a file's header before a pixel is decoded.
+// The sizes that are accepted. A file's header says its size before a pixel is decoded.
 inline constexpr int64_t kSmallestPictureSide = 16;
 inline constexpr int64_t kLargestPictureSide = 8192;
 inline constexpr int64_t kMostPicturePixels = int64_t{1} << 25;
 
-// The picture as it is meant to be seen: turned as its EXIF says, its ICC profile converted to sRGB (one that can't be
-// used is passed over), transparency over white. 8-bit RGB with none of these comes out exactly as in upstream's PIL.
-// Throws Error(usage) for what is no picture, broken, cut short or outside the limits above, Error(memory) for lack of
-// it.
+// Returns the picture as it is meant to be seen: rotated as its EXIF says, converted from its ICC profile to sRGB, and
+// transparent parts over white. A profile that can't be used is ignored. 8-bit RGB that needs none of this comes out
+// exactly as in upstream's PIL. Throws Error(usage) for bytes that are no picture, broken, cut short or outside the
+// limits above, and Error(memory). Thread safe.
 GLM_API Image decode_picture(std::span<const uint8_t> bytes);
 
-// The same of a file. Throws Error(io) when it can't be read; every message names the file.
+// Does the same for a file. Throws Error(io), too, when it can't be read. Every message names the file.
 GLM_API Image read_picture(const std::filesystem::path& file);
 
 }  // namespace glm

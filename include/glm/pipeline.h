@@ -1,13 +1,13 @@
-// GLM-Image as a library: load a checkpoint once, then turn prompts into pictures. This header is the public one; it
-// holds no LibTorch type. Upstream: diffusers GlmImagePipeline
+// GLM-Image as a library: load a checkpoint once, then draw pictures from prompts. No public header holds a LibTorch
+// type. Upstream: diffusers GlmImagePipeline
 //
 //   glm::Pipeline pipeline("models/nano", {});
 //   glm::Result result = pipeline.generate({.prompt = "a red apple"}, {});
 //   glm::write_png("apple.png", result.pictures[0].image);
 //
-// Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing; Error(usage) when the pipeline
-// was moved from. A Pipeline's functions may be called from any thread; the calls run one after the other on the
-// pipeline's own.
+// Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing. Each throws Error(usage) when
+// the pipeline was moved from. A Pipeline's functions may be called from any thread. generate() and its three parts run
+// one after the other on a thread of the pipeline's own, and throw Error(usage) in a callback of the same pipeline.
 #pragma once
 
 #include <filesystem>
@@ -23,10 +23,11 @@ namespace glm {
 
 class GLM_API Pipeline {
  public:
-  // Loads a checkpoint in the public layout. Error(model) when something is missing or broken, Error(device) for a GPU
-  // that can't be used, Error(memory) when it doesn't fit, which is seen before it is read.
+  // Loads a checkpoint: a folder in the public layout, or "random:FOLDER" for random weights of its shapes. Throws
+  // Error(model) when something is missing or broken, Error(device) for a GPU that can't be used, Error(usage) for
+  // other options that can't be met, Error(cancelled), and Error(memory) when it doesn't fit, before a weight is read.
   Pipeline(const std::filesystem::path& checkpoint, const LoadOptions& options);
-  ~Pipeline();  // calls that are under way, of other threads or around a callback, go on to their ends
+  ~Pipeline();  // calls under way go on to their ends, on other threads and around a callback
   Pipeline(Pipeline&&) noexcept;
   Pipeline& operator=(Pipeline&&) noexcept;
 
@@ -34,14 +35,18 @@ class GLM_API Pipeline {
   const std::string& device() const;                 // "cpu", "cuda:0"
   const std::string& dtype() const;                  // "float32", "bfloat16"
 
-  // Error(usage) for a request that can't be met.
+  // Fills in what the request leaves to the checkpoint. Throws Error(usage) for a request that can't be met. Waits for
+  // no other call.
   Details details(const Request& request) const;
 
-  // All the way. Error(usage) for a request that can't be met, Error(cancelled), Error(io) for the dump.
+  // Draws a picture for each of the request's seeds. Throws Error(usage) for a request that can't be met, before
+  // anything is computed, Error(memory) for lack of it, Error(device) when the GPU fails, Error(io) when the dump can't
+  // be written, and Error(cancelled).
   Result generate(const Request& request, const Callbacks& callbacks) const;
 
-  // The way in three parts, each for all of the request's seeds: generate is pixels(latents(tokens)). A part uses of
-  // the request what concerns it; Error(usage) for tokens and latents that don't fit it.
+  // The three parts of generate(), each for all of the request's seeds: generate() is pixels(latents(tokens())). A part
+  // looks only at those fields of the request that concern it. tokens and latents: one for each seed, in their order.
+  // Each throws Error(usage) when these don't fit the request, and otherwise what generate() throws.
   std::vector<Tokens> tokens(const Request& request, const Callbacks& callbacks) const;
   std::vector<Latents> latents(const Request& request, const std::vector<Tokens>& tokens,
                                const Callbacks& callbacks) const;

@@ -1,4 +1,4 @@
-// What a request would take, known from a checkpoint's json files alone. Public; no LibTorch type.
+// What a request would take, known from a checkpoint's json files alone.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +13,26 @@ namespace glm {
 struct Plan {
   std::string device, dtype;
   Details details;
-  int64_t grid_width, grid_height;        // of the picture's tokens
-  int64_t preview_width, preview_height;  // of the small grid before it; 0: none, with references
-  int64_t tokens;                         // of one picture
-  double weight_bytes;                    // of the checkpoint as it is computed with
-  double working_bytes;                   // beside it, of the call, at least
+  int64_t grid_width, grid_height;        // tokens of the picture's grid
+  int64_t preview_width, preview_height;  // of the small grid that is written before it; 0 with references: none is
+  int64_t tokens;                         // that the prior writes for one picture
+  double weight_bytes;                    // of all weights, as they lie in the device's memory
+  double working_bytes;                   // what the call needs beside the weights, at least
   int64_t free_bytes;                     // of the device's memory now
-  double seconds;                         // of all pictures, without loading: of a few small products measured now
+  double seconds;                         // for all pictures, without loading; estimated from a few small products
 };
 
-// Throws Error(model), Error(device), Error(usage) as Pipeline does; memory isn't checked.
+// Returns what a call of generate() would take. Reads no weights; measures the device for a moment. Throws
+// Error(model), Error(device) and Error(usage) as Pipeline does, but no Error(memory) where there is too little. Thread
+// safe.
 GLM_API Plan plan(const std::filesystem::path& checkpoint, const LoadOptions& options, const Request& request);
 
-// The texts that a prompt names in quotes, in the order in which they are encoded.
+// Returns the texts that a prompt names in quotes, in the order in which they are encoded. Thread safe.
 GLM_API std::vector<std::string> quoted_texts(const std::string& prompt);
 
-// Tells checkpoints apart: SHA-256 of the json files and, of the weights, of headers, sizes and 64 samples of each
-// file, so that it takes no time. 64 hexadecimal digits; Error(model) when it can't be read.
+// Returns 64 hexadecimal digits that tell checkpoints apart. They are the SHA-256 of each json and safetensors file's
+// name, size, first MiB and 64 samples of the rest, so that it takes no time. Of random weights only the json files
+// count. Throws Error(model) naming the file that can't be read. Thread safe.
 GLM_API std::string checkpoint_hash(const std::filesystem::path& checkpoint);
 
 }  // namespace glm

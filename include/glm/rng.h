@@ -1,4 +1,4 @@
-// Whose random numbers a seed means.
+// Which of torch's random number generators a seed is for.
 #pragma once
 
 namespace glm {

@@ -1,4 +1,4 @@
-// The formats that a model's weights can be kept in. Public; no LibTorch type.
+// The formats that the prior's weights can be stored in.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@ namespace glm {
 
 struct WeightFormat {
   std::string name;        // as LoadOptions::prior_precision takes it: "bf16", "fp8", …
-  double bytes = 0;        // of a weight, without its scales
+  double bytes = 0;        // bytes of a weight, without its scales
   bool quantised = false;  // needs a GPU, and dtype bfloat16
 };
 
-// All of them, the default first.
+// Returns all formats, the default first.
 GLM_API std::vector<WeightFormat> weight_formats();
 
 }  // namespace glm
