@@ -251,7 +251,7 @@ size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) 
 
 glm_status glm_engine_sizes(glm_engine* handle, const glm_request* request, glm_sizes* sizes) {
   return guarded(handle, [&](Engine& engine) {
-    if (sizes == nullptr) refuse("sizes", "one", "NULL");
+    if (sizes == nullptr) refuse("sizes", "a glm_sizes", "NULL");
     const size_t size = sizes->struct_size;
     check_struct_size(size, sizeof(glm_sizes), "glm_sizes");
     const Call call(engine, request, nullptr);

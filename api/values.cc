@@ -22,7 +22,7 @@ std::optional<T> other_than(T value, T standard) {
 Image image_of(const glm_picture& p) {
   constexpr int64_t most_side = 1 << 20;
   if (p.rgb == nullptr || p.width < 1 || p.height < 1 || p.width > most_side || p.height > most_side) {
-    refuse("references", "a picture with its pixels", "none");
+    refuse("references", "a picture with pixels and sides of 1 to 1048576", "NULL or other sides");
   }
   return {p.width, p.height, {p.rgb, p.rgb + 3 * p.width * p.height}};
 }
@@ -43,7 +43,7 @@ static_assert(static_cast<int>(Stage::decode) == GLM_STAGE_PIXELS);
 void check_struct_size(size_t size, size_t ours, const std::string& name) {
   // With its padding each field, or each pair of them, is as large as a pointer.
   if (size < sizeof(size_t) || size > ours || size % sizeof(void*) != 0) {
-    refuse(name + ".struct_size", "at most " + std::to_string(ours) + ", and " + name + "_init before use",
+    refuse(name + ".struct_size", "a size of at most " + std::to_string(ours) + ", as " + name + "_init sets it",
            std::to_string(size));
   }
 }
@@ -54,7 +54,7 @@ std::string text_of(const char* text, const std::string& name) {
 }
 
 Request request_of(const glm_request* given) {
-  if (given == nullptr) refuse("request", "one", "NULL");
+  if (given == nullptr) refuse("request", "a glm_request", "NULL");
   const glm_request r = taken(given, glm_request_init, "glm_request");
   expect_array(r.texts, r.text_count, "texts");
   expect_array(r.references, r.reference_count, "references");
@@ -62,7 +62,7 @@ Request request_of(const glm_request* given) {
   if (r.rng != GLM_RNG_CUDA && r.rng != GLM_RNG_CPU) refuse("rng", "0 or 1", std::to_string(r.rng));
   constexpr size_t many = 1 << 16;  // the pipeline's own limits are lower
   if (r.text_count > many || r.reference_count > many || r.seed_count > many) {
-    refuse("texts, references and seeds", "fewer than 65536 of each", "more");
+    refuse("texts, references and seeds", "at most 65536 of each", "more");
   }
   Request request;
   request.prompt = text_of(r.prompt, "prompt");

@@ -45,8 +45,9 @@ fs::path own_model(const std::string& name) {
   for (const fs::path& folder : {installed, source}) {
     if (fs::exists(folder / "model_index.json", ignored)) return folder;
   }
-  throw Error(ErrorCode::model, "the model " + name + " comes with the program, and isn't in " + installed.string() +
-                                    " or " + source.string() + "; give a checkpoint's folder with -m");
+  refuse(ErrorCode::model, "",
+         "the model " + name + ", which comes with the program, in " + installed.string() + " or " + source.string(),
+         "it in neither", "give a checkpoint's folder with -m");
 }
 
 // Returns what -m names, as the engine takes it.
@@ -224,7 +225,8 @@ class Generation {
       refuse("--from", "the " + std::to_string(hashes.size()) + " pictures that it was drawn from, each with -i",
              std::to_string(options_.references.size()));
     }
-    if (hashes != json(making_.reference_hashes)) warn("the pictures after -i are others than those of --from");
+    if (hashes != json(making_.reference_hashes))
+      warn("the pictures after -i differ from those that the picture of --from was drawn from");
   }
 
   void warn(const std::string& text) const {
@@ -245,7 +247,7 @@ class Generation {
     const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;
     if (hash != making_.model_hash) {
       warn("the picture of --from was drawn by another model (" + metadata_text(from_, "model").substr(0, 60) +
-           "), so this one will differ; -m takes its folder");
+           "), so this one will differ; give that model's folder with -m");
     }
     const bool exif = output_.format != PictureFormat::png;
     if (options_.metadata && exif && text_of(making_, request_.seeds[0]).about.size() > kMostExifText) {

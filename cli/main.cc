@@ -63,9 +63,9 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
     return "expected " + expected + " after " + known.name + ", found \"" + first + "\"";
   }
   if (!first.empty() && known.name == "generate") {
-    return "expected one prompt, found also \"" + first + "\"; put the whole prompt in quotes";
+    return "expected one prompt, also found \"" + first + "\"; put the whole prompt in quotes";
   }
-  if (!first.empty()) return "expected one " + known.argument + ", found also \"" + first + "\"";
+  if (!first.empty()) return "expected one " + known.argument + ", also found \"" + first + "\"";
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
     return "expected a " + known.argument + ", found none";
   std::string what = error.what();

@@ -92,14 +92,15 @@ PictureText text_of(const Making& m, uint64_t seed) {
 
 json read_metadata(const fs::path& file) {
   const FileContents contents = read_whole_file(file, kMostBytes);
-  if (contents.problem == FileContents::Problem::too_large) refuse(file.string(), "a picture", "a larger file");
+  if (contents.problem == FileContents::Problem::too_large)
+    refuse(file.string(), "a picture file of at most 256 MiB", "a larger one");
   if (contents.problem != FileContents::Problem::none) {
     refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file");
   }
   const std::vector<uint8_t> bytes(contents.bytes.begin(), contents.bytes.end());
   const std::string about = read_about(bytes);
   if (about.empty()) {
-    refuse(file.string(), "a picture that glm-image made, with its metadata", "none in it");
+    refuse(file.string(), "a picture that glm-image made, with its metadata", "no metadata in it");
   }
   try {
     json metadata = parse_json(about, "its metadata");
@@ -107,7 +108,7 @@ json read_metadata(const fs::path& file) {
   } catch (const Error& e) {
     throw Error(ErrorCode::usage, file.string() + ": " + e.what());
   }
-  refuse(file.string(), "an object as its metadata", "another JSON");
+  refuse(file.string(), "an object as its metadata", "other JSON");
 }
 
 std::string metadata_text(const json& metadata, const std::string& key) {

@@ -73,13 +73,14 @@ std::vector<Option> prompt_options() {
   return {
       of_files(value("prompt-file", 0, "FILE", g, "Read the prompt from this file; - is standard input",
                      path(&O::prompt_file))),
-      repeated(value("text", 0, "TEXT", g, "A text to be drawn, instead of those in quotes; again for each",
+      repeated(value("text", 0, "TEXT", g, "A text to draw, instead of those in quotes; repeat it for more texts",
                      [](O& o, const Text&, const Text& text) { o.texts.push_back(text); })),
       repeated(of_files(value(
           "image", 'i', "FILE", g, "A picture to start from: PNG, JPEG, WebP, BMP or GIF; up to 8, with -i before each",
           [](O& o, const Text& label, const Text& text) { o.references.push_back(path_name(label, text)); }))),
-      of_files(value("from", 0, "FILE", g,
-                     "Repeat this picture: prompt, seed and the rest from its metadata; other options overrule it")),
+      of_files(value(
+          "from", 0, "FILE", g,
+          "Draw this picture again: prompt, seed and the rest come from its metadata; other options override them")),
       flag("parse-special", 0, g, "Read text such as <sop> as special tokens, as upstream does",
            set(&O::parse_special)),
       value("negative-prompt", 'n', "TEXT", "", "", [](O&, const Text& label, const Text&) {
@@ -93,17 +94,17 @@ std::vector<Option> prompt_options() {
 std::vector<Option> picture_options() {
   const Text g = "Picture";
   return {
-      overruling(
-          with_choices(value("size", 0, "SIZE", g,
-                             "WIDTHxHEIGHT, 128 to 2048 pixels a side; or at the model's area an aspect such as 16:9, "
-                             "square, landscape (4:3), portrait (3:4); auto, the default: the model's, with -i the "
-                             "first picture's aspect",
-                             [](O& o, const Text& label, const Text& text) {
-                               const PictureSize size = picture_size(label, text);
-                               std::tie(o.width, o.height, o.aspect) = std::tie(size.width, size.height, size.aspect);
-                             }),
-                       {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
-          {"width", "height"}),
+      overruling(with_choices(value("size", 0, "SIZE", g,
+                                    "WIDTHxHEIGHT, 128 to 2048 pixels a side; or an aspect at the model's area: 16:9, "
+                                    "square, landscape (4:3), portrait (3:4) and so on; or auto (default): the model's "
+                                    "size, with -i in the first picture's aspect",
+                                    [](O& o, const Text& label, const Text& text) {
+                                      const PictureSize size = picture_size(label, text);
+                                      std::tie(o.width, o.height, o.aspect) =
+                                          std::tie(size.width, size.height, size.aspect);
+                                    }),
+                              {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
+                 {"width", "height"}),
       value("width", 'W', "N", g, "Pixels, 128 to 2048", whole(&O::width, limits::kMinSide, limits::kMaxSide)),
       value("height", 'H', "N", g, "Pixels, 128 to 2048", whole(&O::height, limits::kMinSide, limits::kMaxSide)),
       value("steps", 0, "N", g, "Denoising steps, 1 to 1000 (default: the model's)",
@@ -116,18 +117,20 @@ std::vector<Option> picture_options() {
                 whole(&O::seed, -1, std::numeric_limits<int64_t>::max())),
           {"seeds"}),
       overruling(
-          value("batch-count", 'b', "N", g, "Pictures with the seeds N, N+1, ... each the same as alone; 1 to 1024",
-                whole(&O::count, 1, limits::kMaxPictures)),
+          value(
+              "batch-count", 'b', "N", g,
+              "How many pictures, 1 to 1024; they get the seeds N, N+1, ..., and each is the same as when drawn alone",
+              whole(&O::count, 1, limits::kMaxPictures)),
           {"seeds"}),
       overruling(
           value("seeds", 0, "N,N,...", g, "A picture for each of these seeds, instead of --seed and --batch-count",
                 [](O& o, const Text& label, const Text& text) { o.seeds = seed_list(label, text); }),
           {"seed", "batch-count"}),
       one_of_these("rng", "STREAM", g,
-                   "Random numbers of torch on a GPU of 132 multiprocessors (cuda, default) or on a CPU (cpu), on any "
-                   "device",
+                   "Whose random numbers to use, on any device: torch's on a GPU of 132 multiprocessors (cuda, "
+                   "default) or on a CPU (cpu)",
                    &O::rng, {"cuda", "cpu"}),
-      value("temperature", 0, "X", g, "Of the image tokens' drawing, above 0 (default: the model's)",
+      value("temperature", 0, "X", g, "Temperature of the image tokens, above 0 (default: the model's)",
             real(&O::temperature, limits::kMinTemperature, limits::kMaxTemperature)),
       value("top-k", 0, "N", g, "Draw from the N likeliest image tokens; 0 is off (default: the model's)",
             whole(&O::top_k, 0, limits::kMaxTopK)),
@@ -158,29 +161,31 @@ Text listed(const std::vector<Text>& all) {
 std::vector<Option> run_options() {
   const Text g = "Model and machine";
   return {
-      of_files(value("model", 'm', "FOLDER", g,
-                     "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws "
-                     "noise with random weights of its shapes, random:public of the public model's",
-                     path(&O::model))),
+      of_files(
+          value("model", 'm', "FOLDER", g,
+                "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws "
+                "noise with random weights of that checkpoint's shapes, random:public with those of the public model's",
+                path(&O::model))),
       with_choices(
           value("device", 0, "DEVICE", g,
-                "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU that can be used, else the "
-                "CPU",
+                "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU if it can be used, else the CPU",
                 [](O& o, const Text&, const Text& text) { o.device = text; }),
           {"auto", "cpu", "cuda"}),
-      one_of_these("dtype", "TYPE", g, "Numbers to compute in: float32, bfloat16 or auto, the checkpoint's (default)",
+      one_of_these("dtype", "TYPE", g,
+                   "Type of the numbers to compute in: float32, bfloat16, or auto (default): the checkpoint's",
                    &O::dtype, {"auto", "float32", "bfloat16"}),
-      with_choices(value("precision", 0, "prior=FORMAT", g, "Weights of the prior on a GPU: " + listed(precisions()),
-                         [](O& o, const Text& label, const Text& text) {
-                           o.prior_precision = one_of(label, text, precisions()).substr(Text("prior=").size());
-                         }),
-                   precisions()),
+      with_choices(
+          value("precision", 0, "prior=FORMAT", g, "Format of the prior's weights on a GPU: " + listed(precisions()),
+                [](O& o, const Text& label, const Text& text) {
+                  o.prior_precision = one_of(label, text, precisions()).substr(Text("prior=").size());
+                }),
+          precisions()),
       one_of_these("kernels", "WHEN", g,
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),
-      value("threads", 0, "N", g, "CPU threads; 0, the default, takes what the machine has",
+      value("threads", 0, "N", g, "CPU threads; 0 (default): as many as the process may use",
             whole(&O::threads, 0, limits::kMaxThreads)),
-      of_files(value("config", 0, "FILE", g, "Options from this TOML file, as steps = 20"))};
+      of_files(value("config", 0, "FILE", g, "Read options from this TOML file, in lines such as steps = 20"))};
 }
 
 std::vector<Option> output_options() {
@@ -190,18 +195,18 @@ std::vector<Option> output_options() {
                      "Picture to write; %d stands for its number, %s for its seed, - is standard output (default: "
                      "glm-image-%s.png)",
                      path(&O::output))),
-      flag("overwrite", 'y', g, "Replace files that are there already", set(&O::overwrite)),
-      one_of_these("format", "FORMAT", g, "png, jpg or webp (default: as the file's name ends, else png)", &O::format,
-                   {"png", "jpg", "webp"}),
-      value("quality", 0, "N", g, "Of jpg and webp, 1 to 100 (default: 90)", whole(&O::quality, 1, 100)),
-      flag("no-metadata", 0, g, "Write nothing into the file of how the picture was made", set(&O::metadata, false)),
+      flag("overwrite", 'y', g, "Replace files that exist", set(&O::overwrite)),
+      one_of_these("format", "FORMAT", g, "png, jpg or webp (default: by the end of the file's name, else png)",
+                   &O::format, {"png", "jpg", "webp"}),
+      value("quality", 0, "N", g, "Quality of jpg and webp, 1 to 100 (default: 90)", whole(&O::quality, 1, 100)),
+      flag("no-metadata", 0, g, "Don't write into the file how the picture was made", set(&O::metadata, false)),
       flag("json", 0, g, "Print one JSON object instead of the files' names", set(&O::json)),
       flag("dry-run", 0, g, "Only say what would be done: sizes, grids, memory, time", set(&O::dry_run)),
-      flag("show", 0, g, "Show the picture in the terminal, when it can (Kitty, iTerm2, sixel)", set(&O::show)),
+      flag("show", 0, g, "Show the picture in the terminal, if it can (Kitty, iTerm2, sixel)", set(&O::show)),
       flag("quiet", 'q', g, "Print nothing but errors and the files' names", set(&O::quiet)),
-      flag("verbose", 'v', g, "Say more of what is done", set(&O::verbose)),
+      flag("verbose", 'v', g, "Say more about what is done", set(&O::verbose)),
       of_files(value("dump", 0, "FILE", "Stages", "Write the stage tensors to this safetensors file", path(&O::dump))),
-      one_of_these("dump-level", "LEVEL", "Stages", "stages (default), or full: what stands inside the stages too",
+      one_of_these("dump-level", "LEVEL", "Stages", "stages (default), or full: the tensors inside the stages, too",
                    &O::dump_level, {"stages", "full"}),
       of_files(value("inject", 0, "FILE", "Stages",
                      "Use the stage tensors of this safetensors file instead of computing them", path(&O::inject)))};
@@ -226,12 +231,12 @@ const std::vector<Command>& commands() {
        {flag("json", 0, "Options", "Print the metadata as JSON")},
        {},
        true},
-      {"devices", "", "List what this machine has to compute on", {}},
+      {"devices", "", "List the devices that this machine can compute on", {}},
       {"kernels",
        "",
        "Check our CUDA kernels on this GPU and show the result",
        {with_choices(value("device", 0, "DEVICE", "Options", "cuda (the first GPU, default) or cuda:N"), {"cuda"}),
-        flag("check", 0, "Options", "Check again, whatever an earlier check has shown")}},
+        flag("check", 0, "Options", "Check again, even if there is an earlier result")}},
       {"completion", "SHELL", "Print the completions of a shell", {}, {"bash", "zsh", "fish"}},
       {"man", "", "Print the manual page (glm-image man | man -l -)", {}}};
   return all;

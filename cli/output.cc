@@ -30,7 +30,7 @@ std::string format_of_name(const std::string& name) {
 PictureFormat format_of(const GenerateOptions& o) {
   const std::string named = format_of_name(o.output);
   if (!o.format.empty() && !named.empty() && o.format != named) {
-    refuse(ErrorCode::usage, "--format", named + ", as " + o.output + " ends", o.format, "leave one out");
+    refuse(ErrorCode::usage, "--format", named + ", as the name " + o.output + " ends", o.format, "leave one out");
   }
   const std::string name = !o.format.empty() ? o.format : named;
   return name == "jpg" ? PictureFormat::jpeg : name == "webp" ? PictureFormat::webp : PictureFormat::png;
@@ -71,12 +71,12 @@ void check_place(const fs::path& file, bool overwrite) {
   const fs::file_status status = fs::status(file, ignored);
   if (fs::is_directory(status)) refuse(ErrorCode::io, file.string(), "a file to write", "a folder");
   if (fs::is_regular_file(status) && !overwrite) {
-    throw Error(ErrorCode::io, file.string() + ": is there already; -y replaces it, or choose another name");
+    throw Error(ErrorCode::io, file.string() + ": exists already; -y replaces it, or choose another name");
   }
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::io,
-                file.string() + ": can't be written, there is no folder " + folder.string() + "; make it first");
+    throw Error(ErrorCode::io, file.string() + ": can't be written, because there is no folder " + folder.string() +
+                                   "; make it first");
   }
   // A device or a pipe is written itself. A file is replaced, for which its folder has to be writable.
   const fs::path written = fs::exists(status) && !fs::is_regular_file(status) ? file : folder;
@@ -87,7 +87,7 @@ Output::Output(const GenerateOptions& o, const std::vector<uint64_t>& seeds)
     : format(format_of(o)), quality(o.quality) {
   const std::string pattern = o.output.empty() ? "glm-image-%s." + format_name(format) : o.output;
   if (pattern == "-" && seeds.size() == 1) {
-    if (o.json) refuse("--json", "another place for the picture than -", "both");
+    if (o.json) refuse("--json", "a file for the picture, because standard output has the JSON", "-o -");
     if (::isatty(STDOUT_FILENO) == 1) {
       refuse("-o -", "a file or a pipe as standard output", "a terminal");
     }

@@ -43,7 +43,8 @@ void print_texts(const Request& request) {
   if (!line.empty()) tell("text to be drawn: " + line + "\n");
   if (texts.empty() && mentions_writing(request.prompt)) {
     tell(
-        "no text in quotes, so none is drawn on purpose. Did the shell take the quotes? Write 'a sign that says "
+        "no text in quotes, so the picture is drawn without text. Did the shell remove the quotes? Write 'a sign that "
+        "says "
         "\"OPEN\"' with both kinds, or add --text OPEN\n");
   }
 }
@@ -90,7 +91,7 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
   const Details& d = p.details;
   std::ostringstream out;
   out << "pictures: " << files.size() << ", " << size_text(d.width, d.height);
-  if (is_cropped(d)) out << " of " << size_text(d.rendered_width, d.rendered_height);
+  if (is_cropped(d)) out << ", cropped from " << size_text(d.rendered_width, d.rendered_height);
   for (const fs::path& file : files) out << (file == files.front() ? ", to " : ", ") << file.string();
   out << "\ngrid: " << size_text(p.grid_width, p.grid_height);
   if (p.preview_width > 0) out << " after a small one of " << size_text(p.preview_width, p.preview_height);
@@ -102,7 +103,7 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
   }
   const bool little = p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
   out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes_text(p.weight_bytes)
-      << " for the weights and " << gigabytes_text(p.working_bytes) << " beside them, "
+      << " for the weights and " << gigabytes_text(p.working_bytes) << " for the rest, "
       << gigabytes_text(static_cast<double>(p.free_bytes)) << " free" << (little ? ": too little" : "")
       << "\ntime: about " << duration_text(p.seconds) << " without loading\n";
   return out.str();
@@ -120,7 +121,7 @@ void print_summary(const std::vector<Written>& written, const Details& d, const 
   for (const Written& picture : written) line << (&picture == &written.front() ? "" : ", ") << picture.seed;
   line << "  " << size_text(d.width, d.height);
   if (is_cropped(d)) {
-    line << " of " << size_text(d.rendered_width, d.rendered_height) << ", grid "
+    line << ", cropped from " << size_text(d.rendered_width, d.rendered_height) << ", grid "
          << size_text(d.grid_width, d.grid_height);
   }
   line.precision(2);

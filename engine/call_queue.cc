@@ -24,7 +24,7 @@ CallQueue::CallQueue() {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error& e) {
     refuse(ErrorCode::memory, "", "a thread to compute on", std::string("none (") + e.what() + ")",
-           "end other programs, or raise the limit (ulimit -u)");
+           "close other programs, or raise the limit (ulimit -u)");
   }
 }
 

@@ -87,7 +87,7 @@ auto with_memory(Call call) {
   try {
     return call();
   } catch (const std::bad_alloc&) {
-    refuse(ErrorCode::memory, "", "memory for a picture's file", "too little", "end other programs");
+    refuse(ErrorCode::memory, "", "memory for a picture's file", "too little", "close other programs");
   }
 }
 

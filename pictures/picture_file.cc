@@ -60,7 +60,7 @@ Image read_picture(const std::filesystem::path& file) {
     }
   }();
   if (contents.problem == FileContents::Problem::missing || contents.problem == FileContents::Problem::unreadable) {
-    refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file", "check its name and rights");
+    refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file", "check its name and permissions");
   }
   try {
     check_file_size(contents.size);

@@ -53,7 +53,7 @@ void on_message(j_common_ptr info, int level) {
 
 void on_scan(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
-    JpegReader::of(info)->errors.jump("more scans than pictures have");
+    JpegReader::of(info)->errors.jump("more scans than a picture needs");
   }
 }
 

@@ -110,7 +110,7 @@ BpeModel::BpeModel(const TokenizerFile& file) : processor_(std::make_unique<sent
   const MergedTokens merged = collect(file.merges, &apart);
   if (const size_t missing = count_missing(merged); missing + apart > 0) {
     warning_ = std::to_string(missing) + " possible merges are not listed and " + std::to_string(apart) +
-               " stand apart from the others of their token; rare texts can get other ids than upstream's";
+               " don't stand next to the other merges of their token; rare texts can get other ids than upstream's";
   }
   Message model;
   add_piece(" ", 0, &model,

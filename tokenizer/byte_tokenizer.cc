@@ -62,7 +62,8 @@ std::vector<AddedToken> read_specials(const json& config, const std::string& sou
   for (const auto& [key, value] : list->items()) {
     tokens.push_back(read_special(key, value, source + ": added_tokens_decoder " + key));
     if (!contents.insert(tokens.back().content).second) {
-      refuse_entry(source + ": added_tokens_decoder " + key, "a text of its own", entry_of(value, "content"));
+      refuse_entry(source + ": added_tokens_decoder " + key, "a text that no other entry has",
+                   entry_of(value, "content"));
     }
   }
   return tokens;

@@ -44,7 +44,7 @@ Grid preview_grid(Grid target) {
 LayoutTokens read_layout_tokens(const std::filesystem::path& processor_tokenizer_config_json) {
   const auto config = read_json(processor_tokenizer_config_json);
   const std::string source = processor_tokenizer_config_json.string();
-  if (!config.is_object()) refuse(ErrorCode::model, source, "an object", "another JSON");
+  if (!config.is_object()) refuse(ErrorCode::model, source, "an object", "other JSON");
   return {read_token(config, "grid_bos_token", source), read_token(config, "grid_eos_token", source),
           read_token(config, "bos_token", source), read_token(config, "eos_token", source),
           read_token(config, "image_token", source)};

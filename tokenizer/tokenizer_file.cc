@@ -115,7 +115,7 @@ std::unordered_map<std::string, int64_t> read_vocabulary(const Node& vocabulary)
       vocabulary.entry(piece, value).refuse("pieces of 1 to " + std::to_string(kMaxPiece) + " bytes");
     }
     const auto id = value.get<int64_t>();
-    if (!taken.insert(id).second) vocabulary.entry(piece, value).refuse("an id of its own");
+    if (!taken.insert(id).second) vocabulary.entry(piece, value).refuse("an id that no other piece has");
     out.emplace(piece, id);
   }
   for (const std::string& character : byte_alphabet()) {
@@ -176,7 +176,8 @@ void read_added_tokens(const Node& list, TokenizerFile* file) {
   for (size_t i = 0; i < list.array().size(); ++i) {
     const Node node = list.at(i);
     const AddedToken token{node["content"].text(), node["id"].id(), node["lstrip"].flag(), node["rstrip"].flag()};
-    if (token.content.empty() || !contents.insert(token.content).second) node["content"].refuse("a text of its own");
+    if (token.content.empty() || !contents.insert(token.content).second)
+      node["content"].refuse("a text that no other entry has");
     node["single_word"].require_flag(false);
     const auto known = file->vocabulary.find(token.content);
     const int64_t upstreams = known == file->vocabulary.end() ? next : known->second;

@@ -19,8 +19,8 @@ void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device de
   release_cached_memory(device);  // what an earlier model has left unused
   const auto found = static_cast<double>(free_memory_of(device));
   if (need <= found) return;
-  const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or end other programs"
-                             : device.is_cpu()   ? "end other programs, or take a machine with more"
+  const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or close other programs"
+                             : device.is_cpu()   ? "close other programs, or take a machine with more"
                                                  : "take --precision prior=int4, another GPU or --device cpu";
   refuse(ErrorCode::memory, "", gigabytes_text(need) + " of memory for the weights",
          gigabytes_text(found) + " free on " + (device.is_cpu() ? "this machine" : device.str()), advice);

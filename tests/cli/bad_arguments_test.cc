@@ -39,7 +39,7 @@ TEST(BadArguments, Words) {
       {{"--frobnicate"}, "unknown option --frobnicate"},
       {{"-x"}, "unknown option -x"},
       {{"--step", "2"}, "unknown option --step"},
-      {{"on", "a", "mat"}, "expected one prompt, found also \"on\"; put the whole prompt in quotes"},
+      {{"on", "a", "mat"}, "expected one prompt, also found \"on\"; put the whole prompt in quotes"},
       {{"--steps"}, "--steps: expected a value, found none"},
       {{"-o"}, "--output: expected a value, found none"},
       {{"--greedy=maybe"}, "--greedy: expected no value, found one"},

@@ -167,7 +167,7 @@ std::vector<Row> rows() {
            all["another"] = {{"dtype", "F32"}, {"shape", {0}}, {"data_offsets", {0, 0}}};
          });
        },
-       {"vae", "no place for: \"another\""}},
+       {"vae", "doesn't use: \"another\""}},
       {"MissingShard", split, {"another.safetensors"}},
       {"ShardOutsideTheFolder",
        [](const fs::path& m) {

@@ -48,7 +48,8 @@ TEST_F(SeveralPictures, OfAListAndAPatternOfNumberAndSeed) {
 TEST_F(SeveralPictures, ASizeThatIsCroppedIsReportedWithItsGrid) {
   const Outcome outcome = draw("a.png", {"-s", "7", "--size", "150x129"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_NE(outcome.err.find("seed 7  150x129 of 160x160, grid 5x5  (tokens"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("seed 7  150x129, cropped from 160x160, grid 5x5  (tokens"), std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(SeveralPictures, TheStreamIsTheCardsUnlessTheCpusIsAsked) {

@@ -145,7 +145,7 @@ TEST_F(Sources, AHintWhenTheShellAteTheQuotes) {
     all.insert(all.end(), more.begin(), more.end());
     return run_program(all).err;
   };
-  EXPECT_NE(said({"a sign that says OPEN"}).find("Did the shell take the quotes?"), std::string::npos);
+  EXPECT_NE(said({"a sign that says OPEN"}).find("Did the shell remove the quotes?"), std::string::npos);
   EXPECT_EQ(said({"a sign that says 'OPEN'"}).find("Did the shell"), std::string::npos);
   EXPECT_EQ(said({"a red apple"}).find("Did the shell"), std::string::npos);
   const std::string named = said({"a sign that says OPEN", "--text", "OPEN", "--text", "24 HOURS"});

@@ -164,7 +164,7 @@ TEST(CollapsedGrid, IsWarnedOf) {
   request.width = request.height = 256;
   const Result result = pipeline.generate(request, {});
   ASSERT_EQ(result.warnings.size(), 1);
-  EXPECT_NE(result.warnings[0].find("seed 1 is made of 1 different tokens"), std::string::npos) << result.warnings[0];
+  EXPECT_NE(result.warnings[0].find("seed 1 has only 1 different tokens"), std::string::npos) << result.warnings[0];
   const Pipeline whole(checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1});
   EXPECT_TRUE(whole.generate(small_request({1}), {}).warnings.empty());
 }

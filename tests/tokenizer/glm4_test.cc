@@ -150,7 +150,8 @@ TEST_F(Glm4, MissingSplitsAreCountedInOneWarning) {
   const auto file = write_bytes(folder_ / "open.json", contents.dump());
   const TextTokenizer tokenizer(file);
   ASSERT_EQ(tokenizer.warnings().size(), 1U);
-  const std::string expected = ": " + std::to_string(dropped) + " possible merges are not listed and 0 stand apart";
+  const std::string expected =
+      ": " + std::to_string(dropped) + " possible merges are not listed and 0 don't stand next to";
   EXPECT_NE(tokenizer.warnings()[0].find(file.string() + expected), std::string::npos) << tokenizer.warnings()[0];
   EXPECT_EQ(tokenizer.encode("A photo", true), (Ids{16544, 23060}));
 }
