@@ -1,4 +1,4 @@
-// Weights in bf16: operands as they are.
+// Weights in bf16: the words are the operands.
 #pragma once
 
 #include "kernels/cuda/linear.cuh"
