@@ -30,8 +30,8 @@ struct Stream {
 };
 
 constexpr Stream stream_of(const LinearParams& p) {
-  const int inner_of_turn = with_format(
-      p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
+  const int inner_of_turn =
+      with_format(p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
   Stream s{static_cast<const char*>(p.weight.tiles), p.weight.group_scales,
            p.weight.inner / inner_of_turn,           0,
            p.weight.rows / kTileRows * p.splits,     0};
