@@ -5,12 +5,12 @@
 namespace glm {
 namespace {
 
-// On Hopper and Blackwell ATen gives half precision to cuDNN, which builds a plan for every shape it hasn't seen: 20 to
-// 400 ms on the host, and a decoding prior has a new length each token. Below this much work no plan is worth its
-// building.
+// On Hopper and Blackwell ATen hands attention in half precision to cuDNN, which builds a plan for every shape that it
+// hasn't seen. That takes 20 to 400 ms on the host, and a prior that writes tokens has a new length for each of them.
+// For less work than this, cuDNN gains less than its plan costs.
 constexpr double kFlopsWorthAPlan = 5e10;
 
-// Do a GPU's flash kernels take these?
+// Whether ATen's flash kernels on a GPU take these.
 bool flash_takes(const at::Tensor& q, const at::Tensor& v) {
   return !q.is_cpu() && at::isReducedFloatingType(q.scalar_type()) && q.size(3) == v.size(3) && q.size(3) % 8 == 0 &&
          q.size(3) <= 256;
@@ -21,7 +21,7 @@ bool without_plan(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
   return flash_takes(q, v) && flops < kFlopsWorthAPlan;
 }
 
-// A sequence's result and the logarithm of the sum of its weights.
+// What attending to one sequence gives: its result, and the logarithm of the sum of its weights.
 struct Attended {
   at::Tensor out;  // [B, H, Lq, head]
   at::Tensor log;  // fp32 [B, H, Lq]
@@ -73,7 +73,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   if (!without_plan(q, k, v)) {
     out = at::scaled_dot_product_attention(queries, keys, values, options.bias, /*dropout_p=*/0.0, options.causal,
                                            options.scale, /*enable_gqa=*/grouped);
-  } else if (options.bias) {  // flash takes none; scores of this size fit beside the rest
+  } else if (options.bias) {  // flash takes no bias; the scores of so few operations fit into memory
     out = std::get<0>(at::_scaled_dot_product_attention_math(queries, keys, values, options.bias, /*dropout_p=*/0.0,
                                                              options.causal, /*dropout_mask=*/{}, options.scale,
                                                              /*enable_gqa=*/grouped));

@@ -9,7 +9,7 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 2048;  // of a weight in double
+constexpr int64_t kRowsAtOnce = 2048;  // rows of a weight that are turned into doubles at a time
 
 at::Tensor added(const at::Tensor& parts) {  // [splits, ...], in order
   at::Tensor sum = parts[0];
@@ -42,10 +42,10 @@ at::Tensor decode_attention(const DecodeAttention& a, at::ScalarType scores) {
   for (int64_t b = 0; b < all.size(0); ++b) {
     const int64_t there = a.lengths[static_cast<size_t>(b)];
     const RotaryTable table = RotaryTable{a.cosines[b], a.sines[b]}.rows(there, there + 1);
-    const at::Tensor turned = rotate(all[b].slice(0, 0, heads + kv_heads).unsqueeze(0), table);  // [1, H + KV, head]
+    const at::Tensor turned = rotate(all[b].slice(0, 0, heads + kv_heads).unsqueeze(0), table);  // [1, Hq + Hkv, head]
     a.keys[b].select(1, there).copy_(turned[0].slice(0, heads));
     a.values[b].select(1, there).copy_(all[b].slice(0, heads + kv_heads));
-    const auto cached = [&](const at::Tensor& cache) {  // [1, Lk, KV, head]
+    const auto cached = [&](const at::Tensor& cache) {  // [1, Lk, Hkv, head]
       return cache[b].slice(1, 0, there + 1).transpose(0, 1).unsqueeze(0).to(scores);
     };
     const at::Tensor q = turned.slice(1, 0, heads).unsqueeze(0).to(scores);

@@ -1,8 +1,10 @@
-// Contract: what the decode kernels compute (kernels/cuda/parameters.h), in ATen's operations on any device, for a new
-//   GPU to be checked against. Sums' parts are added in order in fp32, results rounded to bf16 where upstream's tensors
-//   are; products are summed in double, a few thousand rows at a time.
+// Contract: what the decode kernels compute (kernels/cuda/parameters.h), in ATen's operations, which run on any device.
+//   The kernels are checked against it on every new GPU. Parts of sums are added in order in fp32, and results are
+//   rounded to bf16 where upstream's tensors are bf16. Products are summed in double, 2,048 rows of the weight at a
+//   time.
 //   Upstream: GlmImageTextDecoderLayer, GlmImageTextAttention, GlmImageRMSNorm, GenerationMixin._sample
-// Roofline: none; it runs when a build meets a GPU, and its operations' times are what the kernels have to beat.
+// Roofline: none. It runs when a build meets a GPU for the first time. There the kernels have to keep up with ATen's
+//   operations in bf16, too.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,25 +23,28 @@ at::Tensor decode_gate_up(const at::Tensor& x,        // bf16 [B, in]
                           const at::Tensor& weight);  // bf16 [2 N, in]: gate, then up -> bf16 [B, N]
 
 struct DecodeAttention {
-  at::Tensor qkv;             // fp32 [splits, B, (H + 2 KV) * head]
-  at::Tensor bias;            // bf16 [(H + 2 KV) * head], or undefined
+  at::Tensor qkv;             // fp32 [splits, B, (Hq + 2 Hkv) * head]
+  at::Tensor bias;            // bf16 [(Hq + 2 Hkv) * head], or undefined
   at::Tensor cosines, sines;  // bf16 [B, capacity, R]
-  at::Tensor keys, values;    // bf16 [B, KV, capacity, head]: get the new position
-  std::vector<int> lengths;   // [B] positions that are there before it
+  at::Tensor keys, values;    // bf16 [B, Hkv, capacity, head]: the new position is written
+  std::vector<int> lengths;   // [B], positions in the cache before the new one
   double scale = 1;
 };
-// scores: the dtype that scores and their sums are in; bf16 is ATen's fast way.
-at::Tensor decode_attention(const DecodeAttention& a, at::ScalarType scores);  // -> bf16 [B, H * head]
+// Writes the new position into keys and values, and attends to it and all before it. Scores and their sums have the
+// dtype `scores`; in bf16 ATen is fastest.
+at::Tensor decode_attention(const DecodeAttention& a, at::ScalarType scores);  // -> bf16 [B, Hq * head]
 
 struct Normed {
   at::Tensor residual;  // bf16 [B, D]
   at::Tensor x;         // bf16 [B, D]
 };
+// residual + norm(y, post), and what the norm `pre` makes of that
 Normed decode_norm(const at::Tensor& y,         // fp32 [splits, B, D]
                    const at::Tensor& post,      // bf16 [D]
                    const at::Tensor& residual,  // bf16 [B, D]
                    const at::Tensor& pre,       // bf16 [D]
                    double eps);
+// The tokens' embeddings, and what the norm `pre` makes of them
 Normed decode_first_norm(const at::Tensor& tokens,     // i32 [B]
                          const at::Tensor& embedding,  // bf16 [V, D]
                          const at::Tensor& pre,        // bf16 [D]
@@ -57,6 +62,8 @@ struct DecodeSample {
   at::Tensor written;                  // i32 [B, longest], changed
   at::Tensor not_finite;               // i32 [B], changed
 };
+// Draws the next token of each row that has tokens left to write, and writes it down. A row whose logits
+// aren't all finite gets token 0, and its not_finite is set.
 void decode_sample(const DecodeSample& s);
 
 }  // namespace glm

@@ -1,6 +1,6 @@
-// Contract: layer norm without affine, then a scale and shift that all rows of a group share; and the gated residual.
+// Contract: layer norm without affine, then a scale and a shift that all rows of a group share; and the gated residual.
 //   norm_modulate: y = layer_norm(x) * (1 + scale) + shift, each operation rounded to x's dtype.
-//   add_gated:     x = x + y * gate.
+//   add_gated:     x + y * gate.
 //   Upstream: GlmImageAdaLayerNormZero, GlmImageAdaLayerNormContinuous, GlmImageTransformerBlock.forward.
 // Roofline: memory; 2 and 3 * rows * D * dtype bytes. Both branches at 1024x1024: 0.27 GB a block once fused.
 #pragma once

@@ -9,7 +9,7 @@ using cuda::Format;
 using cuda::kBlockInner;
 using cuda::kTileRows;
 
-// Rows in the order of the tiles, as [tile, half, row of 8, …], and back.
+// Brings the rows into the order of the tiles, [tile, half, row of 8, …], and back.
 at::Tensor to_tiles(const at::Tensor& rows, PackedWeight::Rows order) {
   const int64_t tiles = rows.size(0) / kTileRows;
   if (order == PackedWeight::Rows::plain) return rows.unflatten(0, {tiles, 2, 8});

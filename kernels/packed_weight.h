@@ -1,9 +1,8 @@
-// Contract: a weight [out, in] rearranged once for the decode kernels (kernels/cuda/formats.h has the order), and
-//   quantised where the format asks for it: fp8 e4m3 and int8 with a scale for each output row (its largest value at
-//   448 or 127), int4 with a scale and a whole zero for each 128 columns of a row (lowest at 0, highest at 15). Columns
-//   are padded with zeros to 64. A weight whose columns are no multiple of 128 is int8 where int4 was asked. gate_up:
-//   the rows are gate, then up, and the kernel multiplies silu(gate) * up. dense() gives back what the kernels compute
-//   with, rounded to bf16. out: a multiple of 16.
+// Contract: a weight [out, in], rearranged once for the decode kernels (kernels/cuda/formats.h draws the order) and
+//   quantised where the format asks for it. fp8 e4m3 and int8 have a scale for each output row, whose largest value
+//   becomes 448 or 127. int4 has a scale and a whole zero for each 128 columns of a row: the codes 0 to 15 span its
+//   values and 0. The columns are padded with zeros to a multiple of 64. `out` is a multiple of 16. A weight whose
+//   columns are no multiple of 128 becomes int8 where int4 is asked for.
 // Roofline: memory; twice the weight's bytes, once per load, and dense() once per layer and prompt.
 #pragma once
 
@@ -16,14 +15,18 @@ namespace glm {
 
 class PackedWeight {
  public:
+  // gate_up: the rows are gate, then up, and the kernel writes silu(gate) * up.
   enum class Rows { plain, gate_up };
+  // Throws c10::Error unless fits(out).
   PackedWeight(const at::Tensor& weight,  // [out, in], fp32 or bf16, on any device
                cuda::Format format, Rows rows);
 
-  at::Tensor dense() const;  // bf16 [out, in]
+  // What the kernels compute with, rounded to bf16: [out, in].
+  at::Tensor dense() const;
+  // What the kernels take. Its pointers are valid as long as this object.
   cuda::PackedWeight parameters() const;
 
-  // Can a weight of this many rows be packed?
+  // Whether a weight of this many rows can be packed.
   static bool fits(int64_t out);
 
  private:

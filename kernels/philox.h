@@ -1,10 +1,11 @@
-// Contract: Philox4x32-10 as cuRAND lays it out (seed: the key; subsequence: the thread; block: the generator's
-//   offset / 4), and what torch's CUDA kernels make of four words. Words, uniform() and angle() equal the card's bit
-//   for bit. normal() and exponential() take logarithm, sine and cosine in double and round once. The card
-//   approximates: sine and cosine to 2^-20.5, and for exponentials the logarithm of 1/2 .. 1 to 2^-22; their last bits
-//   can't be ours. Upstream: curand_init, curand4, curand_uniform4, curand_normal4 (curand_kernel.h, curand_normal.h,
-//   curand_uniform.h); transformation::normal, transformation::exponential (ATen/core/TransformationHelper.h). Plain
-//   constexpr functions: nvcc takes them as device code too, with --expt-relaxed-constexpr.
+// Contract: Philox4x32-10 as cuRAND lays it out (the seed is the key, the subsequence is the thread, the block is the
+//   generator's offset / 4), and what torch's CUDA kernels make of four words. Words, uniform() and angle() equal the
+//   card's bit for bit. normal() and exponential() take logarithm, sine and cosine in double and round once. The card
+//   approximates: sine and cosine to 2^-20.5, and for exponentials the logarithm of 1/2 .. 1 to 2^-22; so our last bits
+//   can't be the card's. These are plain constexpr functions, which nvcc takes as device code, too, with
+//   --expt-relaxed-constexpr.
+//   Upstream: curand_init, curand4, curand_uniform4, curand_normal4 (curand_kernel.h, curand_normal.h,
+//   curand_uniform.h); transformation::normal, transformation::exponential (ATen/core/TransformationHelper.h).
 // Roofline: compute; 20 wide multiplications for four words. 262,144 latents: 15 ms on one CPU core.
 #pragma once
 
@@ -39,21 +40,21 @@ constexpr Words words(uint64_t seed, uint64_t subsequence, uint64_t block) {
   return w;
 }
 
-// In (0, 1], both ends kept: 2^-33 for 0, 1 for the 128 largest words.
+// A uniform number in (0, 1]: word 0 gives 2^-33, and the 128 largest words give 1.
 constexpr float uniform(uint32_t word) {
   return static_cast<float>(word) * 0x1p-32f + 0x1p-33f;
 }
 
-// In (0, 2 pi]: fma(word, c, c / 2) in fp32 with c = 0xC90FDB * 2^-53, the fp32 product of 2^-32 and 2 pi. Whole
-// numbers hold the fused product exactly.
+// An angle in (0, 2 pi]. The card computes fma(word, c, c / 2) in fp32, where c = 0xC90FDB * 2^-53 is the fp32 product
+// of 2^-32 and 2 pi. Whole numbers hold that sum exactly, so that it is rounded once here, too.
 constexpr float angle(uint32_t word) {
   const auto in_fp32 = static_cast<uint64_t>(static_cast<float>(word));
   return static_cast<float>((2 * in_fp32 + 1) * 0xC90FDB) * 0x1p-54f;
 }
 
-// Lanes 0 and 1 come from words 0 and 1, lanes 2 and 3 from words 2 and 3; of each pair the sine is first.
-// The sum with 0 is torch's `value * std + mean`: it makes -0 a 0. (A template: only thus may it be constexpr and call
-// functions that aren't.)
+// A normal number. Lanes 0 and 1 come from words 0 and 1, lanes 2 and 3 from words 2 and 3; the first lane of a pair
+// takes the sine. The sum with 0 is torch's `value * std + mean`: it makes -0 a 0. (This is a template because only a
+// template may be constexpr and yet call functions that aren't.)
 template <typename Real = double>
 constexpr float normal(const Words& w, int lane) {
   const int first = lane & 2;
@@ -62,7 +63,7 @@ constexpr float normal(const Words& w, int lane) {
   return static_cast<float>(radius * (lane == first ? sin(turn) : cos(turn))) + 0.0f;
 }
 
-// Of rate 1, never 0: within half an epsilon of 1 the logarithm counts as -epsilon / 2.
+// An exponential number of rate 1. It is never 0: within half an epsilon of 1 the logarithm counts as -epsilon / 2.
 template <typename Real = double>
 constexpr float exponential(const Words& w, int lane) {
   const float u = uniform(w.lane[lane]);

@@ -22,8 +22,8 @@ at::Tensor CpuRandom::exponential(at::IntArrayRef shape) {
 
 namespace {
 
-// Torch's launch: blocks of 256 threads, as many as fit on the card at once; four words of its own a thread and turn;
-// lane k of a turn goes to the element k * threads further on. (calc_execution_policy and
+// How torch launches: blocks of 256 threads, as many as fit on the card at once. In each round a thread draws four
+// words of its own, and lane k of them goes to the element k * threads further on. (calc_execution_policy and
 // distribution_elementwise_grid_stride_kernel in ATen/native/cuda/DistributionTemplates.h.)
 constexpr int64_t kBlock = 256;
 constexpr int64_t kBlocksAtOnce = 132 * (2048 / kBlock);

@@ -1,6 +1,6 @@
 // Contract: torch's random numbers, which upstream draws with a generator of the same seed, on the CPU or on a card.
-// The
-//   prior and the latents each start a stream of their own from the request's seed. Upstream: torch.Generator
+//   The prior and the latents each start a stream of their own from the request's seed.
+//   Upstream: torch.Generator
 // Roofline: compute, on the CPU; kernels/philox.h has numbers.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace glm {
 
-// mt19937, bit for bit torch's. Torch uses the low 32 bits of the seed.
+// Torch's mt19937, bit for bit. Torch uses the low 32 bits of the seed.
 class CpuRandom {
  public:
   explicit CpuRandom(uint64_t seed);
@@ -27,7 +27,7 @@ class CpuRandom {
 };
 
 // Philox as torch's kernels use it on a card of 132 multiprocessors of 2,048 threads (H100, H200), computed on the CPU.
-// kernels/philox.h says what is bit for bit the card's. Up to 2^29 elements a call; torch splits larger tensors.
+// kernels/philox.h says which bits are the card's. A call may draw up to 2^29 elements: torch splits larger tensors.
 class CudaRandom {
  public:
   explicit CudaRandom(uint64_t seed) : seed_(seed) {}
@@ -37,10 +37,10 @@ class CudaRandom {
 
  private:
   uint64_t seed_;
-  uint64_t offset_ = 0;  // the generator's, in words of each thread: a multiple of 4
+  uint64_t offset_ = 0;  // the generator's, in words that each thread has drawn: a multiple of 4
 };
 
-// Either of them.
+// One of the two streams, chosen at run time.
 class RandomNumbers {
  public:
   static RandomNumbers of(Rng rng, uint64_t seed);

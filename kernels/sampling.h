@@ -1,11 +1,12 @@
-// Contract: one token id per row, as transformers' generate draws it: temperature, top-k, top-p, softmax, then the
-//   exponential race argmax(p / q), q ~ Exp(1) for every id, removed ones too. All in fp32.
-//   Ties: top-k keeps all that equal the k-th; top-p sorts ascending and stable, so of equal ids the lower is dropped
-//   first; argmax takes the lowest. Ids >= legal can't be drawn: they lose their probability after top-k and top-p, so
-//   the nucleus is upstream's and a token differs from upstream's only where upstream would have drawn an illegal one.
-//   If nothing legal is left, top-p is done again over the legal ids alone. Upstream: TemperatureLogitsWarper,
-//   TopKLogitsWarper, TopPLogitsWarper, torch.multinomial of one sample.
-// Roofline: 66 KB a row of 16,512; latency of the sort. One block on a GPU.
+// Contract: one token id per row, drawn as transformers' generate does it: temperature, top-k, top-p, softmax, then the
+//   exponential race argmax(p / q). Every id, even a removed one, has its own q ~ Exp(1). All is in fp32.
+//   Ties: top-k keeps all ids that equal the k-th. top-p sorts ascending and stable, so of equal ids the lower is
+//   dropped first. argmax takes the lowest id.
+//   Ids >= legal can't be drawn. They lose their probability after top-k and top-p, so that the nucleus is upstream's:
+//   a token differs from upstream's only where upstream would have drawn an illegal one. If nothing legal is left,
+//   top-k and top-p are done again over the legal ids alone.
+//   Upstream: TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper, torch.multinomial of one sample.
+// Roofline: a row of 16,512 logits is 66 KB, so the latency of the sort is what counts. A row is one block on a GPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,10 +22,11 @@ struct SamplingOptions {
   bool operator==(const SamplingOptions&) const = default;
 };
 
-// Scores with -inf where an id is removed.
+// Returns the scores, with -inf where top-k or top-p removes an id.
 at::Tensor process_logits(const at::Tensor& logits,         // [B, V], any float dtype
                           const SamplingOptions& options);  // -> fp32 [B, V]
 
+// Returns the drawn id of each row.
 at::Tensor sample(const at::Tensor& logits,         // [B, V], any float dtype
                   const at::Tensor& exponential,    // fp32 [B, V], unused when greedy
                   int64_t legal,                    // ids 0 .. legal-1 may be drawn

@@ -1,7 +1,8 @@
-// Attention of one new token over the cache: 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A team works on 64 positions of one key/value head and batch row; when all are done, a team adds
-// the parts of one head. At first each finishes the projection: the sums' parts, the bias, the rotation, the new
-// position in the cache. Upstream: GlmImageTextAttention
+// Attention of one new token over the cache. The 16 query heads that share a key/value head are the 16 rows of a
+// tensor-core tile. A team works on a chunk: 64 positions of one key/value head in one batch row. First it finishes the
+// projection: it adds the parts of the sums and the bias, rotates, and writes the new position into the cache. When all
+// chunks are done, a team adds the chunks' parts of one head.
+// Upstream: GlmImageTextAttention
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
@@ -26,12 +27,12 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
 }
 
-// A lane's four of the new position's turns: of the dimensions 4 lane to 4 lane + 3; zeros beyond p.rotary.
+// The new position's rotation, of the dimensions 4 lane to 4 lane + 3; zeros beyond p.rotary.
 struct Turns {
   simt::Words2 cosines, sines;
 };
 
-// Turns the lane's four dimensions of a head, whose others are held by the warp's other lanes.
+// Rotates the lane's four dimensions of a head. The warp's other lanes hold the others.
 // Upstream: q * cos + rotate_half(q) * sin, each rounded
 GLM_DEVICE void rotate(const Turns& turns, int rotary, float (&x)[4]) {
   const int dim = simt::thread() % 32 * 4;
@@ -49,8 +50,9 @@ GLM_DEVICE void rotate(const Turns& turns, int rotary, float (&x)[4]) {
   }
 }
 
-// Parts added, bias, rotation, bf16: four numbers a thread of the group's heads, or behind those of its key and value,
-// and kTimes such, from `first` on. All are asked for before any is needed.
+// Adds the parts and the bias, rotates, and rounds to bf16. The group's query heads lie one after another, and behind
+// them its key and its value; a thread finishes kTimes fours of numbers, from `first` on. All loads are under way
+// before the first is needed.
 template <int kTimes>
 GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, const Turns& turns,
                              AttentionShared& s) {
@@ -83,7 +85,7 @@ GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int
   }
 }
 
-// Query heads of the group, and for the chunk that holds it the new position's key and value.
+// Finishes the query heads of the group, and for the chunk that holds the new position its key and value.
 GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, const Turns& turns,
                                   AttentionShared& s) {
   constexpr int kQueries = kGroupHeads * kHeadDim;
@@ -92,8 +94,8 @@ GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head
   finish_fours<2>(p, row, kv_head, 0, turns, s);
 }
 
-// A warp's 8 positions against the 16 heads. Lane 4 g + t takes dimensions 8 t … of every 32, of the key at position g;
-// the query's words are taken in the same order.
+// A warp scores 8 positions against the 16 heads. Of the key at position g, lane 4 g + t holds eight dimensions of
+// every 32, from 8 t on; score() takes the query's words in the same order.
 struct Key {
   uint32_t word[16];
 };
@@ -107,8 +109,8 @@ GLM_DEVICE void read_key(const bf16_bits* key, uint32_t (&word)[16]) {
   }
 }
 
-// A warp's 16 dimensions of the chunk's values: lane 4 g + t takes dimensions 2 g, 2 g + 1 of the positions 2 t, 2 t +
-// 1, 2 t + 8, 2 t + 9 of every 16.
+// A warp weighs 16 dimensions of the chunk's values. Lane 4 g + t holds the dimensions 2 g and 2 g + 1, at the
+// positions 2 t, 2 t + 1, 2 t + 8 and 2 t + 9 of every 16.
 struct Values {
   uint32_t pair[kChunk / 16][4];
 };
@@ -152,14 +154,15 @@ GLM_DEVICE float sum_of_quad(float x) {
 
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
-// Sums of weights, relative to a largest score each: another joins (most, total).
+// A sum of weights is relative to a largest score. Joins one such pair, (score, sum), to another, (most, total).
 GLM_DEVICE void join(float& most, float& total, float score, float sum) {
   const float more = score > most ? score : most;
   total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
   most = more;
 }
 
-// A head's output: its chunks' parts added by their weights. A warp takes every eighth chunk, a lane four dimensions.
+// Writes a head's output: adds its chunks' parts by their weights. A warp takes every eighth chunk, a lane four
+// dimensions.
 GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks, CombineShared& s) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
@@ -167,7 +170,7 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head % kGroupHeads;
   const float* from = p.partial + (group * p.chunks * kGroupHeads + head % kGroupHeads) * kHeadDim + 4 * lane;
 
-  constexpr int kAtOnce = 4;  // chunks that a warp asks for before it knows their weights
+  constexpr int kAtOnce = 4;  // chunks that a warp loads before it knows their weights
   simt::Words4 part[kAtOnce] = {};
   const auto ask = [&](int first) {
 #pragma unroll
@@ -221,15 +224,15 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
 
 // A chunk holds 64 positions of one key/value head, in one row of the batch.
 struct Chunk {
-  int first;    // of the positions
+  int first;    // its first position
   int there;    // positions in the cache, before the new one
-  bool newest;  // whether the new one belongs here
+  bool newest;  // whether the new position is in this chunk
   bf16_bits* keys;
   bf16_bits* values;
   int64_t place;  // among the parts that combine() adds
 };
 
-// A position's key and value are two lines each.
+// Asks for the chunk's keys and values ahead of time. A key is two cache lines, and so is a value.
 GLM_DEVICE void prefetch(const Chunk& chunk) {
   const int position = chunk.first + simt::thread() / 4;
   if (position >= chunk.there) return;
@@ -267,7 +270,7 @@ GLM_DEVICE void add_newest(const AttentionShared& s, const Chunk& chunk, int pos
   }
 }
 
-// Scales the warp's scores and puts each head's largest into `s`; largest: of heads g and g + 8.
+// Scales the warp's scores and puts each head's largest into `s`. `largest` gets those of heads g and g + 8.
 GLM_DEVICE void scale_scores(const AttentionParams& p, const Chunk& chunk, AttentionShared& s, float (&scores)[4],
                              float (&largest)[2]) {
   const int warp = simt::thread() / 32;
@@ -284,7 +287,7 @@ GLM_DEVICE void scale_scores(const AttentionParams& p, const Chunk& chunk, Atten
   }
 }
 
-// The weights of the warp's positions, relative to the chunk's largest score, and their sums, into `s`.
+// Puts the weights of the warp's positions, relative to the chunk's largest score, and their sums into `s`.
 GLM_DEVICE void weigh(AttentionShared& s, const float (&scores)[4], float (&largest)[2]) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
@@ -315,8 +318,8 @@ GLM_DEVICE void weigh(AttentionShared& s, const float (&scores)[4], float (&larg
   }
 }
 
-// The weights times the values: the chunk's part of each head's output. Columns of the two products are dimensions
-// 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
+// Stores the weights times the values: the chunk's part of each head's output. Column g of the two products is
+// dimension 2 g and 2 g + 1, so a lane ends with four neighbours of each head.
 GLM_DEVICE void store_part(const AttentionParams& p, const Chunk& chunk, const AttentionShared& s, const Values& v) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
@@ -342,7 +345,7 @@ GLM_DEVICE void store_part(const AttentionParams& p, const Chunk& chunk, const A
   }
 }
 
-// Each head's largest score and sum of weights.
+// Stores each head's largest score and its sum of weights.
 GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const AttentionShared& s) {
   if (simt::thread() >= kGroupHeads) return;
   float most = kNothing;
@@ -356,12 +359,13 @@ GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const A
   to[kGroupHeads] = total;
 }
 
+// One team's work on chunk `number` of a key/value head in a batch row.
 GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s, Grid& grid) {
-  // What this launch's calls don't write is read before they are done: the cache of earlier positions, and how many
-  // there are, for `sample` has a launch of its own.
+  // The number of positions and the cache of earlier positions are read before the blocks have met: no call of this
+  // launch writes them, for `sample`, which changes the number, has a launch of its own.
   const int there = p.lengths[row];
   const int chunks = there / kChunk + 1;
-  if (number >= chunks) return;  // the last chunks are there for longer sequences
+  if (number >= chunks) return;  // p.chunks is enough for the longest sequence
   const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
   const Chunk chunk{number * kChunk,
                     there,
@@ -393,7 +397,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int ro
   store_sums(p, chunk, s);
 }
 
-// s and c may share their memory.
+// All blocks do this together. s and c may share their memory.
 GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, Grid& grid) {
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1

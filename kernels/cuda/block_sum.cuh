@@ -1,4 +1,4 @@
-// Sums over a block, in an order of their own: the same bits every time.
+// Sums over a block. Their order is fixed, so a sum has the same bits every time.
 #pragma once
 
 #include <stdint.h>
@@ -7,8 +7,8 @@ namespace glm::cuda {
 
 constexpr int kSumSlots = 32;  // warps of the largest block
 
-// Every thread gets the sum of all. `slots`: kSumSlots of shared memory; a barrier stands at the beginning, so that
-// calls may follow each other. T: float, uint32_t or uint64_t.
+// Returns the sum over all threads of the block, to each of them. `slots` is kSumSlots numbers of shared memory; a
+// barrier stands at the beginning, so that calls may follow each other. T is float, uint32_t or uint64_t.
 template <typename T>
 GLM_DEVICE T block_sum(T value, T* slots) {
 #pragma unroll
@@ -23,7 +23,7 @@ GLM_DEVICE T block_sum(T value, T* slots) {
   return value;
 }
 
-// Likewise the largest.
+// Returns the largest value likewise.
 template <typename T>
 GLM_DEVICE T block_largest(T value, T* slots) {
 #pragma unroll
@@ -44,7 +44,7 @@ GLM_DEVICE T block_largest(T value, T* slots) {
   return value;
 }
 
-// How much the threads before this one have together. T: uint32_t
+// Returns the sum over the threads before this one.
 GLM_DEVICE uint32_t sum_before(uint32_t value, uint32_t* slots) {
   uint32_t running = value;
 #pragma unroll

@@ -1,21 +1,75 @@
 // The formats of the decode kernels' weights: how a weight [rows, inner] lies in memory, and the one table that
-// everything else reads. A new format is a row here, its packer in kernels/packers/ and its operands in formats/ with
+// everything else reads. A new format is a row here, its packer in kernels/packers/, and its operands in formats/ with
 // their .cu.
 //
-// Tiles of 16 rows follow each other; in a tile, blocks of 64 columns; in a block, what the 32 lanes of a warp hold, so
-// that a lane reads sixteen (int4: the block's only sixteen) bytes at a time and a warp 512 in a row. Lane 4 g + t owns
-// the rows g and g + 8 and the sixteen columns from 16 t on: four steps j of one product each, of the four columns
-// 16 t + 4 j + e. An operand's word is two columns of one row: word i of step j has row g + 8 (i % 2), columns
-// e = 2 (i / 2) and the next.
-//
 // clang-format off
-//   bf16  [tile][block][step j][lane][word i]                      512 bytes a step
-//   fp8   [tile][block][half of the steps][lane][step][word pair]  a pair: bytes of words i, i + 1: low, low, high, high
-//   int8  the same
-//   int4  [tile][block][lane][step]                                a step: nibble i is word i's low, nibble i + 4 its high
-// clang-format on
 //
-// A gate|up weight's tile t holds gate rows 8t … 8t + 7, then the up rows of the same numbers.
+// Sixteen rows are a tile, and 64 columns of a tile are a block. The columns are padded with zeros to whole blocks.
+// A block is one piece of memory. The blocks of tile 0 come first, from left to right, then those of tile 1, and so on.
+// With n = inner / 64:
+//
+//                    0 … 63     64 … 127            … inner - 1    columns
+//                 +-----------+-----------+-----+-------------+
+//   rows  0 … 15  |  block 0  |  block 1  |  …  | block n - 1 |    tile 0
+//                 +-----------+-----------+-----+-------------+
+//   rows 16 … 31  |  block n  |    n + 1  |  …  |    2 n - 1  |    tile 1
+//                 +-----------+-----------+-----+-------------+
+//
+// The 32 lanes of a warp share a block. Lane 4 g + t holds the rows g and g + 8, at the sixteen columns from 16 t on:
+//
+//                  0 … 15    16 … 31   32 … 47   48 … 63    columns of the block
+//                +---------+---------+---------+---------+
+//   rows 0,  8   | lane  0 | lane  1 | lane  2 | lane  3 |
+//   rows 1,  9   | lane  4 | lane  5 | lane  6 | lane  7 |
+//   rows 2, 10   | lane  8 | lane  9 | lane 10 | lane 11 |
+//   rows 3, 11   | lane 12 | lane 13 | lane 14 | lane 15 |
+//   rows 4, 12   | lane 16 | lane 17 | lane 18 | lane 19 |
+//   rows 5, 13   | lane 20 | lane 21 | lane 22 | lane 23 |
+//   rows 6, 14   | lane 24 | lane 25 | lane 26 | lane 27 |
+//   rows 7, 15   | lane 28 | lane 29 | lane 30 | lane 31 |
+//                +---------+---------+---------+---------+
+//
+// So a lane holds 32 numbers: a0 … a15 of row g, and b0 … b15 of row g + 8, from its first column to its last.
+// In memory a block is 4 (bf16), 2 (fp8, int8) or 1 (int4) parts of 512 bytes. A part is sixteen bytes for each lane,
+// lane 0 first, so that a lane reads sixteen bytes at a time and a warp 512 in a row. This is what lies in a lane's
+// sixteen bytes; bf16 has its low byte first, and int4 puts two numbers into a byte:
+//
+//   byte        0    1    2    3    4    5    6    7    8    9   10   11   12   13   14   15
+//             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
+//   bf16      |   a0    |   a1    |   b0    |   b1    |   a2    |   a3    |   b2    |   b3    |   part 0
+//             |   a4    |   a5    |   b4    |   b5    |   a6    |   a7    |   b6    |   b7    |   part 1
+//             |   a8    |   a9    |   b8    |   b9    |   a10   |   a11   |   b10   |   b11   |   part 2
+//             |   a12   |   a13   |   b12   |   b13   |   a14   |   a15   |   b14   |   b15   |   part 3
+//             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
+//   fp8,      | a0 | b0 | a1 | b1 | a2 | b2 | a3 | b3 | a4 | b4 | a5 | b5 | a6 | b6 | a7 | b7 |   part 0
+//   int8      | a8 | b8 | a9 | b9 | a10| b10| a11| b11| a12| b12| a13| b13| a14| b14| a15| b15|   part 1
+//             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
+//   int4 low  | a0 | a2 | a1 | a3 | a4 | a6 | a5 | a7 | a8 | a10| a9 | a11| a12| a14| a13| a15|   low half of the byte
+//        high | b0 | b2 | b1 | b3 | b4 | b6 | b5 | b7 | b8 | b10| b9 | b11| b12| b14| b13| b15|   high half
+//             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
+//
+// The value of a stored number x. Its row is counted as the rows lie in the tiles: 16 * tile + row of the tile.
+//
+//   bf16   x
+//   fp8    x * row_scales[row]           x is an e4m3; row_scales is fp32 [rows]
+//   int8   (x - 128) * row_scales[row]   x is a byte without a sign
+//   int4   (x - zero) * scale            of group_scales[tile][column / 128][g][h], where h is 0 for row g, 1 for g + 8
+//
+// group_scales is u32 [rows / 16, inner / 128, 8, 2]. The low half of a word is the scale and the high half the zero,
+// both bf16. An int4's inner is a multiple of 128.
+//
+// A gate|up weight has N gate rows and then N up rows. Its tile i takes eight of each, so that the rows g and g + 8 of
+// a lane are the gate and the up of one feature:
+//
+//   row of the tile      0      1    …    7        8         9     …     15
+//   row of the weight   8 i  8 i + 1 … 8 i + 7  N + 8 i  N + 8 i + 1 … N + 8 i + 7
+//
+// Four columns of a lane are a step, j = 0 … 3: one tensor-core product. With k = 4 j, its operand is four words of two
+// bf16 each, the first of them in the word's low half. Operand<Format> in formats/ makes them out of the bytes above:
+//
+//   word 0: a(k), a(k+1)     word 1: b(k), b(k+1)     word 2: a(k+2), a(k+3)     word 3: b(k+2), b(k+3)
+//
+// clang-format on
 #pragma once
 
 #include <stdint.h>
@@ -24,17 +78,17 @@
 
 namespace glm::cuda {
 
-constexpr int kTileRows = 16;     // of a packed weight: the rows of one tensor-core product
-constexpr int kBlockInner = 64;   // of a packed weight: what a lane loads at a time holds this many columns of two rows
+constexpr int kTileRows = 16;     // rows of a tile, and of one tensor-core product
+constexpr int kBlockInner = 64;   // columns of a block
 constexpr int kGroupInner = 128;  // int4: columns that share a scale and a zero
 
-// What is to be known of each format. Otherwise: the format of a weight whose columns are no multiple of kColumns.
+// The facts of each format. Otherwise is the format that a weight gets whose columns are no multiple of kColumns.
 struct Bf16Format {
-  static constexpr double kBytes = 2;        // of a weight, without scales
-  static constexpr bool kQuantised = false;  // what isn't runs on a CPU too, by ATen
+  static constexpr double kBytes = 2;        // bytes of one number, without scales
+  static constexpr bool kQuantised = false;  // a format that isn't runs on a CPU too, by ATen
   static constexpr int kColumns = 1;
   using Otherwise = Bf16Format;
-  static constexpr int kLaneBytes = 64;        // that a lane holds of a block
+  static constexpr int kLaneBytes = 64;        // bytes of a block that a lane holds
   static constexpr bool kRowScaled = false;    // a scale for each row
   static constexpr bool kGroupScaled = false;  // a scale and a zero for each kGroupInner columns of a row
 };
@@ -66,8 +120,8 @@ struct Int4Format {
   static constexpr bool kGroupScaled = true;
 };
 
-// The table: ROW(name as --precision has it, what is known of it). The enumeration, the names and with_format() are
-// made of it, so that none of them can lack a row.
+// The table. A row is ROW(the name as --precision has it, the struct of its facts). The enumeration, the names and
+// with_format() are made from the table, so that none of them can lack a row.
 #define GLM_WEIGHT_FORMATS(ROW) \
   ROW(bf16, Bf16Format)         \
   ROW(fp8, Fp8Format)           \
@@ -93,10 +147,10 @@ constexpr auto with_format(Format format, Call call) {
   return call(Bf16Format{});  // a number that is no format
 }
 
-// A line of the table as values.
+// A row of the table, as values.
 struct FormatRow {
   const char* name;  // as --precision has it
-  double bytes;      // of a weight, without scales
+  double bytes;      // of one number, without scales
   Format format;
   bool quantised;
 };
@@ -118,13 +172,14 @@ constexpr Format format_of() {
   return Format{};
 }
 
-// The format that a weight of this many columns gets where `asked` was asked for.
+// Returns the format that a weight of this many columns gets where `asked` is asked for.
 constexpr Format format_for(Format asked, int64_t columns) {
   return with_format(asked, [&](auto row) {
     return columns % decltype(row)::kColumns == 0 ? asked : format_of<typename decltype(row)::Otherwise>();
   });
 }
 
+// Returns the bytes of a packed weight [rows, inner] without its scales; inner is padded.
 constexpr int64_t packed_bytes(Format format, int64_t rows, int64_t inner) {
   const int lane_bytes = with_format(format, [](auto row) { return decltype(row)::kLaneBytes; });
   return rows / kTileRows * (inner / kBlockInner) * 32 * lane_bytes;

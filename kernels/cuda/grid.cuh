@@ -1,4 +1,4 @@
-// The blocks of a launch that all run at once, and wait for each other between its calls; and their teams.
+// The barrier that the blocks of a launch, which all run at once, wait at between its calls; and the blocks' teams.
 #pragma once
 
 #include <stdint.h>
@@ -8,8 +8,8 @@ namespace glm::cuda {
 constexpr int kWarps = 8;  // of a team
 constexpr int kThreads = 32 * kWarps;
 
-// This team among those of all blocks: the teams of a block stand far apart, so that each block gets one piece of work
-// more before any gets two.
+// This team's number among the teams of all blocks. The teams of one block have numbers far apart, so that each block
+// gets one more piece of work before any gets two.
 GLM_DEVICE int team_place() {
   return simt::team() * simt::blocks() + simt::block().x;
 }
@@ -21,13 +21,14 @@ class Grid {
  public:
   GLM_DEVICE explicit Grid(uint32_t* counter) : counter_(counter) {}
 
-  // What all threads of this block have written is there for who has waited; the block's shared memory is free.
+  // Says that this block has come. What its threads have written is visible to every block that has waited, and its
+  // shared memory is free for other use.
   GLM_DEVICE void arrive() {
     simt::sync();
     if (simt::block_thread() == 0) was_ = simt::arrive_at_grid(counter_);
     pending_ = true;
   }
-  // For all blocks. Nothing where none has arrived since.
+  // Waits until all blocks have come. Does nothing if this block hasn't come again since it last waited.
   GLM_DEVICE void wait() {
     if (!pending_) return;
     if (simt::block_thread() == 0) simt::wait_for_grid(counter_, was_);

@@ -1,4 +1,4 @@
-// Launches, one for each weight format in a file of its own: they take longest to compile.
+// The launches. Each weight format's is compiled in a file of its own, because they take longest.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -19,7 +19,8 @@ struct Launch {
 
 struct StepParams;
 
-// F: the format of the products' weights; made in formats/. columns: 1 for up to 8 batch rows, 2 for up to 16
+// F is the format of the products' weights; formats/ has an instance of each. `columns` is 1 for up to 8 batch rows, 2
+// for up to 16.
 template <typename F>
 cudaError_t launch_step(const StepParams& p, int columns, const Launch& l);
 cudaError_t launch_sample(const SampleParams& p, const Launch& l);

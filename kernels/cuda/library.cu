@@ -1,4 +1,4 @@
-// clang-format sorts includes, and the machine's names come first.
+// clang-format would sort these, but simt_device.cuh comes first: the others use its names.
 // clang-format off
 #include "kernels/cuda/simt_device.cuh"
 #include "kernels/cuda/launch.cuh"
@@ -21,7 +21,7 @@ thread_local char g_message[256];
 const char* text_of(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return nullptr;
   std::snprintf(g_message, sizeof g_message, "%s: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
-  cudaGetLastError();  // or the next call that looks would find it again
+  cudaGetLastError();  // otherwise the next call that looks would find it again
   return g_message;
 }
 
@@ -43,7 +43,8 @@ cudaError_t ask_device(Device* device) {
   return error;
 }
 
-// What launches read beside their parameters, as it lies in device memory.
+// What launches read beside their parameters. In device memory it is the barrier's counter, the calls, the products'
+// streams.
 struct Script {
   static constexpr size_t kBarrierBytes = 16;
 
@@ -56,9 +57,9 @@ struct Script {
 
   size_t bytes() const { return kBarrierBytes + calls_.size() * sizeof(Call) + streams_.size() * sizeof(Stream); }
 
-  // As it has to lie in device memory.
+  // The bytes for device memory.
   std::unique_ptr<char[]> image() const {
-    auto all = std::make_unique<char[]>(bytes());  // zeros: the barrier
+    auto all = std::make_unique<char[]>(bytes());  // zeros, as the barrier needs them
     const size_t bytes_of_calls = calls_.size() * sizeof(Call);
     std::memcpy(all.get() + kBarrierBytes, calls_.data(), bytes_of_calls);
     std::memcpy(all.get() + kBarrierBytes + bytes_of_calls, streams_.data(), streams_.size() * sizeof(Stream));
@@ -94,7 +95,7 @@ void add(const Call* calls, int count, uint64_t (&counts)[kKernels]) {
   for (int i = 0; i < count; ++i) ++counts[static_cast<int>(calls[i].kernel)];
 }
 
-// Copies the script, and keeps it on the host until the device has read it.
+// Copies the script to device memory, and keeps it on the host until the device has read it.
 const char* send(const Script& script, void* to, cudaStream_t stream) {
   std::unique_ptr<char[]> image = script.image();
   const cudaError_t copied = cudaMemcpyAsync(to, image.get(), script.bytes(), cudaMemcpyHostToDevice, stream);
@@ -105,10 +106,10 @@ const char* send(const Script& script, void* to, cudaStream_t stream) {
     return nullptr;
   }
   cudaGetLastError();
-  return text_of(cudaStreamSynchronize(stream), "describing a step");  // then it has been read
+  return text_of(cudaStreamSynchronize(stream), "describing a step");  // after it the script has been read
 }
 
-// What a call throws is lack of the computer's memory; nothing else here throws.
+// Calls `call` and returns what it returns. Lack of the computer's memory is all that may be thrown there.
 template <typename Call>
 const char* told(Call call) noexcept {
   try {
@@ -149,7 +150,7 @@ struct Graph {
   }
 };
 
-// A stream that goes with this object.
+// A stream that is destroyed with this object.
 struct OwnStream {
   ~OwnStream() {
     if (stream != nullptr) cudaStreamDestroy(stream);

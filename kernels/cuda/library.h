@@ -1,6 +1,6 @@
-// What the shared library of our CUDA kernels offers: it is loaded when a GPU is asked for, and knows nothing of
-// LibTorch. Functions throw nothing; they return null, or what went wrong in a text that stays until the thread's next
-// call.
+// What the shared library of our CUDA kernels offers. It is loaded when a GPU is asked for, and knows nothing of
+// LibTorch. Its functions throw nothing. Where they return a text, it is null, or says what went wrong and stays until
+// the thread's next call.
 #pragma once
 
 #include <stdint.h>
@@ -12,7 +12,7 @@ namespace glm::cuda {
 enum class Kernel : int { linear, attention, norm, sample };
 constexpr int kKernels = 4;
 
-// A token's step is an array of them.
+// One kernel's work. A token's step is an array of calls.
 struct Call {
   Kernel kernel;
   union {
@@ -26,25 +26,26 @@ struct Call {
 struct Library {
   const char* build;  // identifies the device code: changes with its sources, the compiler and the architectures
 
-  // Queues the calls on a cudaStream_t of the current device, in the launches of script.h. The calls may be gone when
-  // it returns.
+  // Queues the calls on a cudaStream_t of the current device, as the launches that script.h makes of them. The array
+  // may be freed when it returns.
   const char* (*run)(const Call* calls, int count, void* stream);
 
-  // The calls as one graph; `replay` queues it. One replay at a time: it must have ended on the device before another
-  // stream's begins.
+  // Records the calls as one graph; `replay` queues it so many times. A graph runs once at a time: a replay must have
+  // ended on the device before one on another stream begins.
   const char* (*record)(const Call* calls, int count, void** graph);
   const char* (*replay)(void* graph, int times, void* stream);
   void (*discard)(void* graph);
 
-  // The current device's; 0 when there is none.
+  // The current device's number of multiprocessors; 0 when it can't be asked.
   int (*multiprocessors)();
 
-  // Calls queued so far in this process, replayed ones too, by Kernel. Tests ask whether ours ran.
+  // How many calls of a kernel were queued so far in this process, replayed ones too. Tests ask it whether our kernels
+  // ran.
   uint64_t (*launches)(Kernel kernel);
 };
 
-// How many parts of the inner size fill `multiprocessors` best: a weight of few tiles would leave some idle in the last
-// round. The order of sums depends on it.
+// Returns how many parts of the inner size fill `multiprocessors` best: a weight of few tiles would leave some of them
+// idle in the last round. The order in which a product is summed depends on it.
 constexpr int choose_splits(const PackedWeight& weight, int multiprocessors) {
   if (multiprocessors < 1) return 1;  // the device couldn't be asked
   int best = 1;
@@ -61,7 +62,7 @@ constexpr int choose_splits(const PackedWeight& weight, int multiprocessors) {
   return best;
 }
 
-// The library's only exported name, extern "C": const Library* glm_cuda_library().
+// The only name that the library exports: extern "C" const Library* glm_cuda_library().
 constexpr const char* kLibraryEntry = "glm_cuda_library";
 
 }  // namespace glm::cuda

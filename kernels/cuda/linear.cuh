@@ -1,23 +1,23 @@
 // y = W x for 1 to 16 rows x, at the speed of reading W. Upstream: torch.nn.Linear
 //
-// A team of 8 warps works on a tile of 16 weight rows at a time, and a warp on an eighth of its columns, by
-// tensor-core products of the tile with 8 (kColumns = 1) or 16 batch rows. Each thread keeps a queue of its own weights
-// coming into shared memory, kDepth turns deep, over tile after tile and on into the products that follow in the
-// launch: weights depend on nothing, so memory is read on while blocks wait for each other. The queue needs no barrier:
-// a thread reads only what it copied itself.
+// A team of 8 warps works on a tile of 16 weight rows at a time, and a warp on an eighth of its columns, by tensor-core
+// products of the tile with 8 (kColumns = 1) or 16 batch rows. Each thread has a queue of its own weights on their way
+// into shared memory, kDepth portions deep. It goes on over tile after tile and into the products that follow in the
+// launch: weights depend on nothing, so memory is read even while blocks wait for each other. The queue needs no
+// barrier, because a thread reads only what it copied itself.
 //
-// A row's sum is taken in an order that depends on the weight's shape and `splits` alone: it has the same bits whatever
-// shares its batch.
+// A row's sum is taken in an order that depends on the weight's shape and `splits` alone, so it has the same bits
+// whatever shares its batch.
 #pragma once
 
 #include "kernels/cuda/weight_queue.cuh"
 
 namespace glm::cuda {
 
-constexpr int kColumnStride = 20;  // of a column's 16 sums in shared memory: no two lanes meet in a bank
+constexpr int kColumnStride = 20;  // numbers from one column's 16 sums to the next; no two lanes meet in a bank
 constexpr int kExchangeFloats = kWarps * 8 * kColumnStride;  // the warps' sums of 8 columns
 
-// A thread's share of a block, out of a slot.
+// A thread's share of a block, taken out of its slot of the queue.
 template <typename F>
 struct Share {
   uint32_t word[F::kLaneBytes / 4];
@@ -36,11 +36,11 @@ GLM_DEVICE Share<F> take(const char* tile, int block_of_turn) {
   return share;
 }
 
-// A format's operands, in formats/: word(words, j, i, exponents) is word i of step j, two bf16 of a lane's share of a
-// block. exponents: kExponents, in a register where that saves instructions.
+// A format's operands, in formats/: word(words, j, i, exponents) makes word i of step j (formats.h) out of a lane's
+// share of a block. exponents is kExponents, which a register holds where that saves instructions; only int4 uses it.
 template <typename F>
 struct Operand;
-constexpr uint32_t kExponents = 0x43004300u;  // two bf16 of 128, whose last bits count from 0 to 127
+constexpr uint32_t kExponents = 0x43004300u;  // two bf16 of 128: their last seven bits count from 128 on
 
 template <typename F>
 GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32_t (&a)[4]) {
@@ -48,7 +48,7 @@ GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32
   for (int i = 0; i < 4; ++i) a[i] = Operand<F>::word(share.word, j, i, exponents);
 }
 
-// A lane's sixteen columns of a block, of each eight batch rows.
+// x in a lane's sixteen columns of a block, in one batch row of each eight.
 template <int kColumns>
 struct XShare {
   uint32_t word[kColumns][8];
@@ -69,8 +69,8 @@ GLM_DEVICE XShare<kColumns> read_x(const bf16_bits* const (&rows)[kColumns], int
   return x;
 }
 
-// A small x is copied to shared memory at once: one wait for it instead of one a turn.
-constexpr int kRowPadding = 8;  // the rows' parts that eight lanes read at a time lie in different banks
+// A small x is copied to shared memory as a whole, so that there is one wait for it instead of one for each portion.
+constexpr int kRowPadding = 8;  // numbers between rows, so that what eight lanes read at a time lies in different banks
 constexpr int kStagedBytes = (kStagedNumbers + 8 * kRowPadding) * 2;
 
 GLM_DEVICE bool stages_x(const LinearParams& p) {
@@ -99,7 +99,8 @@ GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
   simt::sync();
 }
 
-// sums: two chains of products, which take turns, so that one need not wait for the other. x_of: a block's XShare
+// Multiplies a portion. `sums` are two chains of products, used alternately so that one need not wait for the other.
+// x_of(block) returns the XShare of a block.
 template <typename F, int kColumns, int kBlocks, typename XOf>
 GLM_DEVICE void multiply(const Turned& turn, const XOf& x_of, float (&sums)[2][kColumns][4]) {
 #pragma unroll
@@ -116,8 +117,8 @@ GLM_DEVICE void multiply(const Turned& turn, const XOf& x_of, float (&sums)[2][k
   }
 }
 
-// A group of int4: the sum of (128 + code) x by one chain of products, the sum of x by another, whose weights are ones.
-// scale (code - zero) x is scale times the first less 128 + zero times the second.
+// Multiplies a portion of int4, which is one group. One chain of products sums (128 + code) x; another, whose weights
+// are ones, sums x. The sum of scale * (code - zero) x is then scale * (the first - (128 + zero) * the second).
 template <typename F, int kColumns, typename XOf>
 GLM_DEVICE void multiply_group(const Turned& turn, const XOf& x_of, uint32_t exponents, float (&sums)[2][kColumns][4]) {
   constexpr uint32_t kOnes[4] = {0x3F803F80u, 0x3F803F80u, 0x3F803F80u, 0x3F803F80u};
@@ -138,7 +139,7 @@ GLM_DEVICE void multiply_group(const Turned& turn, const XOf& x_of, uint32_t exp
       }
     }
   }
-  const simt::Words2 scales = simt::load8(turn.scales);  // row g, g + 8
+  const simt::Words2 scales = simt::load8(turn.scales);  // rows g and g + 8
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     const float scale = simt::bits_to_float(scales.word[h] << 16);
@@ -157,7 +158,7 @@ GLM_DEVICE float silu_times(float gate, float up) {  // each step rounded as ups
   return simt::round_bf16(up) * s;
 }
 
-// The warps' sums of the 8 batch rows from `column` on, added in order and written. One warp does it.
+// Adds the warps' sums in order and writes them, for the 8 batch rows from `column` on. One warp does it.
 template <typename F>
 GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, const simt::Words4& row_scales,
                        const float* exchange) {
@@ -183,7 +184,7 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
                         simt::float_to_bits(sum[3])}});
     return;
   }
-  // Lanes with rows 0 … 7 hold the gate, the ones two further on the same numbers' up.
+  // Lanes with the rows 0 … 7 hold the gate, and the lanes two further on hold the up of the same features.
   float up[4];
 #pragma unroll
   for (int k = 0; k < 4; ++k) up[k] = simt::shuffle_xor(sum[k], 2);
@@ -194,8 +195,8 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
   words[1] = simt::pack_bf16(silu_times(sum[2], up[2]), silu_times(sum[3], up[3]));
 }
 
-// A unit's sums, of this warp's slice. kStaged: x lies in shared memory. Device memory is asked a turn ahead, where
-// there are registers for it.
+// Sums a unit over this warp's slice. kStaged: x lies in shared memory. Otherwise x is loaded from device memory a
+// portion ahead, where there are registers for it.
 template <typename F, int kColumns, bool kStaged, int kQueueBytes>
 GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[kColumns], Queue<F, kQueueBytes>& queue,
                                float (&sums)[2][kColumns][4]) {
@@ -231,8 +232,8 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
                                Queue<F, kQueueBytes>& queue, float* exchange) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  // A lane's sixteen columns of a block. Columns of the product beyond the batch repeat its last row: nothing reads
-  // them, and no lane goes a way of its own.
+  // Where the lane's columns of x begin. Columns of the product beyond the batch repeat its last row: nothing reads
+  // them, and so all lanes do the same.
   const bf16_bits* rows[kColumns];
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) {
@@ -243,7 +244,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
 #pragma unroll 1
   for (int unit = team_place(); unit < stream.units; unit += team_count()) {
     const int tile = unit >> stream.split_bits;
-    simt::Words4 row_scales = {};  // asked for now: they come from afar, and all warps wait for the one that finishes
+    simt::Words4 row_scales = {};  // loaded now, because it takes long and all warps wait for the one that finishes
     if constexpr (F::kRowScaled) {
       if (static_cast<unsigned>(warp - exchanges) % kWarps < kColumns) {
         row_scales = simt::load16(p.weight.row_scales + tile * kTileRows + 4 * (lane % 4));
@@ -253,7 +254,7 @@ GLM_DEVICE void multiply_units(const LinearParams& p, const Stream& stream, cons
     multiply_slice<F, kColumns, kStaged>(slice_of(stream, unit), rows, queue, sums);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c, ++exchanges) {
-      // Two exchanges take turns: who reads one has passed the next barrier before it is written again.
+      // Two exchanges are used alternately: whoever reads one has passed the next barrier before it is written again.
       float* const mine = exchange + exchanges % 2 * kExchangeFloats;
       const int column = 2 * (lane % 4);
       float* const to = mine + (warp * 8 + column) * kColumnStride + lane / 4;
@@ -275,7 +276,8 @@ struct LinearShared {
   alignas(16) bf16_bits x[kStagedBytes / 2];
 };
 
-// stream: the product's own, at whose beginning the queue stands. x_is_there: in s.x, and the block has met since.
+// stream is the product's own, and the queue stands at its beginning. x_is_there: x lies in s.x, and the block has met
+// since it was written.
 template <typename F, int kColumns, int kQueueBytes, int kTeams>
 GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
                        LinearShared<kTeams>& s, Grid& grid) {

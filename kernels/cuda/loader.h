@@ -9,10 +9,11 @@ namespace glm::cuda {
 
 struct Loaded {
   const Library* library;  // null when there is none
-  std::string why_not;     // then: what was looked for and what was found
+  std::string why_not;     // what was looked for and what was found, when there is none
 };
 
-// Loads libglm_cuda.so from beside the program, or from where the loader looks; once in a process.
+// Loads libglm_cuda.so, once in a process: from beside the program, or from where the dynamic loader looks. Threads may
+// call it at the same time.
 const Loaded& load_library();
 
 }  // namespace glm::cuda

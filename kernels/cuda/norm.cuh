@@ -1,5 +1,6 @@
-// Between two products of a layer: the sums' parts added, their norm, the residual, and the next product's norm, with
-// the rounding of upstream's bf16 tensors. A block per batch row. Upstream: GlmImageTextDecoderLayer, GlmImageRMSNorm
+// What lies between two products of a layer: it adds the parts of the sums, norms them, adds the residual, and norms
+// that for the next product. It rounds where upstream's bf16 tensors do. A batch row is one block's.
+// Upstream: GlmImageTextDecoderLayer, GlmImageRMSNorm
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
@@ -33,7 +34,7 @@ GLM_DEVICE float squares(const float (&values)[kVectors][4]) {
   return sum;
 }
 
-// Adds the normed product to the residual. values: gets the sums. share: 1 / dim
+// Norms the product and adds it to the residual. `values` gets the new residual. share: 1 / dim
 template <int kVectors>
 GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int (&at)[kVectors],
                             const bool (&there)[kVectors], const simt::Words2 (&before)[kVectors],
@@ -59,18 +60,18 @@ GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int
   }
 }
 
-// Norms one row, by all teams of the block. It asks for all that it reads at once, so that it takes about as long as one
-// answer from memory. x: where the normed row goes. writes: whether it writes the residual too
+// Norms one row, with all teams of the block. It loads all that it reads at once, so that it takes about as long as one
+// answer from memory. x: where the normed row goes. writes: whether it writes the residual, too
 template <int kTeams>
 GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
-  constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // of four neighbours, that a thread holds
+  constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // vectors of four neighbours that a thread holds
   const float share = simt::divide(1.0f, static_cast<float>(p.dim));
   int at[kVectors];  // threads beyond the row read its beginning, and count it as zeros
   bool there[kVectors];
   simt::Words2 pre[kVectors];
   simt::Words2 post[kVectors] = {};
 #pragma unroll
-  for (int v = 0; v < kVectors; ++v) {  // weights depend on nothing
+  for (int v = 0; v < kVectors; ++v) {  // weights depend on no call, so they are loaded before the wait
     const int i = 4 * (simt::block_thread() + v * kThreads * kTeams);
     there[v] = i < p.dim;
     at[v] = there[v] ? i : 0;
@@ -108,7 +109,7 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
   }
 }
 
-// own_x: where x goes with p.own_x, and then the block has met afterwards.
+// own_x: where x goes if p.own_x isn't 0. The block's threads have met afterwards, so that all may read it.
 template <int kTeams>
 GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, Grid& grid) {
   const bool own = p.own_x != 0;

@@ -12,17 +12,17 @@ using bf16_bits = uint16_t;
 constexpr int kMaxBatch = 16;
 constexpr int kHeadDim = 128;
 constexpr int kGroupHeads = 16;  // query heads that share a key/value head
-constexpr int kChunk = 64;       // positions of a block of attention
-constexpr int kMaxDim = 4096;    // of a norm
+constexpr int kChunk = 64;       // positions of the cache that a team attends to at a time
+constexpr int kMaxDim = 4096;    // the widest row of a norm
 constexpr int kMaxVocab = 17 * 1024;
-constexpr int kMaxStreams = 168;           // products of a launch
-constexpr int kStagedNumbers = 14 * 1024;  // of an x that a block keeps in shared memory
+constexpr int kMaxStreams = 168;           // products in a launch
+constexpr int kStagedNumbers = 14 * 1024;  // numbers of an x that fit into a block's shared memory
 
-// A weight [rows, inner], packed as kernels/cuda/formats.h says.
+// A weight [rows, inner], packed as kernels/cuda/formats.h draws it.
 struct PackedWeight {
   const void* tiles;
-  const float* row_scales;       // [rows] in packed order, of fp8 and int8; else null
-  const uint32_t* group_scales;  // of int4: [rows / 16, inner / 128, 8, 2], bf16 scale low, bf16 zero high; else null
+  const float* row_scales;       // fp8 and int8: [rows] as they lie in the tiles; else null
+  const uint32_t* group_scales;  // int4: [rows / 16, inner / 128, 8, 2], bf16 scale low, bf16 zero high; else null
   int rows;                      // a multiple of 16
   int inner;                     // a multiple of 64: padded with zeros
   Format format;
@@ -34,10 +34,10 @@ struct LinearParams {
   const bf16_bits* x;  // [batch, x_stride], zeros from the true inner size to weight.inner
   int x_stride;        // a multiple of 8, >= weight.inner
   int batch;           // 1 .. 16
-  int splits;          // parts of the inner size that blocks work on apart: 1, 2, 4 or 8; 1 with `activated`
-  float* sums;         // [splits, batch, rows], or null:
-  bf16_bits*
-      activated;  // [batch, activated_stride]: silu(gate) * up, of a weight whose tiles hold 8 gate, then 8 up rows
+  int splits;          // parts of the inner size that different teams work on: 1, 2, 4 or 8; 1 with `activated`
+  float* sums;         // [splits, batch, rows]; or null, and `activated` is written instead
+  // [batch, activated_stride]: silu(gate) * up of a gate|up weight
+  bf16_bits* activated;
   int activated_stride;
 };
 
@@ -46,35 +46,35 @@ struct AttentionParams {
   const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * 128]
   int qkv_splits;
   const bf16_bits* bias;     // [(heads + 2 kv_heads) * 128], or null
-  const bf16_bits* cosines;  // [batch, capacity, rotary], a power of two from 8 to 128
+  const bf16_bits* cosines;  // [batch, capacity, rotary]; rotary is a power of two from 8 to 128
   const bf16_bits* sines;
   bf16_bits* keys;     // [batch, kv_heads, capacity, 128]: the new position is written
   bf16_bits* values;   // likewise
-  const int* lengths;  // [batch] positions that are there before this one; only `sample` may change them
+  const int* lengths;  // [batch], positions in the cache before this one; only `sample` may change them
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
-  float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: largest score, sum
+  float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: the largest score, then the sum of weights
   bf16_bits* out;      // [batch, out_stride]
   int out_stride;
-  // capacity: one more than the last position, for a row that has ended keeps writing behind its end.
+  // capacity: one more than the longest row's positions, because a row that has ended keeps writing behind its end.
   // chunks: at least capacity / 64 + 1.
   int batch, kv_heads, capacity, rotary, chunks;
   float scale;
 };
 
-// residual = before + norm(y, post) and x = norm(residual, pre); or, with `tokens`, residual = embedding[token].
+// residual = before + norm(y, post) and x = norm(residual, pre). With `tokens`, residual = embedding[token] instead.
 struct NormParams {
   const float* y;  // [splits, batch, dim]
   int splits;
   const bf16_bits* post_weight;  // [dim]
-  const int* tokens;             // [batch]: this call starts a token; y and post_weight are not used
+  const int* tokens;             // [batch], or null; with it y, post_weight and before aren't read
   const bf16_bits* embedding;    // [., dim]
-  const bf16_bits* before;       // [batch, dim]: the residual, read unless a token begins
+  const bf16_bits* before;       // [batch, dim]: the residual so far
   bf16_bits* residual;           // [batch, dim]: written; may be `before`
   const bf16_bits* pre_weight;   // [dim]
   bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
-  // Not 0: x stays in the shared memory of each block, which computes all of it, with zeros up to so many numbers; for
-  // the product that follows in the launch. Only the library sets it: a caller can't tell whether x is written.
+  // If it isn't 0, each block computes all of x and leaves it in its shared memory, with zeros up to so many numbers,
+  // for the product that follows in the launch. Only the library sets it; a caller can't know whether x is written.
   int own_x;
   float eps;
 };
@@ -87,17 +87,17 @@ struct SampleParams {
   float dropped_mass;  // 1 - top_p; negative: no top-p
   int top_k;           // 0: off
   int greedy;
-  int mask;                   // ids >= codebook can't be drawn before a row's last token
+  int mask;                   // not 0: ids >= codebook can't be drawn before a row's last token
   const uint64_t* seeds;      // [batch]
-  const float* exponentials;  // [batch, vocab] of this token, or null: drawn here, as --rng cuda draws them
-  const int* totals;          // [batch] tokens that a row writes
-  int* counts;                // [batch] tokens that it has written
-  int* lengths;               // [batch] positions in the cache
-  int* tokens;                // [batch] the latest
-  int* written;               // [batch, written_stride] all of them
+  const float* exponentials;  // [batch, vocab] of this token; null: the kernel draws them as --rng cuda does
+  const int* totals;          // [batch], tokens that a row writes in all
+  int* counts;                // [batch], tokens that it has written
+  int* lengths;               // [batch], positions in the cache
+  int* tokens;                // [batch], the latest token
+  int* written;               // [batch, written_stride], all tokens
   int written_stride;
-  int* not_finite;  // [batch] set to 1 where a logit is NaN or infinite
-  int advance;      // lengths grow by one: not for the first token, whose logits are the prompt's
+  int* not_finite;  // [batch], set to 1 where a logit is NaN or infinite
+  int advance;      // by how much lengths grow: 1; 0 for the first token, whose logits are the prompt's
 };
 
 }  // namespace glm::cuda

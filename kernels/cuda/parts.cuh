@@ -1,12 +1,12 @@
-// Sums that a product left in parts.
+// Adds the parts in which a split product leaves its sums.
 #pragma once
 
 #include <stdint.h>
 
 namespace glm::cuda {
 
-// Four neighbours at each of kCount places: from[n], from[n] + stride, … parts of them, added in order. No load waits
-// for another, but for every third part's.
+// Adds four neighbours at each of kCount places. The parts of place n lie at from[n], from[n] + stride, … and are added
+// in order. Three parts are loaded at a time, so that only every third waits.
 template <int kCount>
 GLM_DEVICE void add_parts(const float* const (&from)[kCount], int64_t stride, int parts, float (&sum)[kCount][4]) {
   constexpr int kAtOnce = 3;

@@ -1,7 +1,7 @@
-// The next token of each batch row: kernels/sampling.h's contract on a card, a block of 512 threads per row. A thread
-// holds 34 neighbouring ids. Probabilities are summed as whole numbers (of 2^-31 of the largest), so that no order of
-// adding matters; the edge of the nucleus is found by halving the range of the logits' 16 bits. Upstream's fp32 sum may
-// put an id at the very edge on the other side.
+// Draws the next token of each batch row: kernels/sampling.h's contract on a card, with a block of 512 threads per row.
+// A thread holds 34 neighbouring ids. Probabilities are summed as whole numbers, in units of 2^-31 of the largest, so
+// that the order of adding doesn't matter. The edge of the nucleus is found by halving the range of the logits' 16
+// bits. Upstream's fp32 sum may put an id at the very edge on the other side.
 #pragma once
 
 #include "kernels/cuda/block_sum.cuh"
@@ -11,17 +11,18 @@
 namespace glm::cuda {
 
 constexpr int kSampleThreads = 512;
-constexpr int kIds = kMaxVocab / kSampleThreads;  // a thread's
+constexpr int kIds = kMaxVocab / kSampleThreads;  // ids of a thread
 
 struct SampleShared {
   float floats[kSumSlots];
   uint32_t words[kSumSlots];
   uint64_t longs[kSumSlots];
-  uint32_t left[kMaxVocab];  // the logits' keys; then ids in the race: the logit's key, the id
+  // The logits' keys; in the race the ids that are left, each with its key in the upper half.
+  uint32_t left[kMaxVocab];
 };
 constexpr int kSampleSharedBytes = sizeof(SampleShared);
 
-// bf16 bits in the order of their values.
+// The bits of a bf16 as a number that grows with its value, called its key; and the way back.
 constexpr uint32_t ordered(uint32_t bits) {
   return bits & 0x8000u ? ~bits & 0xFFFFu : bits | 0x8000u;
 }
@@ -30,8 +31,8 @@ constexpr uint32_t from_ordered(uint32_t key) {
 }
 
 struct Ids {
-  uint32_t keys[(kIds + 1) / 2];  // the logits' bits in order, two to a word
-  uint32_t mass[kIds];            // of 2^31 of the largest's probability; 0: dropped
+  uint32_t keys[(kIds + 1) / 2];  // the logits' keys, two to a word
+  uint32_t mass[kIds];            // the probability, in units of 2^-31 of the largest; 0: dropped
 
   GLM_DEVICE uint32_t key(int k) const { return keys[k / 2] >> 16 * (k % 2) & 0xFFFFu; }
 };
@@ -45,7 +46,7 @@ GLM_DEVICE float weight_of(const SampleParams& p, uint32_t key, float largest) {
   return simt::exponent(simt::divide(logit_of(key), p.temperature) - largest);
 }
 
-// The largest key for which `enough(key)`: keys grow, and enough holds up to some key at least for 0.
+// Returns the largest 16-bit key for which enough(key) holds. It has to hold from 0 up to some key, and not beyond.
 template <typename Enough>
 GLM_DEVICE uint32_t last_key(Enough enough) {
   uint32_t key = 0;
@@ -67,7 +68,8 @@ GLM_DEVICE void drop(const SampleParams& p, uint32_t most, uint64_t all, Ids& id
     for (int k = 0; k < kIds; ++k) sum += ids.key(k) < key ? ids.mass[k] : 0;
     return block_sum(sum, s.longs);
   };
-  // All below `edge` goes; of its equals the lowest ids, as many as fit into the limit, but never the last of all.
+  // All ids below the key `edge` are dropped. Of the ids at `edge` the lowest are dropped, as many as fit into the
+  // limit, but never the last id of all.
   uint32_t edge = last_key([&](uint32_t key) { return mass_below(key) <= limit; });
   edge = edge < most ? edge : most;
   const uint64_t left = limit - mass_below(edge);
@@ -95,7 +97,7 @@ GLM_DEVICE void drop(const SampleParams& p, uint32_t most, uint64_t all, Ids& id
   }
 }
 
-// Masses of the ids below `end`, after top-k and top-p.
+// Sets the masses of the ids: 0 from `end` on, and where top-k or top-p drops one.
 GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s) {
   const int first = simt::thread() * kIds;
   uint32_t most = 0;
@@ -120,7 +122,8 @@ GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s
     ids.mass[k] = 0;
     if (first + k < end && ids.key(k) >= kept_from) {
       const float weight = weight_of(p, ids.key(k), largest);
-      // Without top-p an id only has to be there: less than 2^-31 of an illegal one's can be all that a legal one has.
+      // Without top-p a mass only says whether the id is there. In units of 2^-31 it could become 0 beside a far
+      // likelier illegal id, although it is the likeliest legal one.
       ids.mass[k] = p.dropped_mass < 0 ? (weight > 0 ? 1 : 0) : static_cast<uint32_t>(weight * 2147483648.0f);
     }
     all += ids.mass[k];
@@ -128,15 +131,15 @@ GLM_DEVICE void select(const SampleParams& p, int end, Ids& ids, SampleShared& s
   if (p.dropped_mass >= 0) drop(p, most, all, ids, s);
 }
 
-// The id with the largest value, of equals the lowest. value > 0 where there is one.
+// Returns the id with the largest value, the lowest one of equals. A thread that has no id gives -1.
 GLM_DEVICE int winner(float value, int id, SampleShared& s) {
   const float most = block_largest(value, s.floats);
   const uint32_t lowest = block_largest(value == most ? ~static_cast<uint32_t>(id) : 0u, s.words);
   return static_cast<int>(~lowest);
 }
 
-// argmax of p / q over the ids below `legal` that are left. All that are left are gathered first, so that all threads
-// share the work.
+// Draws an id: argmax of p / q over the ids below `legal` that are left. All that are left are gathered first, so that
+// all threads share the work.
 GLM_DEVICE int race(const SampleParams& p, int row, int count, int legal, const Ids& ids, SampleShared& s) {
   const int first = simt::thread() * kIds;
   uint32_t own = 0;
@@ -175,7 +178,7 @@ GLM_DEVICE int race(const SampleParams& p, int row, int count, int legal, const 
             : philox::exponential(
                   philox::words(p.seeds[row], static_cast<uint64_t>(candidate), static_cast<uint64_t>(count)), 0);
     const float value = simt::divide(simt::divide(weight_of(p, s.left[i] >> 16, largest), sum), q);
-    if (value > best) {  // ids grow: of equals the lowest stays
+    if (value > best) {  // a thread's ids grow, so of equals the lowest stays
       best = value;
       id = candidate;
     }
@@ -206,7 +209,7 @@ GLM_DEVICE void sample(const SampleParams& p) {
   if (count >= p.totals[row]) return;
   const int legal = p.mask != 0 && count + 1 < p.totals[row] ? p.codebook : p.vocab;
 
-  // Neighbours are asked for by neighbours, and by each thread before it needs any.
+  // Neighbouring threads load neighbouring logits, and a thread loads all of a part before it needs any.
   float sums[kIds] = {};
   for (int part = 0; part < p.splits; ++part) {
 #pragma unroll
@@ -246,7 +249,7 @@ GLM_DEVICE void sample(const SampleParams& p) {
 #pragma unroll
       for (int k = 0; k < kIds; ++k) some |= first + k < legal && ids.mass[k] > 0 ? 1 : 0;
       if (block_largest(some, s.words) != 0 || end == legal) break;
-      end = legal;  // nothing of the nucleus may be drawn: the legal ids' own
+      end = legal;  // no legal id is left, so the legal ids get a nucleus of their own
     }
     token = race(p, row, count, legal, ids, s);
   }

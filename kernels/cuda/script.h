@@ -1,4 +1,4 @@
-// How a list of calls becomes launches: on the host, without CUDA.
+// Turns a list of calls into launches: on the host, without CUDA.
 #pragma once
 
 #include <stddef.h>
@@ -9,17 +9,17 @@
 
 namespace glm::cuda {
 
-// Calls that one launch takes.
+// The calls that one launch takes.
 struct Segment {
   int begin, end;
   int products = 0;
-  int first_product = 0;  // of all calls'
+  int first_product = 0;  // counted among the products of all calls
   Format format{};
   int columns = 1;
   bool sample = false;
 };
 
-// As few launches as can be: `sample` has one of its own, and products of another format begin a new one.
+// Makes as few launches as possible: `sample` has one of its own, and products of another format begin a new one.
 inline std::vector<Segment> segments_of(const Call* calls, int count) {
   std::vector<Segment> all;
   int products = 0;
@@ -59,7 +59,7 @@ Piece piece_of(const T* begin, int rows, int stride) {
   return {begin, static_cast<size_t>(rows) * static_cast<size_t>(stride) * sizeof(T)};
 }
 
-// Does the product write what the norm reads, or the residual that it writes?
+// Whether the product writes what the norm reads, or the residual that the norm writes.
 inline bool product_disturbs(const LinearParams& product, const NormParams& norm) {
   const Piece sums = piece_of(product.sums, product.splits * product.batch, product.weight.rows);
   const Piece activated = piece_of(product.activated, product.batch, product.activated_stride);
@@ -72,8 +72,8 @@ inline bool product_disturbs(const LinearParams& product, const NormParams& norm
   return false;
 }
 
-// Is the norm's x read by another call than the product right behind it, before a norm writes it anew? The calls may be
-// replayed: the first follow the last.
+// Whether another call than the product right behind it reads the norm's x before a norm writes it anew. The calls may
+// be replayed, so the first follow the last.
 inline bool x_has_another_reader(const Call* calls, int count, int norm) {
   const NormParams& own = calls[norm].norm;
   const Piece x = piece_of(own.x, own.batch, own.x_stride);
@@ -86,9 +86,9 @@ inline bool x_has_another_reader(const Call* calls, int count, int norm) {
   return false;
 }
 
-// Lets each block norm the row of x for itself where a product of one row follows: they needn't wait for each other
-// once more. x isn't written to device memory then, and the product begins in fast blocks while slow ones still norm;
-// so nobody else may read x, and the product may write nothing of the norm's. Launches for more than eight rows look
+// Lets each block norm the row of x for itself where a product of one row follows. The blocks then needn't wait for
+// each other once more. x isn't written to device memory, and fast blocks begin the product while slow ones still norm.
+// So nobody else may read x, and the product may write nothing of the norm's. Launches for more than eight rows look
 // for x in device memory.
 inline void keep_x_in_blocks(Call* calls, int count) {
   for (const Segment& s : segments_of(calls, count)) {

@@ -1,5 +1,5 @@
-// What a kernel body asks of the machine, as CUDA has it. The bodies (*.cuh) know only these names, so that tests can
-// run them on the host, block by block, over tests/kernels/simt_host.h, which has the same ones.
+// What a kernel body asks of the machine, in CUDA. The bodies (*.cuh) know only these names, so that tests can run them
+// on the host, over tests/kernels/simt_host.h, which has the same ones.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,7 +11,7 @@ namespace glm::simt {
 
 // A block is one team of threads, or several. The thread within its team:
 GLM_DEVICE int thread() {
-  int index;  // volatile, so that what follows from it is made anew where it is used: registers are scarcer
+  int index;  // volatile: what follows from it is computed again where it is used, because registers are scarcer
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(index));
   return index;
 }
@@ -24,7 +24,7 @@ GLM_DEVICE int teams() {
 GLM_DEVICE int team_threads() {
   return static_cast<int>(blockDim.x);
 }
-// Of the block.
+// The thread within its block.
 GLM_DEVICE int block_thread() {
   return team() * team_threads() + thread();
 }
@@ -37,9 +37,10 @@ struct Block {
 GLM_DEVICE Block block() {
   return {static_cast<int>(blockIdx.x), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z)};
 }
+// Blocks of the launch, along x.
 GLM_DEVICE int blocks() {
   return static_cast<int>(gridDim.x);
-}  // along x
+}
 
 // The block's dynamic shared memory, 16-byte aligned.
 GLM_DEVICE char* shared() {
@@ -47,7 +48,7 @@ GLM_DEVICE char* shared() {
   return memory;
 }
 
-// The threads of the block, or of this thread's team, wait for each other.
+// The threads of the block wait for each other; or those of this thread's team.
 GLM_DEVICE void sync() {
   __syncthreads();
 }
@@ -74,7 +75,8 @@ GLM_DEVICE void sync_warp() {
   __syncwarp();
 }
 
-// Sixteen, or eight, bytes from device to shared memory, in the background. Both addresses are multiples of the size.
+// Copies sixteen or eight bytes from device to shared memory, in the background. Both addresses are multiples of the
+// size.
 GLM_DEVICE void copy_async_16(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
@@ -83,7 +85,8 @@ GLM_DEVICE void copy_async_8(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));
   asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(to), "l"(from) : "memory");
 }
-// Copies since the last commit become a group; wait<N> returns when all but this thread's last N groups are there.
+// Copies since the last commit become a group. copy_async_wait<N> returns when all of this thread's groups but the last
+// N are there.
 GLM_DEVICE void copy_async_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }
@@ -92,9 +95,16 @@ GLM_DEVICE void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
 }
 
-// c += a b of a warp: a [16, 16] and b [16, 8] bf16, c [16, 8] fp32. Lane 4 g + t holds of a the rows g, g + 8, g, g +
-// 8 at columns 2t, 2t + 1 (first two words) and 2t + 8, 2t + 9; of b column g at rows 2t, 2t + 1 and 2t + 8, 2t + 9; of
-// c row g at columns 2t, 2t + 1, then row g + 8.
+// c += a b by a warp: a [16, 16] and b [16, 8] are bf16, c [16, 8] is fp32. Lane 4 g + t holds:
+// | of  | in         | row              | columns          |
+// | a   | a[0]       | g                | 2 t, 2 t + 1     |
+// | a   | a[1]       | g + 8            | 2 t, 2 t + 1     |
+// | a   | a[2]       | g                | 2 t + 8, 2 t + 9 |
+// | a   | a[3]       | g + 8            | 2 t + 8, 2 t + 9 |
+// | b   | b0         | 2 t, 2 t + 1     | g                |
+// | b   | b1         | 2 t + 8, 2 t + 9 | g                |
+// | c   | c[0], c[1] | g                | 2 t, 2 t + 1     |
+// | c   | c[2], c[3] | g + 8            | 2 t, 2 t + 1     |
 GLM_DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
@@ -102,13 +112,13 @@ GLM_DEVICE void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-// Two fp32 rounded to nearest even bf16, the first in the low half.
+// Two fp32 rounded to bf16, ties to even, the first in the low half.
 GLM_DEVICE uint32_t pack_bf16(float low, float high) {
   uint32_t packed;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
 }
-// Of two words, either half multiplied as bf16, rounded to nearest even.
+// Multiplies the halves of two words as bf16, and rounds each product, ties to even.
 GLM_DEVICE uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
   uint32_t result;  // a b + -0
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(0x80008000u));
@@ -118,7 +128,8 @@ GLM_DEVICE uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
 GLM_DEVICE uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t select) {
   return __byte_perm(a, b, select);
 }
-// The value, as one that the compiler doesn't know: it stays in a register. (An instruction takes one constant.)
+// Returns the value as one that the compiler doesn't know, so that it stays in a register. (An instruction takes only
+// one constant.)
 GLM_DEVICE uint32_t opaque(uint32_t value) {
   uint32_t zero;
   asm volatile("mov.u32 %0, %%nwarpid;" : "=r"(zero));
@@ -154,7 +165,7 @@ GLM_DEVICE Words4 load16(const void* from) {
 GLM_DEVICE void store16(void* to, const Words4& v) {
   *static_cast<uint4*>(to) = make_uint4(v.word[0], v.word[1], v.word[2], v.word[3]);
 }
-// Brings the line at an address nearer, as far as the second cache.
+// Asks for the line at an address, as far as the second cache.
 GLM_DEVICE void prefetch(const void* from) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
 }
@@ -169,9 +180,9 @@ GLM_DEVICE Words2 load8(const void* from) {
 GLM_DEVICE void store8(void* to, const Words2& v) {
   *static_cast<uint2*>(to) = make_uint2(v.word[0], v.word[1]);
 }
-// A barrier over all blocks of a launch that run at once, in two halves; one thread of each block calls them, between
-// barriers of its block. Its counter is zero before the first launch, and may be kept from launch to launch: its top
-// bit turns over when the last block comes. arrive_at_grid returns what wait_for_grid wants.
+// A barrier over all blocks of a launch, which run at once, in two halves. One thread of each block calls them, between
+// barriers of its block. wait_for_grid takes what arrive_at_grid has returned. The counter is zero before the first
+// launch, and may stay from launch to launch: its top bit changes when the last block comes.
 GLM_DEVICE uint32_t arrive_at_grid(uint32_t* counter) {
   const uint32_t more = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1;
   uint32_t was;

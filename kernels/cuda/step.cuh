@@ -1,5 +1,5 @@
-// The calls of a token's step in one launch: blocks that all run at once take their part of each call, and wait for
-// each other between two. Meanwhile the weights of the products to come arrive in shared memory.
+// The calls of a token's step in one launch. Its blocks all run at once; they take their part of each call and wait for
+// each other between two calls. Meanwhile the weights of the products to come arrive in shared memory.
 #pragma once
 
 #include "kernels/cuda/attention.cuh"
@@ -9,12 +9,12 @@
 
 namespace glm::cuda {
 
-// A multiprocessor has one block, by architecture (900 is sm_90) of two teams where it has shared memory for two queues
-// and 128 registers a thread are enough for the compiler.
+// A multiprocessor has one block. By architecture (900 is sm_90) it has two teams where there is shared memory for two
+// queues and 128 registers a thread are enough for the compiler.
 constexpr int teams_of(int arch) {
   return arch == 800 || arch == 900 ? 2 : 1;
 }
-// What that leaves for a team's queue.
+// The shared memory that this leaves for a team's queue.
 constexpr int queue_bytes(int arch) {
   return (arch == 800 ? 32 : arch == 900 ? 80 : arch >= 1000 && arch < 1200 ? 128 : 48) * 1024;
 }
@@ -23,19 +23,19 @@ constexpr int queue_bytes(int arch) {
 struct StepParams {
   const Call* calls;      // none of them `sample`, products of one format
   const Stream* streams;  // of the products, in order
-  uint32_t* barrier;      // Grid's
+  uint32_t* barrier;      // the grid barrier's counter
   int count;
   int products;  // at most kMaxStreams
 };
 
 template <int kTeams>
 struct StepShared {
-  union {  // of the call
+  union {  // what the current call needs
     LinearShared<kTeams> linear;
     AttentionShared attention[kTeams];
     CombineShared combine[kTeams];
   };
-  NormShared norm;  // beside x, which it may write
+  NormShared norm;  // not in the union: a norm may write linear.x
   Stream streams[kMaxStreams];
   Place places[kTeams][kWarps];
   Call calls[2];  // this one and the next
@@ -46,7 +46,7 @@ constexpr int step_shared_bytes(int queue_bytes) {
   return kTeams * queue_bytes + static_cast<int>(sizeof(StepShared<kTeams>));
 }
 
-// Of a block, by architecture.
+// A block's shared memory in bytes, by architecture.
 constexpr int shared_bytes_of(int arch) {
   const int queue = queue_bytes(arch);
   return teams_of(arch) == 1 ? step_shared_bytes<1>(queue) : step_shared_bytes<2>(queue);
@@ -59,7 +59,8 @@ GLM_DEVICE uint32_t word_of(const void* from, int index) {
   return static_cast<const uint32_t*>(from)[index];
 }
 
-// F: the products'. kColumns: 1 for up to 8 batch rows, 2 for up to 16
+// Does a launch's calls. F is the format of its products' weights. kColumns is 1 for up to 8 batch rows, 2 for up to
+// 16.
 template <typename F, int kColumns, int kQueueBytes, int kTeams>
 GLM_DEVICE void step(const StepParams& p) {
   auto& s = *reinterpret_cast<StepShared<kTeams>*>(simt::shared() + kTeams * kQueueBytes);
@@ -96,7 +97,7 @@ GLM_DEVICE void step(const StepParams& p) {
     } else if (call.kernel == Kernel::attention) {
       attention(call.attention, s.attention[simt::team()], s.combine[simt::team()], grid);
     } else {
-      x_is_there = call.norm.own_x != 0;  // read now: afterwards, others may be writing a call there
+      x_is_there = call.norm.own_x != 0;  // read now: afterwards another thread may have put a later call there
       norm<kTeams>(call.norm, s.norm, s.linear.x, grid);
     }
     if (i + 1 < p.count && !x_is_there) grid.arrive();

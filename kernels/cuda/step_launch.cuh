@@ -27,7 +27,7 @@ cudaError_t launch_step(const StepParams& p, int columns, const Launch& l) {
                                                  cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
   if (error != cudaSuccess) return error;
   cudaLaunchAttribute together{};
-  together.id = cudaLaunchAttributeCooperative;  // all blocks at once, or an error
+  together.id = cudaLaunchAttributeCooperative;  // all blocks run at once, or it is an error
   together.val.cooperative = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(l.device.multiprocessors));

@@ -1,4 +1,4 @@
-// What the products of a launch read, and each warp's queue of it: weights on their way into shared memory.
+// The weights that a launch's products read, and each thread's queue of them on their way into shared memory.
 #pragma once
 
 #include "kernels/cuda/grid.cuh"
@@ -9,29 +9,29 @@ namespace glm::cuda {
 constexpr int kWarpBits = 3;
 static_assert(kWarps == 1 << kWarpBits);
 
-// A turn is what a thread waits for and multiplies at a time: of int4 the columns that share a scale.
+// A portion is what a thread waits for and multiplies at a time: a block, or for int4 the two that share their scales.
 template <typename F, int kQueueBytes>
 struct Turn {
-  static constexpr int kBlocks = F::kGroupScaled ? kGroupInner / kBlockInner : 1;  // of 64 columns
-  static constexpr int kTileBytes = kBlocks * F::kLaneBytes;                       // a thread's
+  static constexpr int kBlocks = F::kGroupScaled ? kGroupInner / kBlockInner : 1;  // blocks of 64 columns
+  static constexpr int kTileBytes = kBlocks * F::kLaneBytes;                       // a thread's weights
   static constexpr int kSlotBytes = kTileBytes + (F::kGroupScaled ? 8 : 0);
   static constexpr int kDepth = kQueueBytes / (kThreads * kSlotBytes);
   static_assert(kDepth >= 2);
 };
 
-// What a launch's products read, one after another: a product's units are the splits of each tile, in order.
+// The weights of one product. Its units of work are the splits of tile 0, then those of tile 1, and so on.
 struct Stream {
   const char* tiles;
   const uint32_t* group_scales;
-  int turns;       // of a tile
-  int split_bits;  // log2(splits): a power of two, so that nothing is divided
+  int turns;       // portions of a tile
+  int split_bits;  // log2(splits), which is a power of two, so that nothing is divided
   int units;
   int unused;
 };
 
 constexpr Stream stream_of(const LinearParams& p) {
-  const int inner_of_turn = with_format(
-      p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
+  const int inner_of_turn =
+      with_format(p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
   Stream s{static_cast<const char*>(p.weight.tiles), p.weight.group_scales,
            p.weight.inner / inner_of_turn,           0,
            p.weight.rows / kTileRows * p.splits,     0};
@@ -39,7 +39,7 @@ constexpr Stream stream_of(const LinearParams& p) {
   return s;
 }
 
-// A warp's turns of a unit.
+// A warp's portions of a unit: [begin, end) of its tile's.
 struct Slice {
   int tile, begin, end;
 };
@@ -50,25 +50,25 @@ GLM_DEVICE Slice slice_of(const Stream& s, int unit) {
   return {unit >> s.split_bits, s.turns * part >> bits, s.turns * (part + 1) >> bits};
 }
 
-// Where a warp's queue stands between two products: registers are for the calls between them.
+// Where a warp's queue stands between two products, kept in shared memory: registers are for the calls between them.
 struct Place {
-  int stream, unit, left;  // what is to be asked for next: so many turns of a unit's slice
-  int oldest;              // the slot of the oldest turn that is on its way, in bytes
+  int stream, unit, left;  // what to ask for next, and how many portions of the unit's slice are left
+  int oldest;              // the slot of the oldest portion that is on its way, in bytes
 };
 
-// A turn that has come: a thread's first sixteen bytes of it, and its scales.
+// A portion that has arrived: where the thread's first sixteen bytes of it lie, and its scales.
 struct Turned {
   const char* tile;
   const char* scales;
 };
 
-// A thread's weights on their way: of all the launch's products, one after another.
+// A thread's weights on their way, for all the launch's products, one after another.
 template <typename F, int kQueueBytes>
 class Queue {
  public:
   using T = Turn<F, kQueueBytes>;
 
-  // memory: kQueueBytes, the team's
+  // memory: kQueueBytes of shared memory, which are the team's
   GLM_DEVICE Queue(const Stream* streams, int count, char* memory)
       : streams_(streams),
         count_(count),
@@ -93,8 +93,8 @@ class Queue {
     if (left_ > 0) point();
   }
 
-  // Waits for the oldest turn, which stays where it is until the next call, and asks for another: into the slot of the
-  // turn before, whose words have gone through the products since.
+  // Waits for the oldest portion, which stays where it is until the next call. Then asks for another one, into the slot
+  // of the portion before, whose words have been multiplied since.
   GLM_DEVICE Turned next() {
     simt::copy_async_wait<T::kDepth - 2>();
     fetch(free_);
@@ -108,7 +108,7 @@ class Queue {
   static constexpr int kSlot = T::kSlotBytes * kThreads;
   static constexpr int kEnd = T::kDepth * kSlot;
 
-  // At the first turn that is left of the unit's slice.
+  // Points at the first portion of the unit's slice that is left.
   GLM_DEVICE void point() {
     const Stream& s = streams_[stream_];
     const Slice slice = slice_of(s, unit_);
@@ -118,7 +118,7 @@ class Queue {
     if constexpr (F::kGroupScaled) scales_ = s.group_scales + (turn * 8 + lane / 4) * 2;
   }
 
-  // From the end of a slice to the next that isn't empty.
+  // Goes from the end of a slice to the next one that isn't empty.
   GLM_DEVICE void advance() {
     while (left_ == 0 && stream_ < count_) {
       const Stream& s = streams_[stream_];
@@ -152,7 +152,7 @@ class Queue {
 
   const Stream* streams_;
   int count_;
-  char* memory_;  // this thread's first sixteen bytes of the first slot
+  char* memory_;  // the thread's first sixteen bytes of the first slot
   char* scale_memory_;
   const char* from_ = nullptr;
   const uint32_t* scales_ = nullptr;

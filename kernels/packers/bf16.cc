@@ -18,7 +18,7 @@ at::Tensor unpack(cuda::Bf16Format /*row*/, const PackedTensors& packed, at::Int
 }
 
 at::Tensor exact_weight(cuda::Bf16Format /*row*/, WeightShape shape, const DrawWhole& whole) {
-  return whole(-255, 256, {shape.rows, shape.inner}).mul_(0x1p-7);  // eight bits, as many as bf16's fraction has
+  return whole(-255, 256, {shape.rows, shape.inner}).mul_(0x1p-7);  // eight bits, which a bf16 holds exactly
 }
 
 }  // namespace glm

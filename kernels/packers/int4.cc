@@ -1,4 +1,5 @@
-// int4: a bf16 scale and a whole zero for each 128 columns of a row, the lowest value at code 0, the highest at 15.
+// int4: a bf16 scale and a whole zero for each 128 columns of a row. The group's lowest value, or 0 if that is lower,
+// has code 0; its highest, or 0, has code 15.
 #include <ATen/ATen.h>
 
 #include "kernels/packers/packer.h"
@@ -8,10 +9,10 @@ namespace {
 
 using cuda::kGroupInner;
 
-// Eight nibbles of a step, from the lowest: columns, word halves, row halves.
+// The eight nibbles of a step, from the lowest: the row half changes first, then the word, then the column.
 const std::vector<int64_t> kOrder = {kTile, kBlock, kRow, kQuarter, kStep, kColumn, kWord, kHalf};
 
-// Two values below 16 to a byte, the first in the low half.
+// Puts two values below 16 into a byte, the first into the low half; and takes them apart again.
 at::Tensor join_nibbles(const at::Tensor& values) {
   const auto pairs = values.contiguous().view({-1, 2}).unbind(1);
   return pairs[0].bitwise_or(pairs[1].bitwise_left_shift(4));
@@ -20,7 +21,7 @@ at::Tensor part_nibbles(const at::Tensor& bytes) {
   return at::stack({bytes.bitwise_and(15), bytes.bitwise_right_shift(4)}, -1).flatten();
 }
 
-// bf16's bits in the low half, the high half empty.
+// A bf16's bits in the low half of an i32, whose high half is empty.
 at::Tensor bits(const at::Tensor& bf16) {
   return bf16.contiguous().view(at::kShort).to(at::kInt).bitwise_and(0xFFFF);
 }

@@ -1,7 +1,7 @@
-// Contract: what a format's packer makes of a weight, and the way back; kernels/cuda/formats.h has the order of the
-//   elements. Tiles come as fp32 or bf16 [tiles, 2, 8, in]: the rows in the order of the tiles, the columns padded with
-//   zeros to 64. unpack(pack(x)) is what the kernels compute with; exact_weight() draws a weight of which that is x
-//   itself.
+// Contract: what a format's packer makes of a weight, and the way back; kernels/cuda/formats.h draws the order of the
+//   elements. Tiles come as fp32 or bf16 [tiles, 2, 8, in]: the rows are in the order of the tiles, and the columns are
+//   padded with zeros to a multiple of 64. unpack(pack(x)) is what the kernels compute with. exact_weight() draws a
+//   weight that packing doesn't change.
 // Roofline: memory; a weight is packed once per load.
 #pragma once
 
@@ -28,7 +28,7 @@ struct WeightShape {
 // Draws whole numbers from low to high - 1, as fp32 of this shape.
 using DrawWhole = std::function<at::Tensor(int64_t low, int64_t high, at::IntArrayRef shape)>;
 
-// Each format's packer is a file beside this one. shape: of the tiles, [tiles, 2, 8, padded in].
+// Each format's packer is a file beside this one. The `shape` is that of the tiles, [tiles, 2, 8, padded in].
 #define GLM_ROW(name, Traits)                                                              \
   PackedTensors pack(cuda::Traits row, const at::Tensor& tiles);                           \
   at::Tensor unpack(cuda::Traits row, const PackedTensors& packed, at::IntArrayRef shape); \
@@ -36,11 +36,11 @@ using DrawWhole = std::function<at::Tensor(int64_t low, int64_t high, at::IntArr
 GLM_WEIGHT_FORMATS(GLM_ROW)
 #undef GLM_ROW
 
-// For the packers: columns as [block, lane's quarter t, step j, word half, column of two], which makes eight dimensions
-// of tiles. These are their names.
+// For the packers: splits the columns into [block, lane's quarter t, step j, word half, column of two], which makes
+// eight dimensions of tiles. These are their names.
 enum Dimension { kTile, kHalf, kRow, kBlock, kQuarter, kStep, kWord, kColumn };
 at::Tensor split_columns(const at::Tensor& tiles);
-// What was split_columns(x).permute(order) as x again. shape: x's
+// Makes x again of what was split_columns(x).permute(order). The `shape` is x's.
 at::Tensor join_columns(const at::Tensor& permuted, const std::vector<int64_t>& order, at::IntArrayRef shape);
 
 }  // namespace glm

@@ -1,4 +1,4 @@
-// fp8 e4m3 and int8: a byte for each weight, a scale for each row, whose largest value becomes 448 or 127.
+// fp8 e4m3 and int8: a byte for each weight, and a scale for each row, whose largest value becomes 448 or 127.
 #include <ATen/ATen.h>
 
 #include "kernels/packers/packer.h"
@@ -6,7 +6,8 @@
 namespace glm {
 namespace {
 
-// The steps split in two halves first, which makes nine dimensions: step is 5 and 6 then, word 7, column 8.
+// The steps are split into two halves first, which makes nine dimensions: the step is 5 and 6 then, the word 7, the
+// column 8.
 const std::vector<int64_t> kOrder = {0, 3, 5, 2, 4, 6, 7, 8, 1};
 
 at::Tensor pack_bytes(const at::Tensor& bytes) {

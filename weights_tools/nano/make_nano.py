@@ -113,7 +113,7 @@ def main():
         "--again",
         metavar="STAGE",
         choices=["prior", "decoder"],
-        help="only this stage, for all the minutes, " "from the weights that it has left",
+        help="only this stage, for all the minutes, from the weights that it has left",
     )
     parser.add_argument(
         "--unpack", metavar="CHECKPOINT", help="first take what the stages would have left from a checkpoint"

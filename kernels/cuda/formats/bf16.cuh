@@ -1,4 +1,4 @@
-// Weights in bf16: operands as they are.
+// Weights in bf16: the words are the operands.
 #pragma once
 
 #include "kernels/cuda/linear.cuh"
@@ -7,7 +7,9 @@ namespace glm::cuda {
 
 template <>
 struct Operand<Bf16Format> {
-  GLM_DEVICE static uint32_t word(const uint32_t* words, int j, int i, uint32_t /*exponents*/) { return words[4 * j + i]; }
+  GLM_DEVICE static uint32_t word(const uint32_t* words, int j, int i, uint32_t /*exponents*/) {
+    return words[4 * j + i];
+  }
 };
 
 }  // namespace glm::cuda

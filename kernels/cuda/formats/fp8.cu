@@ -1,4 +1,4 @@
-// clang-format sorts includes, and the machine's names come first.
+// clang-format would sort these, but simt_device.cuh comes first: the others use its names.
 // clang-format off
 #include "kernels/cuda/simt_device.cuh"
 #include "kernels/cuda/formats/fp8.cuh"
