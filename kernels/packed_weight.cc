@@ -31,7 +31,7 @@ bool PackedWeight::fits(int64_t out) {
 
 PackedWeight::PackedWeight(const at::Tensor& weight, Format format, Rows rows)
     : out_(weight.size(0)), in_(weight.size(1)), format_(cuda::format_for(format, in_)), rows_(rows) {
-  TORCH_CHECK(fits(out_), "a packed weight's rows: expected a multiple of ", kTileRows, ", found ", out_);
+  TORCH_CHECK(fits(out_), "rows of a packed weight: expected a multiple of ", kTileRows, ", found ", out_);
   const int64_t padding = padded(in_) - in_;
   const at::Tensor tiles = to_tiles(padding == 0 ? weight : at::constant_pad_nd(weight, {0, padding}), rows);
   packed_ = cuda::with_format(format_, [&](auto row) { return pack(row, tiles); });

@@ -49,7 +49,7 @@ at::Tensor draw(at::IntArrayRef shape, uint64_t seed, uint64_t* offset, Transfor
 }  // namespace
 
 at::Tensor CudaRandom::normal(at::IntArrayRef shape, at::ScalarType dtype) {
-  TORCH_CHECK(dtype != at::kDouble, "a card draws double normals from 53 bits, which isn't done here");
+  TORCH_CHECK(dtype != at::kDouble, "normal numbers in double aren't drawn as a card draws them");
   return draw(shape, seed_, &offset_, [](const philox::Words& words, int lane) { return philox::normal(words, lane); })
       .to(dtype);
 }
