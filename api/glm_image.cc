@@ -40,9 +40,9 @@ using glm::ErrorCode;
 using glm::refuse;
 using glm::c::callbacks_of;
 using glm::c::check_struct_size;
+using glm::c::checked_text;
 using glm::c::request_of;
 using glm::c::taken;
-using glm::c::text_of;
 
 void tell(Engine& engine, const char* text) noexcept {
   const std::lock_guard lock(engine.mutex);
@@ -222,11 +222,11 @@ glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm
     const std::lock_guard loading(engine.load);
     if (engine.pipeline != nullptr) refuse("engine", "one without a checkpoint", "one that has loaded one already");
     auto loaded = std::make_unique<glm::Pipeline>(
-        text_of(checkpoint, "checkpoint"),
-        glm::LoadOptions{.dtype = text_of(o.dtype, "dtype"),
-                         .device = text_of(o.device, "device"),
-                         .prior_precision = text_of(o.prior_precision, "prior_precision"),
-                         .kernels = text_of(o.kernels, "kernels"),
+        checked_text(checkpoint, "checkpoint"),
+        glm::LoadOptions{.dtype = checked_text(o.dtype, "dtype"),
+                         .device = checked_text(o.device, "device"),
+                         .prior_precision = checked_text(o.prior_precision, "prior_precision"),
+                         .kernels = checked_text(o.kernels, "kernels"),
                          .threads = o.threads,
                          .reference_bytes = o.reference_bytes,
                          .map_weights = o.map_weights != 0,

@@ -33,10 +33,10 @@ glm_picture view(const Image& image) {
 
 // Stages are numbered as in C.
 static_assert(static_cast<int>(Stage::references) == GLM_STAGE_REFERENCES);
-static_assert(static_cast<int>(Stage::prior) == GLM_STAGE_TOKENS);
+static_assert(static_cast<int>(Stage::tokens) == GLM_STAGE_TOKENS);
 static_assert(static_cast<int>(Stage::glyphs) == GLM_STAGE_GLYPHS);
-static_assert(static_cast<int>(Stage::denoise) == GLM_STAGE_STEPS);
-static_assert(static_cast<int>(Stage::decode) == GLM_STAGE_PIXELS);
+static_assert(static_cast<int>(Stage::steps) == GLM_STAGE_STEPS);
+static_assert(static_cast<int>(Stage::pixels) == GLM_STAGE_PIXELS);
 
 }  // namespace
 
@@ -48,7 +48,7 @@ void check_struct_size(size_t size, size_t ours, const std::string& name) {
   }
 }
 
-std::string text_of(const char* text, const std::string& name) {
+std::string checked_text(const char* text, const std::string& name) {
   if (text == nullptr) refuse(name, "a text", "NULL");
   return text;
 }
@@ -65,8 +65,8 @@ Request request_of(const glm_request* given) {
     refuse("texts, references and seeds", "at most 65536 of each", "more");
   }
   Request request;
-  request.prompt = text_of(r.prompt, "prompt");
-  for (size_t i = 0; i < r.text_count; ++i) request.texts.push_back(text_of(r.texts[i], "texts"));
+  request.prompt = checked_text(r.prompt, "prompt");
+  for (size_t i = 0; i < r.text_count; ++i) request.texts.push_back(checked_text(r.texts[i], "texts"));
   for (size_t i = 0; i < r.reference_count; ++i) request.references.push_back(image_of(r.references[i]));
   request.width = other_than<int64_t>(r.width, 0);
   request.height = other_than<int64_t>(r.height, 0);

@@ -31,7 +31,7 @@ Struct taken(const Struct* given, void (*init)(Struct*), const std::string& name
 }
 
 // These throw Error(usage) for what doesn't fit. The message names it as in C.
-std::string text_of(const char* text, const std::string& name);
+std::string checked_text(const char* text, const std::string& name);
 Request request_of(const glm_request* given);
 // Returns all callbacks but `picture`, which needs the caller's buffer. Sets full_taps of the request.
 Callbacks callbacks_of(const glm_callbacks* given, Request* request);

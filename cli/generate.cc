@@ -57,7 +57,7 @@ fs::path model_of(const std::string& text) {
 }
 
 // "nano" of ".../nano/"
-std::string name_of(const fs::path& model) {
+std::string model_name(const fs::path& model) {
   const fs::path path = fs::absolute(model).lexically_normal();
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
@@ -242,7 +242,7 @@ class Generation {
     if (!options_.metadata && from_.is_null()) return;
     making_.dtype = pipeline.dtype();
     making_.precision = pipeline.device() == "cpu" ? weight_formats().front().name : options_.prior_precision;
-    making_.model = name_of(model_);
+    making_.model = model_name(model_);
     making_.model_hash = checkpoint_hash(model_);
     const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;
     if (hash != making_.model_hash) {
@@ -250,7 +250,7 @@ class Generation {
            "), so this one will differ; give that model's folder with -m");
     }
     const bool exif = output_.format != PictureFormat::png;
-    if (options_.metadata && exif && text_of(making_, request_.seeds[0]).about.size() > kMostExifText) {
+    if (options_.metadata && exif && picture_text(making_, request_.seeds[0]).about.size() > kMostExifText) {
       refuse(ErrorCode::usage, "", "a shorter prompt for the metadata of JPEG and WebP",
              std::to_string(request_.prompt.size()) + " bytes", "write a PNG, or add --no-metadata");
     }
@@ -262,7 +262,7 @@ class Generation {
     callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };
     callbacks.cancel = &cancel;
     callbacks.picture = [&](const Picture& picture) {
-      const PictureText text = options_.metadata ? text_of(making_, picture.seed) : PictureText();
+      const PictureText text = options_.metadata ? picture_text(making_, picture.seed) : PictureText();
       output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text));
       written_.push_back({output_.files[written_.size()], picture.seed});
       if (options_.show) {

@@ -57,13 +57,13 @@ constexpr std::pair<const char*, const char*> kOptionOf[] = {
     {"allow_early_stop", "allow-early-stop"},
 };
 
-std::string text_of(const json& value) {
+std::string value_text(const json& value) {
   return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 }  // namespace
 
-PictureText text_of(const Making& m, uint64_t seed) {
+PictureText picture_text(const Making& m, uint64_t seed) {
   const Details& d = m.details;
   const json about = {{"program", "glm-image"},
                       {"version", GLM_VERSION},
@@ -122,10 +122,10 @@ Source source_of(const fs::path& file, const json& metadata) {
     const auto found = metadata.find(key);
     if (found == metadata.end()) continue;
     if (!found->is_array()) {
-      source.values[option] = {text_of(*found)};
+      source.values[option] = {value_text(*found)};
       continue;
     }
-    for (const json& item : *found) source.values[option].push_back(text_of(item));
+    for (const json& item : *found) source.values[option].push_back(value_text(item));
   }
   const std::string precision = metadata_text(metadata, "precision");
   const std::string plain = "prior=" + weight_formats().front().name;  // the others need a GPU
@@ -140,7 +140,7 @@ void run_info(const fs::path& file, bool as_json) {
     return;
   }
   for (const auto& [key, value] : metadata.items()) {
-    print(printable(key + ": " + text_of(value)) + "\n");
+    print(printable(key + ": " + value_text(value)) + "\n");
   }
 }
 

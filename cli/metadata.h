@@ -26,7 +26,7 @@ struct Making {
 
 // Returns the metadata of the picture of this seed, as its file holds them.
 // Returns the metadata of the picture of this seed, as its file holds them.
-PictureText text_of(const Making& making, uint64_t seed);
+PictureText picture_text(const Making& making, uint64_t seed);
 
 // Returns the metadata of a picture's file. Throws Error(usage) when it has none, Error(io) when it can't be read.
 nlohmann::json read_metadata(const std::filesystem::path& file);

@@ -54,7 +54,7 @@ void write_standard_output(const std::vector<uint8_t>& bytes) {
 
 }  // namespace
 
-std::string format_name(PictureFormat format) {
+std::string picture_format_name(PictureFormat format) {
   switch (format) {
     case PictureFormat::png:
       return "png";
@@ -85,7 +85,7 @@ void check_place(const fs::path& file, bool overwrite) {
 
 Output::Output(const GenerateOptions& o, const std::vector<uint64_t>& seeds)
     : format(format_of(o)), quality(o.quality) {
-  const std::string pattern = o.output.empty() ? "glm-image-%s." + format_name(format) : o.output;
+  const std::string pattern = o.output.empty() ? "glm-image-%s." + picture_format_name(format) : o.output;
   if (pattern == "-" && seeds.size() == 1) {
     if (o.json) refuse("--json", "a file for the picture, because standard output has the JSON", "-o -");
     if (::isatty(STDOUT_FILENO) == 1) {

@@ -26,7 +26,7 @@ struct Output {
 };
 
 // Returns "png", "jpg" or "webp".
-std::string format_name(PictureFormat format);
+std::string picture_format_name(PictureFormat format);
 
 // Throws Error(io) when `file` exists and isn't to be replaced, or when it can't be written. It doesn't touch the file,
 // so writing may still fail later.

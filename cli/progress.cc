@@ -55,7 +55,7 @@ void ProgressBar::update(Stage stage, int64_t done, int64_t total) {
   const Clock::time_point now = Clock::now();
   const bool begins = stage != stage_ || stage_start_ == Clock::time_point{};
   // The first token's time includes reading the prompt, so the rate is measured from there on.
-  if (begins || (stage == Stage::prior && done == 1)) {
+  if (begins || (stage == Stage::tokens && done == 1)) {
     stage_ = stage;
     stage_start_ = now;
     first_done_ = done;

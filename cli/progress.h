@@ -25,7 +25,7 @@ class ProgressBar {
 
   bool visible_;
   bool drawn_ = false;
-  Stage stage_ = Stage::prior;
+  Stage stage_ = Stage::tokens;
   int64_t first_done_ = 0;  // at stage_start_
   Clock::time_point stage_start_{};
   Clock::time_point last_draw_{};

@@ -151,8 +151,8 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
   for (const Result::StageTime& time : result.times) {
     seconds[stage_name(time.stage)] = time.seconds;
     const double rate = time.seconds > 0 ? static_cast<double>(time.units) / time.seconds : 0;
-    if (time.stage == Stage::prior) object["tokens_per_second"] = rate;
-    if (time.stage == Stage::denoise) object["steps_per_second"] = rate;
+    if (time.stage == Stage::tokens) object["tokens_per_second"] = rate;
+    if (time.stage == Stage::steps) object["steps_per_second"] = rate;
   }
   object["seconds"] = seconds;
   print(json_text(object) + "\n", kStillThere);

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint64_t kMostConfigBytes = 1 << 20;
 
-std::string text_of(const std::string& what, const toml::node& node) {
+std::string node_text(const std::string& what, const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
   if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
@@ -31,11 +31,11 @@ std::string text_of(const std::string& what, const toml::node& node) {
 
 // Reads an option's value. An array is several values of an option that repeats; of another option it is a list, such
 // as seeds = [1, 2].
-std::vector<std::string> texts_of(const std::string& what, const Option& option, const toml::node& node) {
+std::vector<std::string> node_texts(const std::string& what, const Option& option, const toml::node& node) {
   const auto* array = node.as_array();
-  if (array == nullptr) return {text_of(what, node)};
+  if (array == nullptr) return {node_text(what, node)};
   std::vector<std::string> all;
-  for (const toml::node& item : *array) all.push_back(text_of(what, item));
+  for (const toml::node& item : *array) all.push_back(node_text(what, item));
   if (option.repeats) return all;
   std::string list;
   for (const std::string& item : all) list += (list.empty() ? "" : ",") + item;
@@ -93,7 +93,7 @@ Source config_file(const Command& command, const fs::path& file) {
         refuse(file.string() + ":" + std::to_string(node.source().begin.line),
                "the name of an option of glm-image generate, such as steps", '"' + name.substr(0, 60) + '"');
       }
-      source.values[name] = texts_of(source.label(*option), *option, node);
+      source.values[name] = node_texts(source.label(*option), *option, node);
     }
   } catch (const toml::parse_error& e) {
     refuse(file.string() + ":" + std::to_string(e.source().begin.line), "TOML, such as steps = 20",

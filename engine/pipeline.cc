@@ -33,7 +33,7 @@ struct Pipeline::Engine {
   ~Engine() {
     try {
       queue.run([&] {
-        kept.reset();
+        cache.reset();
         model.reset();
       });
     } catch (...) {  // no memory is left to queue a call; the members' own destructors free all
@@ -56,7 +56,7 @@ struct Pipeline::Engine {
     });
     guarded(to, [&] {
       const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;
-      kept = std::make_unique<Kept>(Kept{ReferenceStore(limit), {}});
+      cache = std::make_unique<CallCache>(CallCache{ReferenceStore(limit), {}});
       device = to.str();
       dtype = dtype_option(model->dtype);
       warnings.insert(warnings.end(), model->warnings.begin(), model->warnings.end());
@@ -78,8 +78,8 @@ struct Pipeline::Engine {
           try {
             result = computed(own, call);
           } catch (const Error& e) {
-            if (e.code() != ErrorCode::memory || kept->references.count() == 0) throw;
-            kept->references.clear();  // makes room for this call, or for the next one
+            if (e.code() != ErrorCode::memory || cache->references.count() == 0) throw;
+            cache->references.clear();  // makes room for this call, or for the next one
             if (handed_out) throw;
           }
           if (!result) result = computed(own, call);
@@ -116,7 +116,7 @@ struct Pipeline::Engine {
   std::string device, dtype;
   std::vector<std::string> warnings;
   std::unique_ptr<const Model> model;
-  std::unique_ptr<Kept> kept;
+  std::unique_ptr<CallCache> cache;
   CallQueue queue;  // the last member: its thread ends before the others are destroyed
 };
 
@@ -151,7 +151,7 @@ Details Pipeline::details(const Request& request) const {
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
   const std::shared_ptr<Engine> e = engine();
   return e->run(callbacks, [&](const Callbacks& own) {
-    Result result = run_picture(*e->model, *e->kept, request, own);
+    Result result = run_picture(*e->model, *e->cache, request, own);
     result.peak_bytes = peak_memory_of(e->model->device);
     return result;
   });
@@ -159,20 +159,20 @@ Result Pipeline::generate(const Request& request, const Callbacks& callbacks) co
 
 std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
   const std::shared_ptr<Engine> e = engine();
-  return e->run(callbacks, [&](const Callbacks& own) { return run_tokens(*e->model, *e->kept, request, own); });
+  return e->run(callbacks, [&](const Callbacks& own) { return run_tokens(*e->model, *e->cache, request, own); });
 }
 
 std::vector<Latents> Pipeline::latents(const Request& request, const std::vector<Tokens>& tokens,
                                        const Callbacks& callbacks) const {
   const std::shared_ptr<Engine> e = engine();
   return e->run(callbacks,
-                [&](const Callbacks& own) { return run_latents(*e->model, *e->kept, request, tokens, own); });
+                [&](const Callbacks& own) { return run_latents(*e->model, *e->cache, request, tokens, own); });
 }
 
 Result Pipeline::pixels(const Request& request, const std::vector<Latents>& latents, const Callbacks& callbacks) const {
   const std::shared_ptr<Engine> e = engine();
   return e->run(callbacks,
-                [&](const Callbacks& own) { return run_pixels(*e->model, *e->kept, request, latents, own); });
+                [&](const Callbacks& own) { return run_pixels(*e->model, *e->cache, request, latents, own); });
 }
 
 }  // namespace glm

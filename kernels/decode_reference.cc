@@ -42,13 +42,13 @@ at::Tensor decode_attention(const DecodeAttention& a, at::ScalarType scores) {
   for (int64_t b = 0; b < all.size(0); ++b) {
     const int64_t there = a.lengths[static_cast<size_t>(b)];
     const RotaryTable table = RotaryTable{a.cosines[b], a.sines[b]}.rows(there, there + 1);
-    const at::Tensor turned = rotate(all[b].slice(0, 0, heads + kv_heads).unsqueeze(0), table);  // [1, Hq + Hkv, head]
-    a.keys[b].select(1, there).copy_(turned[0].slice(0, heads));
+    const at::Tensor rotated = rotate(all[b].slice(0, 0, heads + kv_heads).unsqueeze(0), table);  // [1, Hq + Hkv, head]
+    a.keys[b].select(1, there).copy_(rotated[0].slice(0, heads));
     a.values[b].select(1, there).copy_(all[b].slice(0, heads + kv_heads));
     const auto cached = [&](const at::Tensor& cache) {  // [1, Lk, Hkv, head]
       return cache[b].slice(1, 0, there + 1).transpose(0, 1).unsqueeze(0).to(scores);
     };
-    const at::Tensor q = turned.slice(1, 0, heads).unsqueeze(0).to(scores);
+    const at::Tensor q = rotated.slice(1, 0, heads).unsqueeze(0).to(scores);
     rows.push_back(attention(q, cached(a.keys), cached(a.values), {.scale = a.scale, .causal = false, .bias = {}})[0]);
   }
   return at::cat(rows).to(at::kBFloat16);

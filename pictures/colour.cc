@@ -132,14 +132,15 @@ void place(const uint8_t* from, ptrdiff_t step, uint8_t* to, ptrdiff_t to_step, 
 }
 
 // Puts rows of a stored picture, `stride` bytes apart, in their places. to: where their first pixel belongs.
-void place_block(const uint8_t* block, ptrdiff_t stride, int64_t rows, int64_t width, const Turn& turn, uint8_t* to) {
-  if (turn.across == 1) {
-    for (int64_t y = 0; y < rows; ++y) std::copy_n(block + y * stride, width * 3, to + y * turn.down * 3);
-  } else if (turn.across == -1) {
-    for (int64_t y = 0; y < rows; ++y) place(block + y * stride, 3, to + y * turn.down * 3, -3, width);
+void place_block(const uint8_t* block, ptrdiff_t stride, int64_t rows, int64_t width, const Oriented& upright,
+                 uint8_t* to) {
+  if (upright.across == 1) {
+    for (int64_t y = 0; y < rows; ++y) std::copy_n(block + y * stride, width * 3, to + y * upright.down * 3);
+  } else if (upright.across == -1) {
+    for (int64_t y = 0; y < rows; ++y) place(block + y * stride, 3, to + y * upright.down * 3, -3, width);
   } else {
     for (int64_t x = 0; x < width; ++x) {
-      place(block + x * 3, stride, to + x * turn.across * 3, turn.down * 3, rows);
+      place(block + x * 3, stride, to + x * upright.across * 3, upright.down * 3, rows);
     }
   }
 }
@@ -147,8 +148,8 @@ void place_block(const uint8_t* block, ptrdiff_t stride, int64_t rows, int64_t w
 }  // namespace
 
 Image to_srgb(Raster raster) {
-  const Turn turn = turn_of(raster.width, raster.height, raster.orientation);
-  Image image{.width = turn.width, .height = turn.height, .rgb = {}};
+  const Oriented upright = oriented(raster.width, raster.height, raster.orientation);
+  Image image{.width = upright.width, .height = upright.height, .rgb = {}};
   if (raster.kind == Raster::Kind::rgb && raster.profile.empty() && raster.orientation == 1) {
     image.rgb = std::move(raster.samples);
     return image;
@@ -168,7 +169,8 @@ Image to_srgb(Raster raster) {
       colours.convert(samples + (top + y) * raster.width * channels(raster.kind),
                       &block[static_cast<size_t>(y * stride)]);
     }
-    place_block(block.data(), stride, rows, raster.width, turn, image.rgb.data() + (turn.first + top * turn.down) * 3);
+    place_block(block.data(), stride, rows, raster.width, upright,
+                image.rgb.data() + (upright.first + top * upright.down) * 3);
   }
   image.rgb.resize(size);
   return image;

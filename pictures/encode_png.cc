@@ -36,7 +36,7 @@ void read(png_structp png, png_bytep to, size_t size) {
   stream->left = stream->left.subspan(size);
 }
 
-png_text text_of(const char* keyword, const std::string& value) {
+png_text png_text_of(const char* keyword, const std::string& value) {
   png_text text{};
   text.compression = PNG_ITXT_COMPRESSION_NONE;
   text.key = const_cast<char*>(keyword);
@@ -50,8 +50,8 @@ png_text text_of(const char* keyword, const std::string& value) {
 std::vector<uint8_t> encode_png(const Image& image, const PictureText& text) {
   Stream stream;
   std::vector<png_text> texts;
-  if (!text.parameters.empty()) texts.push_back(text_of("parameters", text.parameters));
-  if (!text.about.empty()) texts.push_back(text_of(kKeyword, text.about));
+  if (!text.parameters.empty()) texts.push_back(png_text_of("parameters", text.parameters));
+  if (!text.about.empty()) texts.push_back(png_text_of(kKeyword, text.about));
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &stream.errors, on_png_error, on_png_warning);
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
   const bool good =

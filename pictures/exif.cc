@@ -41,19 +41,19 @@ int exif_orientation(std::span<const uint8_t> bytes) {
   return 1;
 }
 
-Turn turn_of(int64_t width, int64_t height, int orientation) {
+Oriented oriented(int64_t width, int64_t height, int orientation) {
   // The orientations 5 to 8 swap the axes. After that each axis may be mirrored.
   const bool swaps = orientation >= 5;
   const bool mirrors_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirrors_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  Turn turn{.width = swaps ? height : width, .height = swaps ? width : height};
-  turn.across = swaps ? turn.width : 1;
-  turn.down = swaps ? 1 : turn.width;
-  if (mirrors_x) turn.first += (width - 1) * turn.across;
-  if (mirrors_y) turn.first += (height - 1) * turn.down;
-  if (mirrors_x) turn.across = -turn.across;
-  if (mirrors_y) turn.down = -turn.down;
-  return turn;
+  Oriented upright{.width = swaps ? height : width, .height = swaps ? width : height};
+  upright.across = swaps ? upright.width : 1;
+  upright.down = swaps ? 1 : upright.width;
+  if (mirrors_x) upright.first += (width - 1) * upright.across;
+  if (mirrors_y) upright.first += (height - 1) * upright.down;
+  if (mirrors_x) upright.across = -upright.across;
+  if (mirrors_y) upright.down = -upright.down;
+  return upright;
 }
 
 }  // namespace glm

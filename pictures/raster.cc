@@ -24,7 +24,7 @@ void check_picture_size(int64_t width, int64_t height) {
 
 void allocate(Raster* raster) {
   check_picture_size(raster->width, raster->height);
-  raster->samples.resize(static_cast<size_t>(bytes_of(*raster)));
+  raster->samples.resize(static_cast<size_t>(byte_count(*raster)));
 }
 
 }  // namespace glm

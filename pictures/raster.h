@@ -22,7 +22,7 @@ struct Raster {
 };
 
 int64_t channels(Raster::Kind kind);
-inline int64_t bytes_of(const Raster& raster) {
+inline int64_t byte_count(const Raster& raster) {
   return raster.width * raster.height * channels(raster.kind);
 }
 
@@ -47,7 +47,7 @@ Raster read_bmp(std::span<const uint8_t> bytes);
 int exif_orientation(std::span<const uint8_t> bytes);
 
 // Where a stored picture's pixels belong in the upright one. Places are indices of pixels, row after row.
-struct Turn {
+struct Oriented {
   int64_t width = 0;  // of the upright picture
   int64_t height = 0;
   int64_t first = 0;   // place of the stored picture's first pixel
@@ -55,7 +55,7 @@ struct Turn {
   int64_t down = 1;    // step to the place of the one below it
 };
 // width, height: of the stored picture
-Turn turn_of(int64_t width, int64_t height, int orientation);
+Oriented oriented(int64_t width, int64_t height, int orientation);
 
 // Returns the upright picture in sRGB, with transparent parts over white.
 Image to_srgb(Raster raster);

@@ -42,7 +42,7 @@ void read_first_frame(const WebPDemuxer* demuxer, Raster* raster) {
   }
   raster->kind = features.has_alpha != 0 || !covers ? Raster::Kind::rgba : Raster::Kind::rgb;
   if (features.format == kLossless &&
-      int64_t{4} * frame.width * frame.height + bytes_of(*raster) > kMostDecodingBytes) {
+      int64_t{4} * frame.width * frame.height + byte_count(*raster) > kMostDecodingBytes) {
     refuse(ErrorCode::usage, "WebP", "fewer pixels of a lossless picture with transparency",
            size_text(raster->width, raster->height) + ", which take too much memory", "save it as PNG");
   }

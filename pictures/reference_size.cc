@@ -17,15 +17,15 @@ ReferenceSize reference_size(int64_t width, int64_t height, const ReferenceRule&
   const int64_t shortest = rounded(std::sqrt(static_cast<double>(rule.min_pixels)));
   const int64_t longest = rounded(std::sqrt(static_cast<double>(rule.max_pixels)));
   const auto [min_side, max_side] = std::minmax(width, height);
-  double scale = 1.0;
-  if (min_side < shortest) scale = static_cast<double>(shortest) / static_cast<double>(min_side);
-  if (static_cast<double>(max_side) * scale > static_cast<double>(longest)) {
-    scale = static_cast<double>(longest) / static_cast<double>(max_side);
+  double ratio = 1.0;
+  if (min_side < shortest) ratio = static_cast<double>(shortest) / static_cast<double>(min_side);
+  if (static_cast<double>(max_side) * ratio > static_cast<double>(longest)) {
+    ratio = static_cast<double>(longest) / static_cast<double>(max_side);
   }
   // The vision tower sees the picture at half its size.
   const auto cells = [&](int64_t side) {
     const int64_t half = side / 2;
-    const double pixels = static_cast<double>(half) * scale;
+    const double pixels = static_cast<double>(half) * ratio;
     return std::max<int64_t>(1, rounded(pixels / static_cast<double>(rule.cell)));
   };
   int64_t columns = cells(width);

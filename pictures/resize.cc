@@ -37,38 +37,38 @@ double lanczos(double x) {
 }
 
 // The filter weights of an axis: which input pixels each output pixel is the weighted sum of.
-struct Taps {
+struct Windows {
   std::vector<int64_t> first;   // [out]
   std::vector<int64_t> count;   // [out]
   std::vector<double> weights;  // [out][width], each row's sum is 1
   int64_t width = 0;
 };
 
-Taps taps_of(const Filter& filter, int64_t in, int64_t out) {
-  const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double stretch = std::max(scale, 1.0);
+Windows windows_of(const Filter& filter, int64_t in, int64_t out) {
+  const double ratio = static_cast<double>(in) / static_cast<double>(out);
+  const double stretch = std::max(ratio, 1.0);
   const double support = filter.support * stretch;
-  Taps taps;
-  taps.width = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
-  taps.weights.resize(static_cast<size_t>(out * taps.width));
+  Windows windows;
+  windows.width = static_cast<int64_t>(std::ceil(support)) * 2 + 1;
+  windows.weights.resize(static_cast<size_t>(out * windows.width));
   for (int64_t i = 0; i < out; ++i) {
-    const double centre = (static_cast<double>(i) + 0.5) * scale;
+    const double centre = (static_cast<double>(i) + 0.5) * ratio;
     const double from = centre - support + 0.5;  // upstream's casts round towards zero
     const double to = centre + support + 0.5;
     const int64_t first = std::max<int64_t>(static_cast<int64_t>(from), 0);
     const int64_t last = std::min<int64_t>(static_cast<int64_t>(to), in);
-    const int64_t count = std::clamp<int64_t>(last - first, 0, taps.width);
-    double* weights = &taps.weights[static_cast<size_t>(i * taps.width)];
+    const int64_t count = std::clamp<int64_t>(last - first, 0, windows.width);
+    double* weights = &windows.weights[static_cast<size_t>(i * windows.width)];
     double sum = 0.0;
     for (int64_t k = 0; k < count; ++k) {
       weights[k] = filter.weight((static_cast<double>(k + first) - centre + 0.5) * (1.0 / stretch));
       sum += weights[k];
     }
     for (int64_t k = 0; k < count && sum != 0.0; ++k) weights[k] /= sum;
-    taps.first.push_back(first);
-    taps.count.push_back(count);
+    windows.first.push_back(first);
+    windows.count.push_back(count);
   }
-  return taps;
+  return windows;
 }
 
 // Rounds weights to `bits` fractional bits, halves away from zero.
@@ -102,19 +102,19 @@ uint8_t to_byte(int32_t sum, int bits) {
 }
 
 Image resized_across(const Image& image, int64_t width, const Filter& filter) {
-  const Taps taps = taps_of(filter, image.width, width);
-  const int bits = filter.bits(taps.weights);
-  const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
+  const Windows windows = windows_of(filter, image.width, width);
+  const int bits = filter.bits(windows.weights);
+  const std::vector<int32_t> weights = fixed_point(windows.weights, bits);
   Image result{.width = width, .height = image.height, .rgb = {}};
   result.rgb.resize(static_cast<size_t>(width * image.height * kChannels));
   uint8_t* to = result.rgb.data();
   for (int64_t y = 0; y < image.height; ++y) {
     const uint8_t* row = &image.rgb[static_cast<size_t>(y * image.width * kChannels)];
     for (int64_t x = 0; x < width; ++x) {
-      const int32_t* weight = &weights[static_cast<size_t>(x * taps.width)];
-      const uint8_t* from = row + taps.first[static_cast<size_t>(x)] * kChannels;
+      const int32_t* weight = &weights[static_cast<size_t>(x * windows.width)];
+      const uint8_t* from = row + windows.first[static_cast<size_t>(x)] * kChannels;
       int32_t sum[kChannels] = {1 << (bits - 1), 1 << (bits - 1), 1 << (bits - 1)};
-      for (int64_t k = 0; k < taps.count[static_cast<size_t>(x)]; ++k) {
+      for (int64_t k = 0; k < windows.count[static_cast<size_t>(x)]; ++k) {
         for (int64_t c = 0; c < kChannels; ++c) sum[c] += from[k * kChannels + c] * weight[k];
       }
       for (const int32_t s : sum) *to++ = to_byte(s, bits);
@@ -124,18 +124,18 @@ Image resized_across(const Image& image, int64_t width, const Filter& filter) {
 }
 
 Image resized_down(const Image& image, int64_t height, const Filter& filter) {
-  const Taps taps = taps_of(filter, image.height, height);
-  const int bits = filter.bits(taps.weights);
-  const std::vector<int32_t> weights = fixed_point(taps.weights, bits);
+  const Windows windows = windows_of(filter, image.height, height);
+  const int bits = filter.bits(windows.weights);
+  const std::vector<int32_t> weights = fixed_point(windows.weights, bits);
   const int64_t row = image.width * kChannels;
   Image result{.width = image.width, .height = height, .rgb = {}};
   result.rgb.resize(static_cast<size_t>(row * height));
   std::vector<int32_t> sums(static_cast<size_t>(row));
   for (int64_t y = 0; y < height; ++y) {
     std::fill(sums.begin(), sums.end(), 1 << (bits - 1));
-    for (int64_t k = 0; k < taps.count[static_cast<size_t>(y)]; ++k) {
-      const int32_t weight = weights[static_cast<size_t>(y * taps.width + k)];
-      const uint8_t* from = &image.rgb[static_cast<size_t>((taps.first[static_cast<size_t>(y)] + k) * row)];
+    for (int64_t k = 0; k < windows.count[static_cast<size_t>(y)]; ++k) {
+      const int32_t weight = weights[static_cast<size_t>(y * windows.width + k)];
+      const uint8_t* from = &image.rgb[static_cast<size_t>((windows.first[static_cast<size_t>(y)] + k) * row)];
       for (int64_t x = 0; x < row; ++x) sums[static_cast<size_t>(x)] += from[x] * weight;
     }
     uint8_t* to = &result.rgb[static_cast<size_t>(y * row)];

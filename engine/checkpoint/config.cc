@@ -309,7 +309,7 @@ VaeConfig vae_config(const Section& s, const DitConfig& dit) {
            c.latent_channels);
   }
   // The prompt's grid counts tokens of 32 pixels, and a token is two patches on each axis.
-  if (c.scale() * dit.patch != 16) {
+  if (c.pixels_per_latent() * dit.patch != 16) {
     s.fail("block_out_channels", "as many blocks as make a patch of the transformer cover 16 pixels", c.channels);
   }
   return c;

@@ -106,16 +106,16 @@ struct DitConfig {
 struct VaeConfig {
   std::vector<int64_t> channels;  // block_out_channels
   int64_t layers_per_block = 0;
-  int64_t latent_channels = 0;                                           // C
-  int64_t image_channels = 0;                                            // out_channels
-  int64_t groups = 0;                                                    // norm_num_groups
-  int64_t sample_size = 0;                                               // pixels a side of the default picture
-  bool mid_attention = false;                                            // mid_block_add_attention
-  bool quant_conv = false;                                               // use_quant_conv
-  bool post_quant_conv = false;                                          // use_post_quant_conv
-  std::vector<double> latents_mean;                                      // [C]
-  std::vector<double> latents_std;                                       // [C]
-  int64_t scale() const { return int64_t{1} << (channels.size() - 1); }  // pixels per latent
+  int64_t latent_channels = 0;       // C
+  int64_t image_channels = 0;        // out_channels
+  int64_t groups = 0;                // norm_num_groups
+  int64_t sample_size = 0;           // pixels a side of the default picture
+  bool mid_attention = false;        // mid_block_add_attention
+  bool quant_conv = false;           // use_quant_conv
+  bool post_quant_conv = false;      // use_post_quant_conv
+  std::vector<double> latents_mean;  // [C]
+  std::vector<double> latents_std;   // [C]
+  int64_t pixels_per_latent() const { return int64_t{1} << (channels.size() - 1); }  // pixels per latent
 };
 
 // scheduler/scheduler_config.json. Upstream: FlowMatchEulerDiscreteScheduler
@@ -157,10 +157,10 @@ struct ModelConfig {
   PictureDefaults picture;
   std::string dtype;  // the vision_language_encoder's: "float32", "bfloat16" or "float16"
 
-  int64_t patch() const { return vae.scale() * dit.patch; }  // pixels a side of a patch of the DiT
-  int64_t cell() const { return 2 * patch(); }               // pixels a side of a token
-  Geometry geometry(Grid tokens) const;                      // the size of a picture of so many tokens
-  std::vector<int64_t> latent_shape(Grid tokens) const;      // the shape of its latents, [1, C, h, w]
+  int64_t patch() const { return vae.pixels_per_latent() * dit.patch; }  // pixels a side of a patch of the DiT
+  int64_t cell() const { return 2 * patch(); }                           // pixels a side of a token
+  Geometry geometry(Grid tokens) const;                                  // the size of a picture of so many tokens
+  std::vector<int64_t> latent_shape(Grid tokens) const;                  // the shape of its latents, [1, C, h, w]
 
   // Reads the json files of a checkpoint in the public layout, and checks each and that they fit together. Throws
   // Error(model) naming the file, the key, what was expected and what was found.

@@ -16,7 +16,7 @@ enum Chunk { kShiftAttention, kScaleAttention, kGateAttention, kShiftMlp, kScale
 // Upstream: get_timestep_embedding(flip_sin_to_cos=True, downscale_freq_shift=0): cosines, then sines.
 // [n] -> fp32 [n, dim]. The frequencies are computed on the CPU, because a different last bit of one is a visible angle
 // at timestep 999.
-at::Tensor sinusoid(const at::Tensor& values, int64_t dim) {
+at::Tensor timestep_embedding(const at::Tensor& values, int64_t dim) {
   const int64_t half = dim / 2;
   const at::Tensor frequencies = at::exp(-std::log(10000.0) * at::arange(0, half, at::kFloat) / half);
   const at::Tensor angles = values.to(at::kFloat).unsqueeze(1) * frequencies.to(values.device()).unsqueeze(0);
@@ -128,7 +128,7 @@ DitCanvas Dit::canvas(const Geometry& geometry) const {
   const at::ScalarType dtype = options_.dtype().toScalarType();
   const at::Tensor sizes =  // with the crop at (0, 0)
       at::tensor({0.0, 0.0, static_cast<double>(geometry.height), static_cast<double>(geometry.width)}, wide).to(dtype);
-  const at::Tensor size = sinusoid(sizes, config_.condition_dim).view({1, -1}).to(dtype);
+  const at::Tensor size = timestep_embedding(sizes, config_.condition_dim).view({1, -1}).to(dtype);
   return {.rotary =
               patch_rotary_table(config_.head_dim, geometry.patches.height, geometry.patches.width, options_.device()),
           .size = size_second_.forward(at::silu(size_first_.forward(size)))};
@@ -200,7 +200,7 @@ at::Tensor Dit::project_out(const at::Tensor& x, const at::Tensor& temb, const L
 
 // Upstream: GlmImageCombinedTimestepSizeEmbeddings
 at::Tensor Dit::conditioning(const DitCanvas& canvas, double timestep) const {
-  const at::Tensor time = sinusoid(at::tensor({timestep}, options_.dtype(at::kFloat)), config_.time_dim);
+  const at::Tensor time = timestep_embedding(at::tensor({timestep}, options_.dtype(at::kFloat)), config_.time_dim);
   return at::silu(time_second_.forward(at::silu(time_first_.forward(time.to(options_.dtype())))) + canvas.size);
 }
 

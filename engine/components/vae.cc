@@ -142,7 +142,7 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
   }
 }
 
-at::Tensor VaeDecoder::scale(const at::Tensor& latents) const {
+at::Tensor VaeDecoder::denormalize(const at::Tensor& latents) const {
   return latents.to(mean_.device(), mean_.scalar_type()) * std_ + mean_;
 }
 

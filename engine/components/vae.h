@@ -123,7 +123,7 @@ class VaeDecoder {
   VaeDecoder(const Weights& w, const VaeConfig& c);
 
   // Denormalises latents of the DiT, from any device, in the VAE's dtype: x * std + mean.
-  at::Tensor scale(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]
+  at::Tensor denormalize(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]
   // Turns denormalised latents, from any device, into pixels of about -1 .. 1.
   at::Tensor decode(const at::Tensor& scaled) const;  // [P, C, h, w] -> [P, 3, H, W]
 

@@ -10,7 +10,7 @@ namespace {
 constexpr double kGlyphRows = 64;         // glyph rows of a text or two
 constexpr double kMostGlyphBytes = 2048;  // bytes of a text; upstream cuts longer ones
 constexpr double kPromptPositions = 512;  // ids of a long prompt
-constexpr double kTaps = 9;               // weights of a 3 x 3 kernel
+constexpr double kKernelArea = 9;         // weights of a 3 x 3 kernel
 constexpr double kWholeVae = 5.0 / 3;     // of the VAE decoder's weights: the encoder has about two thirds as many
 
 double real(int64_t n) {
@@ -19,7 +19,7 @@ double real(int64_t n) {
 
 // Calls each(channels in, channels out, pixels for one latent) for every 3 x 3 convolution of the VAE decoder.
 template <typename Each>
-void for_decoder_convs(const VaeConfig& c, Each each) {
+void for_vae_convs(const VaeConfig& c, Each each) {
   double pixels = 1;  // for one latent
   double from = real(c.channels.back());
   each(real(c.latent_channels), from, pixels);
@@ -39,7 +39,7 @@ void for_decoder_convs(const VaeConfig& c, Each each) {
   each(from, real(c.image_channels), pixels);
 }
 
-double decoder_width(const DitConfig& c) {
+double dit_width(const DitConfig& c) {
   return real(c.heads) * real(c.head_dim);
 }
 
@@ -48,7 +48,7 @@ double prior_layers(const PriorConfig& p) {
 }
 
 double dit_blocks(const DitConfig& c) {
-  return real(c.layers) * 12 * decoder_width(c) * decoder_width(c);
+  return real(c.layers) * 12 * dit_width(c) * dit_width(c);
 }
 
 double rows(const Canvas& canvas, double glyph_rows) {
@@ -58,7 +58,7 @@ double rows(const Canvas& canvas, double glyph_rows) {
 // How many numbers the VAE's widest convolution reads and writes, for a picture or a reference of this size.
 double widest_convolution(const VaeConfig& c, const Geometry& g) {
   double widest = 0;
-  for_decoder_convs(c, [&](double in, double out, double pixels) {
+  for_vae_convs(c, [&](double in, double out, double pixels) {
     widest = std::max(widest, real(g.latents.cells()) * pixels * (in + out));
   });
   return widest;
@@ -67,7 +67,7 @@ double widest_convolution(const VaeConfig& c, const Geometry& g) {
 // How many numbers a pass of the DiT holds. For each row these are the row itself, its query, key and value, and four
 // times the width in the feed-forward layer.
 double dit_pass(const DitConfig& c, double row_count) {
-  return row_count * decoder_width(c) * 8;
+  return row_count * dit_width(c) * 8;
 }
 
 // How many numbers the bias of the glyph encoder's scores has, which all blocks share. For each text and head it is the
@@ -87,9 +87,9 @@ double weight_bytes(const ModelConfig& c, double element, double prior_element) 
   const PriorConfig& p = c.prior;
   const VisionConfig& v = c.vision;
   const GlyphConfig& g = c.glyph;
-  const double dim = decoder_width(c.dit);
+  const double dim = dit_width(c.dit);
   double vae = 0;
-  for_decoder_convs(c.vae, [&](double in, double out, double) { vae += kTaps * in * out; });
+  for_vae_convs(c.vae, [&](double in, double out, double) { vae += kKernelArea * in * out; });
   const double tables = real(p.vocab + p.vision_vocab) * real(p.dim);
   const double dit = dit_blocks(c.dit) + real(c.dit.layers) * 12 * dim * real(c.dit.time_dim) +
                      real(c.dit.codebook) * dim + 8 * dim * dim;
@@ -112,7 +112,7 @@ double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
     for (const Grid& grid : load.references) {
       const Geometry own = c.geometry(grid);
       const double patches = real(own.patches.cells());
-      held += 2 * real(c.dit.layers) * patches * decoder_width(c.dit) * element;  // keys and values
+      held += 2 * real(c.dit.layers) * patches * dit_width(c.dit) * element;  // keys and values
       held += 3 * real(own.height) * real(own.width);
       stage = std::max({stage, widest_convolution(c.vae, own), dit_pass(c.dit, patches)});
       places += real(grid.cells());
@@ -135,12 +135,12 @@ Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, 
   const int64_t small = preview ? preview_grid(g.tokens).cells() : 0;
   const double sequence = real(g.patches.cells()) + kGlyphRows;
   double pixels = 0;
-  for_decoder_convs(c.vae, [&](double in, double out, double each) {
-    pixels += 2 * kTaps * in * out * each * real(g.latents.cells());
+  for_vae_convs(c.vae, [&](double in, double out, double each) {
+    pixels += 2 * kKernelArea * in * out * each * real(g.latents.cells());
   });
   return {.prompt = 2 * prior_layers(c.prior) * real(prompt_length),
           .step = 2 * dit_blocks(c.dit) * rows(canvas, kGlyphRows) +
-                  real(canvas.branches) * real(c.dit.layers) * 4 * sequence * sequence * decoder_width(c.dit),
+                  real(canvas.branches) * real(c.dit.layers) * 4 * sequence * sequence * dit_width(c.dit),
           .pixels = pixels,
           .read = prior_layers(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),
           .tokens = cells + small + 1};

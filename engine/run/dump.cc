@@ -10,16 +10,17 @@ namespace glm {
 
 Tap Dump::tap() {
   if (file_.empty()) return {};
-  const auto keep = [this](const std::string& name, const at::Tensor& value) {
-    kept_[name].push_back(value.to(at::kCPU, value.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous());
+  const auto add = [this](const std::string& name, const at::Tensor& value) {
+    tensors_[name].push_back(
+        value.to(at::kCPU, value.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous());
   };
-  return {keep, level_};
+  return {add, level_};
 }
 
 void Dump::write(const std::string& json) const {
   if (file_.empty()) return;
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& entry : kept_) {
+  for (const auto& entry : tensors_) {
     const std::vector<at::Tensor>& values = entry.second;
     const bool same =
         std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });

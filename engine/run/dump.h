@@ -28,7 +28,7 @@ class Dump {
  private:
   std::filesystem::path file_;
   Tap::Level level_ = Tap::Level::stages;
-  std::map<std::string, std::vector<at::Tensor>> kept_;
+  std::map<std::string, std::vector<at::Tensor>> tensors_;
 };
 
 }  // namespace glm

@@ -38,11 +38,11 @@ at::Tensor with_one(const at::Tensor& x) {
 
 }  // namespace
 
-LatentPreview::LatentPreview(const VaeEncoder& encoder, const VaeDecoder& decoder, const VaeConfig& c) {
+LatentPreview::LatentPreview(const VaeEncoder& encoder, const VaeDecoder& vae_decoder, const VaeConfig& c) {
   const at::Tensor latents = encoder.encode(patches());
-  const at::Tensor pixels = decoder.decode(latents).to(at::kFloat);
+  const at::Tensor pixels = vae_decoder.decode(latents).to(at::kFloat);
   const at::Tensor from = with_one(rows(latents));
-  const at::Tensor to = rows(at::avg_pool2d(pixels, c.scale()));
+  const at::Tensor to = rows(at::avg_pool2d(pixels, c.pixels_per_latent()));
   // A small multiple of the identity keeps the equations solvable when a channel never changes.
   const at::Tensor square = at::mm(from.t(), from);
   const at::Tensor ridge = at::eye(square.size(0), square.options()) * (1e-6 * square.trace() + 1e-9);

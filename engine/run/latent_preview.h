@@ -11,7 +11,7 @@ namespace glm {
 
 class LatentPreview {
  public:
-  LatentPreview(const VaeEncoder& encoder, const VaeDecoder& decoder, const VaeConfig& c);
+  LatentPreview(const VaeEncoder& encoder, const VaeDecoder& vae_decoder, const VaeConfig& c);
 
   // Denormalised latents [1, C, h, w] to a picture of h x w pixels.
   Image image(const at::Tensor& scaled) const;

@@ -32,7 +32,7 @@ CallLoad load_of(const ModelConfig& c, const Request& request, const Settings& s
                 .keeps_pictures = keeps_pictures,
                 .references = {}};
   for (const Image& picture : request.references) load.references.push_back(reference_grid(c, picture));
-  const std::vector<std::string> texts = texts_of(request);  // refuses too many
+  const std::vector<std::string> texts = quoted_texts(request);  // refuses too many
   load.texts = std::max<int64_t>(1, static_cast<int64_t>(texts.size()));
   for (const std::string& text : texts) load.bytes = std::max(load.bytes, static_cast<int64_t>(text.size()));
   return load;

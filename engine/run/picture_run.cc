@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "base/refuse.h"
-#include "engine/run/dit_stage.h"
 #include "engine/run/dump.h"
 #include "engine/run/memory.h"
-#include "engine/run/prior_stage.h"
+#include "engine/run/pixels_stage.h"
 #include "engine/run/stage_tensors.h"
-#include "engine/run/vae_stage.h"
+#include "engine/run/steps_stage.h"
+#include "engine/run/tokens_stage.h"
 
 namespace glm {
 namespace {
@@ -53,8 +53,8 @@ Tap::Level level_of(const Request& request) {
 // One call. Each public function checks what its stages are asked, before the first stage begins.
 class PictureRun {
  public:
-  PictureRun(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks)
-      : kept_(kept),
+  PictureRun(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks)
+      : cache_(cache),
         callbacks_(callbacks),
         settings_(settle(request, model.config)),
         injected_(injection_of(request)),
@@ -66,8 +66,8 @@ class PictureRun {
            .settings = settings_,
            .tap = with_callback(dump_.tap(), callbacks.tap, level_of(request)),
            .progress = progress_},
-        prior_(c_, grids_of(model.config, request)),
-        dit_(c_, callbacks, kept.preview),
+        tokens_(c_, grids_of(model.config, request)),
+        steps_(c_, callbacks, cache.preview),
         load_(load_of(model.config, request, settings_, !callbacks.picture)) {
     check_callbacks(callbacks);
     result_.rendered_width = settings_.geometry.width;
@@ -82,10 +82,10 @@ class PictureRun {
     check_latents();
     check_memory();
     read_references();
-    const std::vector<at::Tensor> grids = prior_.grids(jobs_, references_, &result_.warnings);
-    dit_.encode_glyphs(injected_);
+    const std::vector<at::Tensor> grids = tokens_.grids(jobs_, references_, &result_.warnings);
+    steps_.encode_glyphs(injected_);
     for (const PictureJob& job : jobs_) {
-      decode(job, dit_.latents(job, prior_.patch_ids(job, grids[job.index]), references_));
+      decode(job, steps_.latents(job, tokens_.patch_ids(job, grids[job.index]), references_));
     }
     return finished();
   }
@@ -95,10 +95,10 @@ class PictureRun {
     check_tokens();
     check_memory();
     read_references();
-    const std::vector<at::Tensor> grids = prior_.grids(jobs_, references_, &result_.warnings);
+    const std::vector<at::Tensor> grids = tokens_.grids(jobs_, references_, &result_.warnings);
     std::vector<Tokens> all;
     for (const PictureJob& job : jobs_) {
-      all.push_back(tokens_of(prior_.patch_ids(job, grids[job.index]), settings_.grid()));
+      all.push_back(tokens_of(tokens_.patch_ids(job, grids[job.index]), settings_.grid()));
     }
     finished();
     return all;
@@ -115,12 +115,12 @@ class PictureRun {
     check_latents();
     check_memory();
     read_references();
-    dit_.encode_glyphs(injected_);
+    steps_.encode_glyphs(injected_);
     std::vector<Latents> all;
     for (const PictureJob& job : jobs_) {
       const at::Tensor ids = upsample_ids(grids[job.index], settings_.grid());
       c_.tap.stage("prior.ids", ids);
-      const at::Tensor scaled = dit_.latents(job, ids, references_);
+      const at::Tensor scaled = steps_.latents(job, ids, references_);
       c_.tap.stage(kFinal, scaled);
       all.push_back(latents_of(scaled));
     }
@@ -152,17 +152,17 @@ class PictureRun {
   void check_tokens() const {
     check_injected_references(c_.model.config, load_.references, injected_);
     for (const PictureJob& job : jobs_) {
-      prior_.check(job);
+      tokens_.check(job);
       if (c_.request.inject.empty()) return;
     }
   }
   void check_latents() const {
     check_injected_references(c_.model.config, load_.references, injected_);
-    dit_.check_glyphs(injected_);
-    for (const PictureJob& job : jobs_) dit_.check(job);
+    steps_.check_glyphs(injected_);
+    for (const PictureJob& job : jobs_) steps_.check(job);
   }
   void check_memory() const {
-    check_call_fits(c_.model.config, c_.model.dtype, c_.model.device, load_, kept_.references);
+    check_call_fits(c_.model.config, c_.model.dtype, c_.model.device, load_, cache_.references);
   }
   void expect_count(const std::string& what, size_t found) const {
     if (found == jobs_.size()) return;
@@ -174,7 +174,7 @@ class PictureRun {
     if (c_.request.references.empty()) return;
     progress_.timed(Stage::references, [&] {
       references_ = glm::read_references(
-          c_.model, c_.request.references, kept_.references, injected_,
+          c_.model, c_.request.references, cache_.references, injected_,
           [&](int64_t n, int64_t total) { progress_.tell(Stage::references, n, total); }, c_.tap);
     });
   }
@@ -186,7 +186,7 @@ class PictureRun {
     } else {
       result_.pictures.push_back(std::move(picture));
     }
-    progress_.tell_of(job.index, Stage::decode, 1, 1);
+    progress_.tell_of(job.index, Stage::pixels, 1, 1);
   }
 
   Result finished() {
@@ -195,7 +195,7 @@ class PictureRun {
     return std::move(result_);
   }
 
-  Kept& kept_;
+  CallCache& cache_;
   const Callbacks& callbacks_;
   const Settings settings_;
   const Injection injected_;
@@ -203,8 +203,8 @@ class PictureRun {
   Dump dump_;
   Progress progress_;
   StageContext c_;
-  PriorStage prior_;
-  DitStage dit_;
+  TokensStage tokens_;
+  StepsStage steps_;
   CallLoad load_;
   std::vector<std::shared_ptr<const Reference>> references_;
   Result result_;
@@ -212,19 +212,20 @@ class PictureRun {
 
 }  // namespace
 
-Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks) {
-  return PictureRun(model, kept, request, callbacks).all();
+Result run_picture(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks) {
+  return PictureRun(model, cache, request, callbacks).all();
 }
-std::vector<Tokens> run_tokens(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks) {
-  return PictureRun(model, kept, request, callbacks).tokens();
+std::vector<Tokens> run_tokens(const Model& model, CallCache& cache, const Request& request,
+                               const Callbacks& callbacks) {
+  return PictureRun(model, cache, request, callbacks).tokens();
 }
-std::vector<Latents> run_latents(const Model& model, Kept& kept, const Request& request,
+std::vector<Latents> run_latents(const Model& model, CallCache& cache, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks) {
-  return PictureRun(model, kept, request, callbacks).latents(tokens);
+  return PictureRun(model, cache, request, callbacks).latents(tokens);
 }
-Result run_pixels(const Model& model, Kept& kept, const Request& request, const std::vector<Latents>& latents,
+Result run_pixels(const Model& model, CallCache& cache, const Request& request, const std::vector<Latents>& latents,
                   const Callbacks& callbacks) {
-  return PictureRun(model, kept, request, callbacks).pixels(latents);
+  return PictureRun(model, cache, request, callbacks).pixels(latents);
 }
 
 }  // namespace glm

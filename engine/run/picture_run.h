@@ -13,7 +13,7 @@
 namespace glm {
 
 // What one call leaves for the next.
-struct Kept {
+struct CallCache {
   ReferenceStore references;
   std::optional<LatentPreview> preview;  // made for the first preview
 };
@@ -21,14 +21,15 @@ struct Kept {
 // Runs all stages. Throws Error(usage) for a request that can't be met and Error(memory) for one that can't fit, both
 // before the first stage begins. Later it may throw Error(cancelled), Error(model) for numbers that aren't finite, and
 // Error(io) for the dump.
-Result run_picture(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
+Result run_picture(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks);
 
 // Its parts, which throw the same: run_tokens() runs references and tokens, run_latents() references, glyphs and steps,
 // run_pixels() pixels. `tokens` and `latents`: one for each seed.
-std::vector<Tokens> run_tokens(const Model& model, Kept& kept, const Request& request, const Callbacks& callbacks);
-std::vector<Latents> run_latents(const Model& model, Kept& kept, const Request& request,
+std::vector<Tokens> run_tokens(const Model& model, CallCache& cache, const Request& request,
+                               const Callbacks& callbacks);
+std::vector<Latents> run_latents(const Model& model, CallCache& cache, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks);
-Result run_pixels(const Model& model, Kept& kept, const Request& request, const std::vector<Latents>& latents,
+Result run_pixels(const Model& model, CallCache& cache, const Request& request, const std::vector<Latents>& latents,
                   const Callbacks& callbacks);
 
 }  // namespace glm

@@ -9,7 +9,7 @@
 
 #include "engine/components/layers/finite.h"
 #include "engine/components/layers/rope.h"
-#include "engine/run/token_decoder.h"
+#include "engine/run/token_writer.h"
 #include "glm/error.h"
 #include "kernels/random.h"
 
@@ -111,12 +111,12 @@ std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, con
     rows[last].prompt = state;
   }
   const PriorRequest& any = requests.front();
-  TokenDecoder decoder(transformer, rows,
-                       {.sampling = any.sampling,
-                        .codebook = c.generation.codebook,
-                        .mask = !any.allow_early_stop,
-                        .eos = c.generation.eos});
-  std::vector<at::Tensor> tokens = decoder.run(done);
+  TokenWriter writer(transformer, rows,
+                     {.sampling = any.sampling,
+                      .codebook = c.generation.codebook,
+                      .mask = !any.allow_early_stop,
+                      .eos = c.generation.eos});
+  std::vector<at::Tensor> tokens = writer.run(done);
   for (size_t k = 0; k < tokens.size(); ++k) {
     tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, tokens[k].size(1) - 1));
   }

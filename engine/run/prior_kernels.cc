@@ -4,7 +4,7 @@
 
 #include "base/refuse.h"
 #include "engine/device/trust/kernel_check.h"
-#include "engine/run/token_decoder.h"
+#include "engine/run/token_writer.h"
 #include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
@@ -14,7 +14,7 @@ namespace {
 // Returns why our kernels can't write this model's tokens, or "".
 std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
-  if (!TokenDecoder::fits(c))
+  if (!TokenWriter::fits(c))
     return "they need 16 query heads for each key/value head, heads of 128 and sizes within their limits, and this "
            "model has others";
   const cuda::Loaded& loaded = cuda::load_library();
@@ -82,7 +82,7 @@ PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at
       problem = found + "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
   }
   const bool decode = asked != "off" && problem.empty();
-  if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenDecoder::fits(c)) {
+  if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenWriter::fits(c)) {
     warnings->push_back("ATen writes the tokens, several times slower than our CUDA kernels would: " + problem);
   }
   if (!decode && !quantised) return {};

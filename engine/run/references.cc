@@ -102,19 +102,19 @@ class ReferenceReader {
       if (auto known = store_.find(r.vision, r.pixels)) return known;
     }
     if (!r.ids.defined()) r.ids = tokens(r, last);
-    r.mean = mean ? *mean : m_.vae_encoder.encode(bytes_to_pixels(bytes_of(r.pixels)));
+    r.mean = mean ? *mean : m_.vae_encoder.encode(bytes_to_pixels(pixel_tensor(r.pixels)));
     FiniteWatch watch;
     watch.see(r.mean);
     watch.check("reference's latents");
     r.condition = m_.dit.condition(m_.vae_encoder.normalize(r.mean), upsample_ids(r.ids, r.grid),
                                    m_.dit.canvas(m_.config.geometry(r.grid)), tap_ / ("dit.write" + number));
     auto whole = std::make_shared<const Reference>(std::move(r));
-    if (plain) store_.keep(whole);
+    if (plain) store_.add(whole);
     return whole;
   }
 
   at::Tensor tokens(const Reference& r, bool last) {  // -> i64 [1, gh * gw]
-    const at::Tensor pixels = normalized_pixels(bytes_of(r.vision), m_.config.preprocessor);
+    const at::Tensor pixels = normalized_pixels(pixel_tensor(r.vision), m_.config.preprocessor);
     const at::Tensor features = m_.vision_tower.forward(pixels, rows_.tap(tap_));
     FiniteWatch watch;
     watch.see(features);
@@ -128,7 +128,7 @@ class ReferenceReader {
     for (size_t i = 0; i < read.size(); ++i) {
       const Reference& r = *read[i];
       const Tap tap = tap_ / ("vae.cond" + std::to_string(i));
-      tap.stage("pixels", bytes_to_pixels(bytes_of(r.pixels)).to(m_.dtype));
+      tap.stage("pixels", bytes_to_pixels(pixel_tensor(r.pixels)).to(m_.dtype));
       tap.stage("mean", r.mean);
       ids.push_back(r.ids[0]);
       upsampled.push_back(upsample_ids(r.ids, r.grid)[0]);
@@ -159,7 +159,7 @@ class ReferenceReader {
 
 }  // namespace
 
-at::Tensor bytes_of(const Image& image) {
+at::Tensor pixel_tensor(const Image& image) {
   // Contiguous: with the channels side by side, ATen's fp32 convolutions on a CPU sum in another order, and are 5e-5
   // off at 512 x 512 pixels. Upstream's tensors lie that way.
   return at::from_blob(const_cast<uint8_t*>(image.rgb.data()), {1, image.height, image.width, 3}, at::kByte)
@@ -205,22 +205,22 @@ int64_t Reference::bytes() const {
 }
 
 std::shared_ptr<const Reference> ReferenceStore::find(const Image& vision, const Image& pixels) {
-  const auto found = std::find_if(kept_.begin(), kept_.end(),
+  const auto found = std::find_if(references_.begin(), references_.end(),
                                   [&](const auto& r) { return same(r->vision, vision) && same(r->pixels, pixels); });
-  if (found == kept_.end()) return nullptr;
-  std::rotate(found, found + 1, kept_.end());
-  return kept_.back();
+  if (found == references_.end()) return nullptr;
+  std::rotate(found, found + 1, references_.end());
+  return references_.back();
 }
 
-void ReferenceStore::keep(const std::shared_ptr<const Reference>& reference) {
+void ReferenceStore::add(const std::shared_ptr<const Reference>& reference) {
   if (reference->bytes() > limit_) return;
-  kept_.push_back(reference);
-  while (bytes() > limit_) kept_.erase(kept_.begin());
+  references_.push_back(reference);
+  while (bytes() > limit_) references_.erase(references_.begin());
 }
 
 int64_t ReferenceStore::bytes() const {
   int64_t sum = 0;
-  for (const auto& r : kept_) sum += r->bytes();
+  for (const auto& r : references_) sum += r->bytes();
   return sum;
 }
 

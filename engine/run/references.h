@@ -33,7 +33,7 @@ Grid reference_grid(const ModelConfig& c, const Image& picture);
 // Resizes a reference. The result has both pictures and the grid; its other members are empty.
 Reference resize_reference(const ModelConfig& c, const Image& picture);
 
-at::Tensor bytes_of(const Image& image);  // -> u8 [1, 3, H, W]
+at::Tensor pixel_tensor(const Image& image);  // -> u8 [1, 3, H, W]
 
 // Holds the references that were used last, up to a limit in bytes.
 class ReferenceStore {
@@ -42,15 +42,15 @@ class ReferenceStore {
 
   // Returns the reference that was made from these two pictures, or null. It counts as used now.
   std::shared_ptr<const Reference> find(const Image& vision, const Image& pixels);
-  void keep(const std::shared_ptr<const Reference>& reference);
-  void clear() { kept_.clear(); }
+  void add(const std::shared_ptr<const Reference>& reference);
+  void clear() { references_.clear(); }
 
-  size_t count() const { return kept_.size(); }
+  size_t count() const { return references_.size(); }
   int64_t bytes() const;
 
  private:
   int64_t limit_;
-  std::vector<std::shared_ptr<const Reference>> kept_;  // the one used last comes last
+  std::vector<std::shared_ptr<const Reference>> references_;  // the one used last comes last
 };
 
 // Throws Error(usage) when an injected tensor doesn't fit references of these grids, and names it.

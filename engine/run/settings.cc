@@ -110,7 +110,7 @@ Details details_of(const Settings& s, const ModelConfig& config) {
           .latent_height = s.geometry.latents.height};
 }
 
-std::vector<std::string> texts_of(const Request& r) {
+std::vector<std::string> quoted_texts(const Request& r) {
   std::vector<std::string> texts = r.texts.empty() ? find_glyph_texts(r.prompt) : r.texts;
   if (texts.size() > limits::kMaxTexts) {
     refuse("texts", "at most " + std::to_string(limits::kMaxTexts), std::to_string(texts.size()));

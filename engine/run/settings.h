@@ -27,6 +27,6 @@ Settings settle(const Request& request, const ModelConfig& config);
 Details details_of(const Settings& settings, const ModelConfig& config);
 
 // Returns the texts to be drawn: the request's own, else those in quotes. Throws Error(usage) for too many.
-std::vector<std::string> texts_of(const Request& request);
+std::vector<std::string> quoted_texts(const Request& request);
 
 }  // namespace glm

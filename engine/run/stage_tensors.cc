@@ -17,13 +17,13 @@ const char* stage_name(Stage stage) {
   switch (stage) {
     case Stage::references:
       return "references";
-    case Stage::prior:
+    case Stage::tokens:
       return "tokens";
     case Stage::glyphs:
       return "glyphs";
-    case Stage::denoise:
+    case Stage::steps:
       return "steps";
-    case Stage::decode:
+    case Stage::pixels:
       return "pixels";
   }
   return "";

@@ -59,7 +59,7 @@ struct Request {
   std::filesystem::path inject;       // safetensors file of stage tensors to use instead of computing them
 };
 
-enum class Stage { references, prior, glyphs, denoise, decode };
+enum class Stage { references, tokens, glyphs, steps, pixels };
 GLM_API const char* stage_name(Stage stage);  // as users see it: "references", "tokens", "glyphs", "steps", "pixels"
 
 struct Picture {

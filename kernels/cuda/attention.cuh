@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/grid_barrier.cuh"
 #include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
@@ -28,25 +28,25 @@ GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
 }
 
 // The new position's rotation, of the dimensions 4 lane to 4 lane + 3; zeros beyond p.rotary.
-struct Turns {
+struct Rotation {
   simt::Words2 cosines, sines;
 };
 
 // Rotates the lane's four dimensions of a head. The warp's other lanes hold the others.
 // Upstream: q * cos + rotate_half(q) * sin, each rounded
-GLM_DEVICE void rotate(const Turns& turns, int rotary, float (&x)[4]) {
+GLM_DEVICE void rotate(const Rotation& rotation, int rotary, float (&x)[4]) {
   const int dim = simt::thread() % 32 * 4;
   float cosine[4];
   float sine[4];
-  unpack(turns.cosines, cosine);
-  unpack(turns.sines, sine);
+  unpack(rotation.cosines, cosine);
+  unpack(rotation.sines, sine);
 #pragma unroll
   for (int k = 0; k < 4; ++k) {
     const float own = simt::round_bf16(x[k]);
     const float other = simt::shuffle_xor(own, rotary / 8);  // rotary / 2 dimensions away
-    const float turned =
+    const float rotated =
         simt::round_bf16(own * cosine[k]) + simt::round_bf16((dim < rotary / 2 ? -other : other) * sine[k]);
-    x[k] = dim < rotary ? turned : own;
+    x[k] = dim < rotary ? rotated : own;
   }
 }
 
@@ -54,7 +54,7 @@ GLM_DEVICE void rotate(const Turns& turns, int rotary, float (&x)[4]) {
 // them its key and its value; a thread finishes kTimes fours of numbers, from `first` on. All loads are under way
 // before the first is needed.
 template <int kTimes>
-GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, const Turns& turns,
+GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, const Rotation& rotation,
                              AttentionShared& s) {
   const int heads = p.kv_heads * kGroupHeads;
   const int width = (heads + 2 * p.kv_heads) * kHeadDim;
@@ -80,18 +80,18 @@ GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int
     unpack(bias[n], more);
 #pragma unroll
     for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
-    if (head <= kGroupHeads) rotate(turns, p.rotary, sum[n]);  // not the value
+    if (head <= kGroupHeads) rotate(rotation, p.rotary, sum[n]);  // not the value
     simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
   }
 }
 
 // Finishes the query heads of the group, and for the chunk that holds the new position its key and value.
-GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, const Turns& turns,
+GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, const Rotation& rotation,
                                   AttentionShared& s) {
   constexpr int kQueries = kGroupHeads * kHeadDim;
   static_assert(kQueries == 2 * 4 * kThreads);
-  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, turns, s);
-  finish_fours<2>(p, row, kv_head, 0, turns, s);
+  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, rotation, s);
+  finish_fours<2>(p, row, kv_head, 0, rotation, s);
 }
 
 // A warp scores 8 positions against the 16 heads. Of the key at position g, lane 4 g + t holds eight dimensions of
@@ -240,7 +240,7 @@ GLM_DEVICE void prefetch(const Chunk& chunk) {
   simt::prefetch(from + static_cast<int64_t>(position) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
 }
 
-GLM_DEVICE Turns read_turns(const AttentionParams& p, int row, int there) {
+GLM_DEVICE Rotation read_rotation(const AttentionParams& p, int row, int there) {
   const int dim = simt::thread() % 32 * 4;
   if (dim >= p.rotary) return {};
   const int64_t own = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + dim;
@@ -360,7 +360,8 @@ GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const A
 }
 
 // One team's work on chunk `number` of a key/value head in a batch row.
-GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s, Grid& grid) {
+GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s,
+                       GridBarrier& barrier) {
   // The number of positions and the cache of earlier positions are read before the blocks have met: no call of this
   // launch writes them, for `sample`, which changes the number, has a launch of its own.
   const int there = p.lengths[row];
@@ -374,10 +375,10 @@ GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int ro
                     p.values + group * p.capacity * kHeadDim,
                     group * p.chunks + number};
   prefetch(chunk);
-  const Turns turns = read_turns(p, row, there);
-  grid.wait();
+  const Rotation rotation = read_rotation(p, row, there);
+  barrier.wait();
 
-  finish_projection(p, row, kv_head, chunk.newest, turns, s);
+  finish_projection(p, row, kv_head, chunk.newest, rotation, s);
   const int position = chunk.first + simt::thread() / 4;  // of this lane's key
   Key k = {};
   if (position < there) read_key(chunk.keys + static_cast<int64_t>(position) * kHeadDim, k.word);
@@ -398,19 +399,19 @@ GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int ro
 }
 
 // All blocks do this together. s and c may share their memory.
-GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, Grid& grid) {
+GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, GridBarrier& barrier) {
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1
   for (int part = team_place(); part < p.chunks * groups; part += team_count()) {
     if (part != team_place()) simt::sync_team();  // the part before is done with the shared memory
-    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, grid);
+    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, barrier);
   }
-  grid.wait();
-  grid.arrive();
+  barrier.wait();
+  barrier.arrive();
   const int heads = p.kv_heads * kGroupHeads;
   int part = team_place();
   int there = part < p.batch * heads ? p.lengths[part / heads] : 0;
-  grid.wait();
+  barrier.wait();
 #pragma unroll 1
   while (part < p.batch * heads) {
     combine(p, part / heads, part % heads, there / kChunk + 1, c);

@@ -18,7 +18,7 @@ namespace {
 std::atomic<uint64_t> g_launches[kKernels];
 thread_local char g_message[256];
 
-const char* text_of(cudaError_t error, const char* what) {
+const char* failure_text(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return nullptr;
   std::snprintf(g_message, sizeof g_message, "%s: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
   cudaGetLastError();  // otherwise the next call that looks would find it again
@@ -74,7 +74,7 @@ struct Script {
                          s.end - s.begin, s.products};
       const cudaError_t error =
           s.sample ? launch_sample(calls_[s.begin].sample, l) : launch_step(s.format, p, s.columns, l);
-      if (const char* wrong = text_of(error, s.sample ? "launching sample" : "launching a step")) return wrong;
+      if (const char* wrong = failure_text(error, s.sample ? "launching sample" : "launching a step")) return wrong;
     }
     return nullptr;
   }
@@ -99,14 +99,15 @@ void add(const Call* calls, int count, uint64_t (&counts)[kKernels]) {
 const char* send(const Script& script, void* to, cudaStream_t stream) {
   std::unique_ptr<char[]> image = script.image();
   const cudaError_t copied = cudaMemcpyAsync(to, image.get(), script.bytes(), cudaMemcpyHostToDevice, stream);
-  if (const char* wrong = text_of(copied, "copying a step's calls to the GPU")) return wrong;
+  if (const char* wrong = failure_text(copied, "copying a step's calls to the GPU")) return wrong;
   const auto forget = [](void* sent) { delete[] static_cast<char*>(sent); };
   if (cudaLaunchHostFunc(stream, forget, image.get()) == cudaSuccess) {
     image.release();
     return nullptr;
   }
   cudaGetLastError();
-  return text_of(cudaStreamSynchronize(stream), "copying a step's calls to the GPU");  // after it the script has been read
+  return failure_text(cudaStreamSynchronize(stream),
+                      "copying a step's calls to the GPU");  // after it the script has been read
 }
 
 // Calls `call` and returns what it returns. Lack of the computer's memory is all that may be thrown there.
@@ -124,13 +125,16 @@ const char* run(const Call* calls, int count, void* queue) noexcept {
     auto* const stream = static_cast<cudaStream_t>(queue);
     const Script script(calls, count);
     Device device{};
-    if (const char* wrong = text_of(ask_device(&device), "asking the current GPU for its properties")) return wrong;
+    if (const char* wrong = failure_text(ask_device(&device), "asking the current GPU for its properties"))
+      return wrong;
     void* memory = nullptr;
-    if (const char* wrong = text_of(cudaMallocAsync(&memory, script.bytes(), stream), "allocating a step's memory")) return wrong;
+    if (const char* wrong =
+            failure_text(cudaMallocAsync(&memory, script.bytes(), stream), "allocating a step's memory"))
+      return wrong;
     const char* wrong = told([&] { return send(script, memory, stream); });
     if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), {stream, device});
     const cudaError_t freed = cudaFreeAsync(memory, stream);
-    if (wrong == nullptr) wrong = text_of(freed, "freeing a step's memory");
+    if (wrong == nullptr) wrong = failure_text(freed, "freeing a step's memory");
     if (wrong != nullptr) return wrong;
     uint64_t counts[kKernels] = {};
     add(calls, count, counts);
@@ -160,17 +164,17 @@ struct OwnStream {
 
 const char* capture(const Script& script, const Device& device, Graph& own, cudaStream_t stream) {
   cudaGraph_t graph = nullptr;
-  const char* wrong = text_of(cudaMalloc(&own.memory, script.bytes()), "allocating a step's memory");
+  const char* wrong = failure_text(cudaMalloc(&own.memory, script.bytes()), "allocating a step's memory");
   if (wrong == nullptr) wrong = send(script, own.memory, stream);
-  if (wrong == nullptr) wrong = text_of(cudaStreamSynchronize(stream), "copying a step's calls to the GPU");
+  if (wrong == nullptr) wrong = failure_text(cudaStreamSynchronize(stream), "copying a step's calls to the GPU");
   if (wrong == nullptr) {
-    wrong = text_of(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
+    wrong = failure_text(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
   }
   if (wrong != nullptr) return wrong;
   wrong = script.launch(static_cast<char*>(own.memory), {stream, device});
   const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
-  if (wrong == nullptr) wrong = text_of(ended, "ending a graph");
-  if (wrong == nullptr) wrong = text_of(cudaGraphInstantiate(&own.executable, graph, 0), "instantiating a graph");
+  if (wrong == nullptr) wrong = failure_text(ended, "ending a graph");
+  if (wrong == nullptr) wrong = failure_text(cudaGraphInstantiate(&own.executable, graph, 0), "instantiating a graph");
   if (graph != nullptr) cudaGraphDestroy(graph);
   return wrong;
 }
@@ -181,9 +185,10 @@ const char* record(const Call* calls, int count, void** result) noexcept {
     auto own = std::make_unique<Graph>();
     Device device{};
     OwnStream on;
-    if (const char* wrong = text_of(ask_device(&device), "asking the current GPU for its properties")) return wrong;
+    if (const char* wrong = failure_text(ask_device(&device), "asking the current GPU for its properties"))
+      return wrong;
     const cudaError_t made = cudaStreamCreateWithFlags(&on.stream, cudaStreamNonBlocking);
-    if (const char* wrong = text_of(made, "creating a stream")) return wrong;
+    if (const char* wrong = failure_text(made, "creating a stream")) return wrong;
     if (const char* wrong = capture(script, device, *own, on.stream)) return wrong;
     add(calls, count, own->counts);
     *result = own.release();
@@ -194,7 +199,8 @@ const char* record(const Call* calls, int count, void** result) noexcept {
 const char* replay(void* graph, int times, void* stream) noexcept {
   const auto* own = static_cast<const Graph*>(graph);
   for (int i = 0; i < times; ++i) {
-    if (const char* wrong = text_of(cudaGraphLaunch(own->executable, static_cast<cudaStream_t>(stream)), "launching a graph")) {
+    if (const char* wrong =
+            failure_text(cudaGraphLaunch(own->executable, static_cast<cudaStream_t>(stream)), "launching a graph")) {
       return wrong;
     }
   }

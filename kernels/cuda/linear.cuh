@@ -100,13 +100,13 @@ GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
 }
 
 // Multiplies a portion. `sums` are two chains of products, used alternately so that one need not wait for the other.
-// x_of(block) returns the XShare of a block.
+// load_x(block) returns the XShare of a block.
 template <typename F, int kColumns, int kBlocks, typename XOf>
-GLM_DEVICE void multiply(const Turned& turn, const XOf& x_of, float (&sums)[2][kColumns][4]) {
+GLM_DEVICE void multiply(const Arrived& portion, const XOf& load_x, float (&sums)[2][kColumns][4]) {
 #pragma unroll
   for (int block = 0; block < kBlocks; ++block) {
-    const XShare<kColumns> x = x_of(block);
-    const Share<F> share = take<F>(turn.tile, block);
+    const XShare<kColumns> x = load_x(block);
+    const Share<F> share = take<F>(portion.tile, block);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       uint32_t a[4];
@@ -120,14 +120,15 @@ GLM_DEVICE void multiply(const Turned& turn, const XOf& x_of, float (&sums)[2][k
 // Multiplies a portion of int4, which is one group. One chain of products sums (128 + code) x; another, whose weights
 // are ones, sums x. The sum of scale * (code - zero) x is then scale * (the first - (128 + zero) * the second).
 template <typename F, int kColumns, typename XOf>
-GLM_DEVICE void multiply_group(const Turned& turn, const XOf& x_of, uint32_t exponents, float (&sums)[2][kColumns][4]) {
+GLM_DEVICE void multiply_group(const Arrived& portion, const XOf& load_x, uint32_t exponents,
+                               float (&sums)[2][kColumns][4]) {
   constexpr uint32_t kOnes[4] = {0x3F803F80u, 0x3F803F80u, 0x3F803F80u, 0x3F803F80u};
   float part[kColumns][4] = {};
   float of_x[kColumns][4] = {};
 #pragma unroll
   for (int block = 0; block < kGroupInner / kBlockInner; ++block) {
-    const XShare<kColumns> x = x_of(block);
-    const Share<F> share = take<F>(turn.tile, block);
+    const XShare<kColumns> x = load_x(block);
+    const Share<F> share = take<F>(portion.tile, block);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       uint32_t a[4];
@@ -139,7 +140,7 @@ GLM_DEVICE void multiply_group(const Turned& turn, const XOf& x_of, uint32_t exp
       }
     }
   }
-  const simt::Words2 scales = simt::load8(turn.scales);  // rows g and g + 8
+  const simt::Words2 scales = simt::load8(portion.scales);  // rows g and g + 8
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     const float scale = simt::bits_to_float(scales.word[h] << 16);
@@ -200,27 +201,27 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
 template <typename F, int kColumns, bool kStaged, int kQueueBytes>
 GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[kColumns], Queue<F, kQueueBytes>& queue,
                                float (&sums)[2][kColumns][4]) {
-  constexpr int kBlocks = Turn<F, kQueueBytes>::kBlocks;
+  constexpr int kBlocks = Portion<F, kQueueBytes>::kBlocks;
   constexpr bool kAhead = !kStaged && kBlocks * kColumns == 1;
   constexpr int kTimes = kStaged || kAhead ? 2 : 1;
   [[maybe_unused]] const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
   [[maybe_unused]] XShare<kColumns> ahead[2];
   if (kAhead && own.begin < own.end) ahead[0] = read_x(rows, own.begin);
 #pragma unroll 1
-  for (int turn = own.begin; turn < own.end; turn += kTimes) {
+  for (int portion = own.begin; portion < own.end; portion += kTimes) {
 #pragma unroll
     for (int i = 0; i < kTimes; ++i) {
-      if (i == 1 && turn + 1 == own.end) break;
+      if (i == 1 && portion + 1 == own.end) break;
       if constexpr (kAhead) {
-        ahead[1 - i] = read_x(rows, turn + i + 1 < own.end ? turn + i + 1 : own.begin);
+        ahead[1 - i] = read_x(rows, portion + i + 1 < own.end ? portion + i + 1 : own.begin);
         multiply<F, kColumns, kBlocks>(
             queue.next(), [&](int) { return ahead[i]; }, sums);
       } else {
-        const auto x_of = [&](int block) { return read_x(rows, (turn + i) * kBlocks + block); };
+        const auto load_x = [&](int block) { return read_x(rows, (portion + i) * kBlocks + block); };
         if constexpr (F::kGroupScaled) {
-          multiply_group<F, kColumns>(queue.next(), x_of, exponents, sums);
+          multiply_group<F, kColumns>(queue.next(), load_x, exponents, sums);
         } else {
-          multiply<F, kColumns, kBlocks>(queue.next(), x_of, sums);
+          multiply<F, kColumns, kBlocks>(queue.next(), load_x, sums);
         }
       }
     }
@@ -280,9 +281,9 @@ struct LinearShared {
 // since it was written.
 template <typename F, int kColumns, int kQueueBytes, int kTeams>
 GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
-                       LinearShared<kTeams>& s, Grid& grid) {
+                       LinearShared<kTeams>& s, GridBarrier& barrier) {
   float* const exchange = s.exchange[simt::team()];
-  grid.wait();
+  barrier.wait();
   if constexpr (kColumns == 1) {
     if (x_is_there || stages_x(p)) {
       if (!x_is_there) stage_x<kTeams>(p, s.x);

@@ -5,7 +5,7 @@
 
 #include "kernels/cuda/bf16.cuh"
 #include "kernels/cuda/block_sum.cuh"
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/grid_barrier.cuh"
 #include "kernels/cuda/parts.cuh"
 
 namespace glm::cuda {
@@ -63,7 +63,7 @@ GLM_DEVICE void add_product(const NormParams& p, int row, float share, const int
 // Norms one row, with all teams of the block. It loads all that it reads at once, so that it takes about as long as one
 // answer from memory. x: where the normed row goes. writes: whether it writes the residual, too
 template <int kTeams>
-GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, Grid& grid) {
+GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes, float* slots, GridBarrier& barrier) {
   constexpr int kVectors = kMaxDim / (4 * kThreads * kTeams);  // vectors of four neighbours that a thread holds
   const float share = simt::divide(1.0f, static_cast<float>(p.dim));
   int at[kVectors];  // threads beyond the row read its beginning, and count it as zeros
@@ -78,7 +78,7 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
     pre[v] = simt::load8(p.pre_weight + at[v]);
     if (p.tokens == nullptr) post[v] = simt::load8(p.post_weight + at[v]);
   }
-  grid.wait();
+  barrier.wait();
 
   float values[kVectors][4];
   const bf16_bits* const from = p.tokens != nullptr ? p.embedding + static_cast<int64_t>(p.tokens[row]) * p.dim
@@ -111,18 +111,18 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
 
 // own_x: where x goes if p.own_x isn't 0. The block's threads have met afterwards, so that all may read it.
 template <int kTeams>
-GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, Grid& grid) {
+GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, GridBarrier& barrier) {
   const bool own = p.own_x != 0;
   for (int i = p.dim + simt::block_thread(); i < p.own_x; i += kThreads * kTeams) own_x[i] = 0;
 #pragma unroll 1
   for (int row = own ? 0 : simt::block().x; row < p.batch; row += simt::blocks()) {
     norm_row<kTeams>(p, row, own ? own_x : p.x + static_cast<int64_t>(row) * p.x_stride, !own || simt::block().x == 0,
-                     s.slots, grid);
+                     s.slots, barrier);
   }
   if (own) {
     simt::sync();
   } else {
-    grid.wait();
+    barrier.wait();
   }
 }
 

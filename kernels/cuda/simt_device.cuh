@@ -181,15 +181,15 @@ GLM_DEVICE void store8(void* to, const Words2& v) {
   *static_cast<uint2*>(to) = make_uint2(v.word[0], v.word[1]);
 }
 // A barrier over all blocks of a launch, which run at once, in two halves. One thread of each block calls them, between
-// barriers of its block. wait_for_grid takes what arrive_at_grid has returned. The counter is zero before the first
-// launch, and may stay from launch to launch: its top bit changes when the last block comes.
-GLM_DEVICE uint32_t arrive_at_grid(uint32_t* counter) {
+// barriers of its block. wait_for_grid_barrier takes what arrive_at_grid_barrier has returned. The counter is zero
+// before the first launch, and may stay from launch to launch: its top bit changes when the last block comes.
+GLM_DEVICE uint32_t arrive_at_grid_barrier(uint32_t* counter) {
   const uint32_t more = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1;
   uint32_t was;
   asm volatile("atom.add.acq_rel.gpu.u32 %0, [%1], %2;" : "=r"(was) : "l"(counter), "r"(more) : "memory");
   return was;
 }
-GLM_DEVICE void wait_for_grid(const uint32_t* counter, uint32_t was) {
+GLM_DEVICE void wait_for_grid_barrier(const uint32_t* counter, uint32_t was) {
   uint32_t now;
   do {
     asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(now) : "l"(counter) : "memory");

@@ -71,7 +71,7 @@ GLM_DEVICE void step(const StepParams& p) {
     reinterpret_cast<uint32_t*>(s.streams)[i] = word_of(p.streams, i);
   }
   if (thread < kCallWords) reinterpret_cast<uint32_t*>(&s.calls[0])[thread] = word_of(&p.calls[0], thread);
-  Grid grid(p.barrier);
+  GridBarrier barrier(p.barrier);
   simt::sync();
   {
     Queue<F, kQueueBytes> queue(s.streams, p.products, own_queue);
@@ -90,17 +90,17 @@ GLM_DEVICE void step(const StepParams& p) {
     if (call.kernel == Kernel::linear) {
       Queue<F, kQueueBytes> queue(s.streams, p.products, own_queue);
       queue.resume(place);
-      linear<F, kColumns>(call.linear, s.streams[product], x_is_there, queue, s.linear, grid);
+      linear<F, kColumns>(call.linear, s.streams[product], x_is_there, queue, s.linear, barrier);
       queue.leave(place);
       ++product;
       x_is_there = false;
     } else if (call.kernel == Kernel::attention) {
-      attention(call.attention, s.attention[simt::team()], s.combine[simt::team()], grid);
+      attention(call.attention, s.attention[simt::team()], s.combine[simt::team()], barrier);
     } else {
       x_is_there = call.norm.own_x != 0;  // read now: afterwards another thread may have put a later call there
-      norm<kTeams>(call.norm, s.norm, s.linear.x, grid);
+      norm<kTeams>(call.norm, s.norm, s.linear.x, barrier);
     }
-    if (i + 1 < p.count && !x_is_there) grid.arrive();
+    if (i + 1 < p.count && !x_is_there) barrier.arrive();
   }
   simt::copy_async_wait<0>();
 }

@@ -1,7 +1,7 @@
 // The weights that a launch's products read, and each thread's queue of them on their way into shared memory.
 #pragma once
 
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/grid_barrier.cuh"
 #include "kernels/cuda/parameters.h"
 
 namespace glm::cuda {
@@ -11,7 +11,7 @@ static_assert(kWarps == 1 << kWarpBits);
 
 // A portion is what a thread waits for and multiplies at a time: a block, or for int4 the two that share their scales.
 template <typename F, int kQueueBytes>
-struct Turn {
+struct Portion {
   static constexpr int kBlocks = F::kGroupScaled ? kGroupInner / kBlockInner : 1;  // blocks of 64 columns
   static constexpr int kTileBytes = kBlocks * F::kLaneBytes;                       // a thread's weights
   static constexpr int kSlotBytes = kTileBytes + (F::kGroupScaled ? 8 : 0);
@@ -23,17 +23,17 @@ struct Turn {
 struct Stream {
   const char* tiles;
   const uint32_t* group_scales;
-  int turns;       // portions of a tile
+  int portions;    // portions of a tile
   int split_bits;  // log2(splits), which is a power of two, so that nothing is divided
   int units;
   int unused;
 };
 
 constexpr Stream stream_of(const LinearParams& p) {
-  const int inner_of_turn =
+  const int inner_of_portion =
       with_format(p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
   Stream s{static_cast<const char*>(p.weight.tiles), p.weight.group_scales,
-           p.weight.inner / inner_of_turn,           0,
+           p.weight.inner / inner_of_portion,        0,
            p.weight.rows / kTileRows * p.splits,     0};
   while (1 << s.split_bits < p.splits) ++s.split_bits;
   return s;
@@ -47,7 +47,7 @@ struct Slice {
 GLM_DEVICE Slice slice_of(const Stream& s, int unit) {
   const int part = (unit & ((1 << s.split_bits) - 1)) * kWarps + simt::thread() / 32;
   const int bits = s.split_bits + kWarpBits;
-  return {unit >> s.split_bits, s.turns * part >> bits, s.turns * (part + 1) >> bits};
+  return {unit >> s.split_bits, s.portions * part >> bits, s.portions * (part + 1) >> bits};
 }
 
 // Where a warp's queue stands between two products, kept in shared memory: registers are for the calls between them.
@@ -57,7 +57,7 @@ struct Place {
 };
 
 // A portion that has arrived: where the thread's first sixteen bytes of it lie, and its scales.
-struct Turned {
+struct Arrived {
   const char* tile;
   const char* scales;
 };
@@ -66,7 +66,7 @@ struct Turned {
 template <typename F, int kQueueBytes>
 class Queue {
  public:
-  using T = Turn<F, kQueueBytes>;
+  using T = Portion<F, kQueueBytes>;
 
   // memory: kQueueBytes of shared memory, which are the team's
   GLM_DEVICE Queue(const Stream* streams, int count, char* memory)
@@ -95,7 +95,7 @@ class Queue {
 
   // Waits for the oldest portion, which stays where it is until the next call. Then asks for another one, into the slot
   // of the portion before, whose words have been multiplied since.
-  GLM_DEVICE Turned next() {
+  GLM_DEVICE Arrived next() {
     simt::copy_async_wait<T::kDepth - 2>();
     fetch(free_);
     free_ = oldest_;
@@ -113,9 +113,9 @@ class Queue {
     const Stream& s = streams_[stream_];
     const Slice slice = slice_of(s, unit_);
     const int lane = simt::thread() % 32;
-    const int64_t turn = static_cast<int64_t>(slice.tile) * s.turns + slice.end - left_;
-    from_ = s.tiles + turn * (32 * T::kTileBytes) + lane * 16;
-    if constexpr (F::kGroupScaled) scales_ = s.group_scales + (turn * 8 + lane / 4) * 2;
+    const int64_t portion = static_cast<int64_t>(slice.tile) * s.portions + slice.end - left_;
+    from_ = s.tiles + portion * (32 * T::kTileBytes) + lane * 16;
+    if constexpr (F::kGroupScaled) scales_ = s.group_scales + (portion * 8 + lane / 4) * 2;
   }
 
   // Goes from the end of a slice to the next one that isn't empty.

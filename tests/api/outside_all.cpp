@@ -1,6 +1,6 @@
 // Every public function of C++, linked from outside; outside_test.sh looks that none of the headers' is missing here.
-#include <glm/encode.h>
 #include <glm/devices.h>
+#include <glm/encode.h>
 #include <glm/kernel_report.h>
 #include <glm/picture_file.h>
 #include <glm/pipeline.h>
@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
   call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
-  call("stage_name", [] { glm::stage_name(glm::Stage::prior); });
+  call("stage_name", [] { glm::stage_name(glm::Stage::tokens); });
   call("Pipeline", [&] {
     const glm::Pipeline pipeline(model, {.device = "cpu"});
     glm::Request request;

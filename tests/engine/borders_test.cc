@@ -257,12 +257,12 @@ class LittleMemoryBesideReferences : public Borders {
 };
 
 TEST_F(LittleMemoryBesideReferences, TheKeptOnesGiveWay) {
-  failing_ = Stage::denoise;
+  failing_ = Stage::steps;
   EXPECT_TRUE(fails(callbacks_)) << "nothing is kept";
   pipeline_.generate(with_reference_, {});
-  failing_ = Stage::denoise;
+  failing_ = Stage::steps;
   EXPECT_EQ(pipeline_.generate(small_request({1, 2}), callbacks_).pictures.size(), 2);
-  failing_ = Stage::denoise;
+  failing_ = Stage::steps;
   EXPECT_TRUE(fails(callbacks_)) << "they have gone already";
 }
 
@@ -270,7 +270,7 @@ TEST_F(LittleMemoryBesideReferences, NothingIsHandedOutTwice) {
   std::vector<uint64_t> seeds;
   callbacks_.picture = [&](const Picture& picture) {
     seeds.push_back(picture.seed);
-    failing_ = Stage::denoise;  // the next picture's
+    failing_ = Stage::steps;  // the next picture's
   };
   pipeline_.generate(with_reference_, {});
   EXPECT_TRUE(fails(callbacks_));
@@ -355,7 +355,7 @@ TEST(MovedPipeline, MayEndInItsOwnCallback) {
   auto pipeline = std::make_unique<Pipeline>(checkpoint_a(), options());
   Callbacks callbacks;
   callbacks.progress = [&](Stage stage, int64_t, int64_t) {
-    if (stage == Stage::denoise) pipeline.reset();
+    if (stage == Stage::steps) pipeline.reset();
   };
   const Result result = pipeline->generate(small_request({1}), callbacks);
   EXPECT_EQ(result.pictures.size(), 1) << "the call goes on to its end";

@@ -164,7 +164,7 @@ std::vector<at::Tensor> StageTest::source_means() const {
     const std::string name = "vae.cond" + std::to_string(means.size()) + ".mean";
     const Image pixels = resize_reference(model.config, picture).pixels;
     means.push_back(golden.whole(name) ? golden.tensor(name)
-                                       : model.vae_encoder.encode(bytes_to_pixels(bytes_of(pixels))).cpu());
+                                       : model.vae_encoder.encode(bytes_to_pixels(pixel_tensor(pixels))).cpu());
   }
   return means;
 }

@@ -12,7 +12,7 @@ TEST_F(Config, ReadsTheSmallCheckpoint) {
   EXPECT_EQ(c.generation.image_end, 257);
   EXPECT_EQ(c.generation.eos, 257);
   EXPECT_EQ(c.generation.temperature, 0.9);
-  EXPECT_EQ(c.vae.scale(), 8);
+  EXPECT_EQ(c.vae.pixels_per_latent(), 8);
   EXPECT_EQ(c.picture.width, 1024);
   EXPECT_EQ(c.picture.steps, 50);
   EXPECT_EQ(c.dtype, "float32");

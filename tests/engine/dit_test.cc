@@ -1,4 +1,4 @@
-// Room 6: the image decoder, each step fed with upstream's latents, tokens and glyph embeddings.
+// The DiT: each step fed with upstream's latents, tokens and glyph embeddings.
 #include "engine/components/dit.h"
 
 #include <ATen/ATen.h>
@@ -10,7 +10,7 @@
 namespace glm {
 namespace {
 
-class DitStage : public StageTest {
+class StepsStage : public StageTest {
  protected:
   bool guided() const { return golden.parameters().at("cfg").get<double>() > 1; }
 
@@ -43,7 +43,7 @@ class DitStage : public StageTest {
   }
 };
 
-TEST_P(DitStage, FirstStepIsUpstreams) {
+TEST_P(StepsStage, FirstStepIsUpstreams) {
   compare_step(0, RandomNumbers::of(golden.request().rng, golden.parameters().at("seed"))
                       .normal(latent_shape(), at::kFloat));  // bit-equal: room 5
   const int inside = compare_seen("step0.", tolerance::kStage);
@@ -54,7 +54,7 @@ TEST_P(DitStage, FirstStepIsUpstreams) {
 }
 
 // Every step whose beginning the golden holds whole.
-using DitLaterStages = DitStage;
+using DitLaterStages = StepsStage;
 
 TEST_P(DitLaterStages, LaterStepsAreUpstreams) {
   for (int64_t k = 1; k < golden.parameters().at("steps"); ++k) {
@@ -64,7 +64,7 @@ TEST_P(DitLaterStages, LaterStepsAreUpstreams) {
 
 const std::vector<std::string> kEmbeds = {"glyph.prompt_embeds"};
 
-INSTANTIATE_TEST_SUITE_P(Upstream, DitStage, testing::ValuesIn(float32_cases(kEmbeds)), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, StepsStage, testing::ValuesIn(float32_cases(kEmbeds)), case_name);
 INSTANTIATE_TEST_SUITE_P(Upstream, DitLaterStages,
                          testing::ValuesIn(float32_cases({"glyph.prompt_embeds", "step0.latents", "step1.latents"})),
                          case_name);

@@ -1,4 +1,4 @@
-// Room 3: quoted text to glyph embeddings.
+// Quoted text to glyph embeddings.
 #include "engine/components/glyph_encoder.h"
 
 #include <ATen/ATen.h>

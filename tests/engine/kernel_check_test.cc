@@ -85,7 +85,7 @@ TEST(JudgeTrial, SeesWhatDiffersAndWhatChanges) {
 
 TEST(JudgeTrial, MeasuresBoth) {
   FakeTrial fake;
-  fake.trial.turns = {fake.trial.call};
+  fake.trial.timed = {fake.trial.call};
   int of_aten = 0;
   fake.trial.aten = [&](int) { ++of_aten; };
   const KernelVerdict v = fake.judged([&](int) { fake.write(3); });
@@ -97,7 +97,7 @@ TEST(JudgeTrial, MeasuresBoth) {
 // A launch that fails is done at once: it must not look fast.
 TEST(JudgeTrial, ALaunchThatFailsWhileItIsTimedIsAProblem) {
   FakeTrial fake;
-  fake.trial.turns = {fake.trial.call};
+  fake.trial.timed = {fake.trial.call};
   fake.trial.aten = [](int) {};
   int launches = 0;
   const KernelVerdict v = judge_trial(fake.trial, at::kCPU, [&](const std::vector<cuda::Call>&) -> const char* {

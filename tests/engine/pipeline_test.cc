@@ -105,7 +105,7 @@ TEST_F(Queue, CallsFromManyThreadsGiveTheirOwnPictures) {
 }
 
 TEST_F(Queue, ATokenEndsACallWithinATokenOrAStep) {
-  for (const Stage wanted : {Stage::prior, Stage::glyphs, Stage::denoise, Stage::decode}) {
+  for (const Stage wanted : {Stage::tokens, Stage::glyphs, Stage::steps, Stage::pixels}) {
     CancelToken cancel;
     int after = 0;
     Callbacks callbacks;
@@ -163,16 +163,16 @@ TEST_F(CallbacksOf, ARunReportEachTokenAndStep) {
     EXPECT_EQ(picture.image.width, 130);
     EXPECT_EQ(picture.image.rgb.size(), 3U * 130 * 160);
     finished.push_back(picture.seed);
-    EXPECT_EQ(seen[Stage::denoise].back(), 2 * static_cast<int64_t>(finished.size())) << "each as soon as it is done";
+    EXPECT_EQ(seen[Stage::steps].back(), 2 * static_cast<int64_t>(finished.size())) << "each as soon as it is done";
   };
   pipeline_.generate(small({3, 4}), callbacks);
   EXPECT_EQ(finished, (std::vector<uint64_t>{3, 4}));
-  std::vector<int64_t> counted(static_cast<size_t>(totals[Stage::prior]) + 1);
+  std::vector<int64_t> counted(static_cast<size_t>(totals[Stage::tokens]) + 1);
   for (size_t i = 0; i < counted.size(); ++i) counted[i] = static_cast<int64_t>(i);
-  EXPECT_EQ(seen[Stage::prior], counted) << "each token";
-  EXPECT_EQ(seen[Stage::denoise], (std::vector<int64_t>{0, 1, 2, 2, 3, 4})) << "each step";
-  EXPECT_EQ(totals[Stage::denoise], 4);
-  EXPECT_EQ(seen[Stage::decode].back(), 2);
+  EXPECT_EQ(seen[Stage::tokens], counted) << "each token";
+  EXPECT_EQ(seen[Stage::steps], (std::vector<int64_t>{0, 1, 2, 2, 3, 4})) << "each step";
+  EXPECT_EQ(totals[Stage::steps], 4);
+  EXPECT_EQ(seen[Stage::pixels].back(), 2);
 }
 
 TEST_F(CallbacksOf, TapsSeeWhatADumpHolds) {

@@ -1,4 +1,4 @@
-// Room 2: the prior. Logits with upstream's tokens fed, and the tokens it writes by itself.
+// The prior. Logits with upstream's tokens fed, and the tokens it writes by itself.
 #include "engine/run/prior.h"
 
 #include <ATen/ATen.h>
@@ -11,9 +11,9 @@
 namespace glm {
 namespace {
 
-using PriorStage = StageTest;
+using TokensStage = StageTest;
 
-TEST_P(PriorStage, LogitsAreUpstreams) {
+TEST_P(TokensStage, LogitsAreUpstreams) {
   EXPECT_TRUE(golden.matches("ar.logits", forced_logits(tap() / "ar.prefill"), tolerance::kStage));
   const int layers = compare_seen("ar.prefill.", tolerance::kStage);
   if (golden.parameters().at("level") == "full") {
@@ -21,7 +21,7 @@ TEST_P(PriorStage, LogitsAreUpstreams) {
   }
 }
 
-TEST_P(PriorStage, TokensAreUpstreams) {
+TEST_P(TokensStage, TokensAreUpstreams) {
   const GenerationConfig& g = model.config.generation;
   PriorRequest request{.ids = prompt_ids(),
                        .preview = preview(),
@@ -38,14 +38,14 @@ TEST_P(PriorStage, TokensAreUpstreams) {
   EXPECT_TRUE(golden.bytes_equal("ar.generated", tokens));
 }
 
-TEST_P(PriorStage, LargeGridAndItsUpsamplingAreUpstreams) {
+TEST_P(TokensStage, LargeGridAndItsUpsamplingAreUpstreams) {
   const at::Tensor large =
       large_grid(golden.tensor("ar.generated"), preview(), grid(), model.config.generation.codebook);
   EXPECT_TRUE(golden.bytes_equal("prior.d32_ids.0", large));
   EXPECT_TRUE(golden.bytes_equal("prior.ids", upsample_ids(large, grid())));
 }
 
-INSTANTIATE_TEST_SUITE_P(Upstream, PriorStage, testing::ValuesIn(float32_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, TokensStage, testing::ValuesIn(float32_cases()), case_name);
 
 TEST(PriorGrid, UpsamplingRepeatsEachCellOnBothAxes) {
   const at::Tensor ids = at::arange(6, at::kLong).unsqueeze(0);  // 2 rows of 3

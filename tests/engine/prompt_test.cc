@@ -1,4 +1,4 @@
-// Room 1: the prompt's ids, grids and positions.
+// The prompt's ids, grids and positions.
 #include <ATen/ATen.h>
 
 #include "engine/components/layers/rope.h"

@@ -1,4 +1,4 @@
-// Room 5: random numbers, bit for bit torch's; the CUDA ones without a card.
+// Random numbers, bit for bit torch's; the CUDA ones without a card.
 #include "kernels/random.h"
 
 #include <ATen/ATen.h>

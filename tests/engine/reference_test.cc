@@ -26,7 +26,8 @@ class ReferenceStage : public StageTest {
     for (const Reference& r : resized()) {
       const Tap tap([&](const std::string& name, const at::Tensor& value) { rows[name].push_back(value.cpu()); },
                     Tap::Level::full, "vision.");
-      all.push_back(model.vision_tower.forward(normalized_pixels(bytes_of(r.vision), model.config.preprocessor), tap));
+      all.push_back(
+          model.vision_tower.forward(normalized_pixels(pixel_tensor(r.vision), model.config.preprocessor), tap));
     }
     for (const auto& [name, values] : rows) seen[name] = at::cat(values);
     return all;
@@ -41,7 +42,7 @@ TEST_P(ReferenceStage, GridsAndPixelsAreUpstreams) {
     EXPECT_EQ(all[i].grid.height, grids[i].height);
     EXPECT_EQ(all[i].grid.width, grids[i].width);
     const std::string name = "vae.cond" + std::to_string(i) + ".pixels";
-    EXPECT_TRUE(golden.bytes_equal(name, bytes_to_pixels(bytes_of(all[i].pixels))));
+    EXPECT_TRUE(golden.bytes_equal(name, bytes_to_pixels(pixel_tensor(all[i].pixels))));
   }
 }
 
@@ -66,7 +67,7 @@ TEST_P(ReferenceStage, TokensAreUpstreams) {
 TEST_P(ReferenceStage, EncodedMeansAreUpstreams) {
   const std::vector<Reference> all = resized();
   for (size_t i = 0; i < all.size(); ++i) {
-    const at::Tensor mean = model.vae_encoder.encode(bytes_to_pixels(bytes_of(all[i].pixels)));
+    const at::Tensor mean = model.vae_encoder.encode(bytes_to_pixels(pixel_tensor(all[i].pixels)));
     EXPECT_TRUE(golden.matches("vae.cond" + std::to_string(i) + ".mean", mean, tolerance::kStage));
   }
 }

@@ -1,4 +1,4 @@
-// Room 4: the noise schedule.
+// The noise schedule.
 #include <ATen/ATen.h>
 
 #include "engine/components/flow_schedule.h"

@@ -1,4 +1,4 @@
-// Room 7: latents to pixels.
+// Latents to pixels.
 #include "engine/components/vae.h"
 
 #include <ATen/ATen.h>
@@ -9,9 +9,9 @@
 namespace glm {
 namespace {
 
-using VaeStage = StageTest;
+using PixelsStage = StageTest;
 
-TEST_P(VaeStage, PixelsAreUpstreams) {
+TEST_P(PixelsStage, PixelsAreUpstreams) {
   const at::Tensor pixels = model.vae.decode(golden.tensor("latents.final_scaled"));
   EXPECT_TRUE(golden.matches("vae.decoded", pixels, tolerance::kStage));
   const at::Tensor levels =
@@ -23,10 +23,10 @@ using VaeScaling = StageTest;
 
 TEST_P(VaeScaling, ScalingIsUpstreams) {
   const std::string last = "step" + std::to_string(golden.parameters().at("steps").get<int64_t>() - 1) + ".latents";
-  EXPECT_TRUE(golden.matches("latents.final_scaled", model.vae.scale(golden.tensor(last)), tolerance::kStage));
+  EXPECT_TRUE(golden.matches("latents.final_scaled", model.vae.denormalize(golden.tensor(last)), tolerance::kStage));
 }
 
-INSTANTIATE_TEST_SUITE_P(Upstream, VaeStage, testing::ValuesIn(float32_cases({"latents.final_scaled"})), case_name);
+INSTANTIATE_TEST_SUITE_P(Upstream, PixelsStage, testing::ValuesIn(float32_cases({"latents.final_scaled"})), case_name);
 // One step: what comes after it is scaled.
 INSTANTIATE_TEST_SUITE_P(Upstream, VaeScaling, testing::ValuesIn(golden_cases([](const Golden& golden) {
                            return golden.parameters().at("dtype") == "float32" &&

@@ -83,7 +83,7 @@ class Machine {
   Machine();
   void run(const Launch& launch, const std::function<void()>& body);
   void wait(Barrier& barrier, const char* operation, const Where& where, int count);
-  void wait_for_grid(const Where& where);
+  void wait_for_grid_barrier(const Where& where);
   void end_grid_barrier();
   int threads() const { return launch_.teams * launch_.threads; }  // of a block
   Resident& resident() { return residents_[current_ / threads()]; }
@@ -234,9 +234,9 @@ void Machine::wait(Barrier& barrier, const char* operation, const Where& where, 
   switch_stack(fiber().stack, scheduler_);
 }
 
-void Machine::wait_for_grid(const Where& where) {
+void Machine::wait_for_grid_barrier(const Where& where) {
   waiting_for_grid_.push_back(current_);
-  fiber().operation = "wait_for_grid";
+  fiber().operation = "wait_for_grid_barrier";
   fiber().where = where;
   switch_stack(fiber().stack, scheduler_);
 }
@@ -322,15 +322,15 @@ void team_barrier(const Where& where) {
   machine().wait(machine().resident().team_barriers[team()], "sync_team", where, team_threads());
 }
 
-uint32_t arrive_at_grid(uint32_t* counter) {
+uint32_t arrive_at_grid_barrier(uint32_t* counter) {
   const uint32_t was = *counter;
   *counter += running.block.x == 0 ? 0x80000000u - static_cast<uint32_t>(running.grid.x - 1) : 1;
   if (((*counter ^ was) & 0x80000000u) != 0) machine().end_grid_barrier();
   return was;
 }
 
-void wait_for_grid(const uint32_t* counter, uint32_t was, const Where& where) {
-  if (((*counter ^ was) & 0x80000000u) == 0) machine().wait_for_grid(where);
+void wait_for_grid_barrier(const uint32_t* counter, uint32_t was, const Where& where) {
+  if (((*counter ^ was) & 0x80000000u) == 0) machine().wait_for_grid_barrier(where);
 }
 
 const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& deposit, const Where& where) {

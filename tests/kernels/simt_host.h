@@ -58,8 +58,8 @@ const std::array<Deposit, 32>& exchange(const char* operation, const Deposit& de
 void copy_async(void* shared_to, const void* from, int bytes, const Where& where);
 void copy_async_commit();
 void copy_async_wait(int left);
-uint32_t arrive_at_grid(uint32_t* counter);
-void wait_for_grid(const uint32_t* counter, uint32_t was, const Where& where);
+uint32_t arrive_at_grid_barrier(uint32_t* counter);
+void wait_for_grid_barrier(const uint32_t* counter, uint32_t was, const Where& where);
 void check_aligned(const void* address, int bytes, const Where& where);
 uint16_t round_to_bf16(float value);
 uint16_t multiply_bf16(uint16_t a, uint16_t b);
@@ -194,11 +194,12 @@ struct Words2 {
 };
 Words2 load8(const void* from, const host::Where& where = host::Where::current());
 void store8(void* to, const Words2& v, const host::Where& where = host::Where::current());
-inline uint32_t arrive_at_grid(uint32_t* counter) {
-  return host::arrive_at_grid(counter);
+inline uint32_t arrive_at_grid_barrier(uint32_t* counter) {
+  return host::arrive_at_grid_barrier(counter);
 }
-inline void wait_for_grid(const uint32_t* counter, uint32_t was, const host::Where& where = host::Where::current()) {
-  host::wait_for_grid(counter, was, where);
+inline void wait_for_grid_barrier(const uint32_t* counter, uint32_t was,
+                                  const host::Where& where = host::Where::current()) {
+  host::wait_for_grid_barrier(counter, was, where);
 }
 
 }  // namespace glm::simt

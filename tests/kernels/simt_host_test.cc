@@ -188,7 +188,7 @@ TEST(MachineOrders, ShowAnArrivalThatIsAheadOfTheWrites) {
       written.resize(256);
       written[i] = 1;
       if (barrier) sync();
-      if (thread() == 0) simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
+      if (thread() == 0) simt::wait_for_grid_barrier(&arrived, simt::arrive_at_grid_barrier(&arrived));
       sync();
       if (i == 0) missing = 256 - std::accumulate(written.begin(), written.end(), 0);
     };
@@ -240,7 +240,7 @@ TEST(MachineOrders, AGridsBarrierHoldsTurnAfterTurn) {
       for (int& count : counts) {
         if (thread() == 0) {
           ++count;
-          simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
+          simt::wait_for_grid_barrier(&arrived, simt::arrive_at_grid_barrier(&arrived));
           if (count != 6) throw std::runtime_error("a block goes on before the others have come");
         }
         sync();
@@ -254,7 +254,8 @@ TEST(MachineOrders, AGridsBarrierHoldsTurnAfterTurn) {
 TEST(MachineOrders, AGridsBarrierThatABlockMissesIsAnError) {
   uint32_t arrived = 0;
   const auto body = [&] {
-    if (simt::block().x != 1 && thread() == 0) simt::wait_for_grid(&arrived, simt::arrive_at_grid(&arrived));
+    if (simt::block().x != 1 && thread() == 0)
+      simt::wait_for_grid_barrier(&arrived, simt::arrive_at_grid_barrier(&arrived));
   };
   EXPECT_THROW(launch({.grid = {3, 1, 1}, .threads = 32, .together = true}, body), std::runtime_error);
 }

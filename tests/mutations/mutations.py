@@ -5,7 +5,7 @@ The first part are the mistakes of weights_tools/reference's ancestor; the secon
 
 A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components/dit.cc", "engine/run/prior.cc", "engine/components/glyph_encoder.cc",
                     "engine/components/vae.cc", "engine/components/flow_schedule.cc")
-R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/dit_stage.cc"
+R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/steps_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
 
 MUTATIONS = [
@@ -13,8 +13,8 @@ MUTATIONS = [
     ("dit: no rope", D, "image.copy_(rotate(image, *s.rotary));", "image.copy_(image.clone());"),
     ("dit: rope rows and columns swapped", R, "at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1)",
      "at::cat({by_column.expand({rows, columns, -1}), by_row.expand({rows, columns, -1})}, -1)"),
-    ("rope: interleaved pairs", ROT, "at::cat({-turned.slice(-1, rotary / 2), turned.slice(-1, 0, rotary / 2)}, -1)",
-     "at::stack({-turned.slice(-1, 1, std::nullopt, 2), turned.slice(-1, 0, std::nullopt, 2)}, -1).flatten(-2)"),
+    ("rope: interleaved pairs", ROT, "at::cat({-rotated.slice(-1, rotary / 2), rotated.slice(-1, 0, rotary / 2)}, -1)",
+     "at::stack({-rotated.slice(-1, 1, std::nullopt, 2), rotated.slice(-1, 0, std::nullopt, 2)}, -1).flatten(-2)"),
     ("adaln: shift and scale of attention swapped", D, "table(kScaleAttention), table(kShiftAttention)", "table(kShiftAttention), table(kScaleAttention)"),
     ("adaln: text and image swapped", D, "layout.groups.push_back({row, row + text, 1});\n    layout.groups.push_back({row + text, row + text + image, 0});",
      "layout.groups.push_back({row, row + text, 0});\n    layout.groups.push_back({row + text, row + text + image, 1});"),
@@ -84,7 +84,7 @@ MUTATIONS = [
     ("sampling: temperature after top-p", S, "logits.to(at::kFloat) / options.temperature", "logits.to(at::kFloat) / 1.0"),
     ("prior: the preview grid taken as the picture", P, "generated.slice(1, first, first + cells)", "generated.slice(1, 0, cells)"),
     ("grids: large before preview", P, "{request.preview, request.target})", "{request.target, request.preview})"),
-    ("picture: cropped on the left", "engine/run/vae_stage.cc", ".slice(2, 0, s.width)", ".slice(2, pixels.size(3) - s.width)"),
+    ("picture: cropped on the left", "engine/run/pixels_stage.cc", ".slice(2, 0, s.width)", ".slice(2, pixels.size(3) - s.width)"),
     ("pictures: seeds swapped", "engine/run/picture_run.cc", ".seed = request.seeds[index]", ".seed = request.seeds[request.seeds.size() - 1 - index]"),
     ("guidance: on the wrong branch", RUN, "uncond.to(at::kFloat) + c_.settings.guidance", "cond.to(at::kFloat) + c_.settings.guidance"),
     ("noise: bf16 as rounded fp32", RUN, ".normal(shape, m.dtype)", ".normal(shape, at::kFloat).to(m.dtype)"),

@@ -19,7 +19,7 @@ def norm(x):
     return F.layer_norm(x, (x.shape[-1],), None, None, 1e-5)
 
 
-def waves(values, dim):
+def timestep_embedding(values, dim):
     """values [...] to [..., dim]: cosines, then sines, of falling rates."""
     rates = torch.exp(-math.log(10000) * torch.arange(dim // 2, device=values.device) / (dim // 2))
     angles = values.float()[..., None] * rates
@@ -113,7 +113,7 @@ class Decoder(nn.Module):
         """Waves of the size [1, 4 CONDITION], and the image's rotary tables."""
         key = rows, columns, device, dtype
         if key not in self.kept:
-            size = waves(torch.tensor([0, 0, 16 * rows, 16 * columns], device=device), CONDITION).view(1, -1)
+            size = timestep_embedding(torch.tensor([0, 0, 16 * rows, 16 * columns], device=device), CONDITION).view(1, -1)
             self.kept[key] = size, [table.to(dtype) for table in rope_tables(rows, columns, device)]
         return self.kept[key]
 
@@ -130,7 +130,7 @@ class Decoder(nn.Module):
         size, (cos, sin) = self.of_grid(rows, columns, device, dtype)
         parts = self.time_condition_embed
         feed = lambda part, x: part.linear_2(F.silu(part.linear_1(x)))
-        time = F.silu(feed(parts.timestep_embedder, waves(timesteps, TIME)) + feed(parts.condition_embedder, size)).to(
+        time = F.silu(feed(parts.timestep_embedder, timestep_embedding(timesteps, TIME)) + feed(parts.condition_embedder, size)).to(
             dtype
         )
         if at is not None:

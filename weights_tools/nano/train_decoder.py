@@ -115,10 +115,10 @@ def train(context):
     inside = {id(weight) for weight in matrices}
     others = [weight for weight in both.parameters() if id(weight) not in inside]
     graphs = training.Graphs(context)
-    clock, average = training.Clock(context.budget, context.device), training.Average(both)
+    clock, average = training.Clock(context.budget, context.device), training.WeightAverage(both)
     checkpoints = training.Checkpoints(context.path("decoder.pt"), both, average, context.log)
     optimizer = training.Optimizer(matrices, others, RATE, 0.75 * RATE, graphs=graphs)
-    means = training.Averages(context.log, clock)
+    means = training.LossMeans(context.log, clock)
 
     def batch_of(group):
         return max(3, context.scaled(BATCH) * 65536 // (group.width * group.height) // (2 if group.is_edit else 1))

@@ -44,7 +44,7 @@ def train(context):
     others = [weight for name, weight in named if "relative_attention_bias" not in name]
     optimizer = torch.optim.AdamW([{"params": others}, {"params": biases}], RATE, betas=(0.9, 0.97), weight_decay=1e-4)
     clock = training.Clock(context.budget, context.device)
-    means = training.Averages(context.log, clock)
+    means = training.LossMeans(context.log, clock)
     for share in clock.steps():
         for group, rate in zip(optimizer.param_groups, (RATE, BIAS_RATE)):
             group["lr"] = rate * clock.rate(share, flat=0.1, warm=30)

@@ -44,10 +44,10 @@ def train(context):
     others = [weight for weight in prior.parameters() if id(weight) not in inside]
     graphs = training.Graphs(context)
     parts = nn.ModuleDict({"prior": prior})
-    clock, average = training.Clock(context.budget, context.device), training.Average(parts)
+    clock, average = training.Clock(context.budget, context.device), training.WeightAverage(parts)
     checkpoints = training.Checkpoints(context.path("prior.pt"), parts, average, context.log)
     optimizer = training.Optimizer(matrices, others, RATE, RATE, graphs=graphs)
-    means = training.Averages(context.log, clock)
+    means = training.LossMeans(context.log, clock)
 
     def step(group):
         batch = max(2, context.scaled(BATCH) * 65536 // (group.width * group.height))

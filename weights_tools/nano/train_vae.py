@@ -95,7 +95,7 @@ def train(context):
             mean, std = statistics(vae.encoder, pictures[0][: context.scaled(1024)])
         clock = training.Clock(context.budget * part, context.device)
         optimizer = training.Optimizer([], list(weights.parameters()), 0, RATE, graphs=graphs)
-        average, means = training.Average(weights), training.Averages(context.log, clock)
+        average, means = training.WeightAverage(weights), training.LossMeans(context.log, clock)
         calls = [training.Graphed(lambda chosen=chosen: step(chosen), graphs) for chosen in pictures]
         for share in clock.steps():
             means.add(context.scaled(96), **calls[clock.step % 4 == 3]())

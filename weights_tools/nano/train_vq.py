@@ -127,8 +127,8 @@ def train(context):
     trained = [weight for weight in [*net.parameters(), *guess.parameters()] if weight.requires_grad]
     graphs = training.Graphs(context)
     optimizer = training.Optimizer([], trained, 0, RATE, graphs=graphs)
-    clock, average = training.Clock(context.budget, context.device), training.Average(net, 200)
-    means = training.Averages(context.log, clock)
+    clock, average = training.Clock(context.budget, context.device), training.WeightAverage(net, 200)
+    means = training.LossMeans(context.log, clock)
 
     def view(index, side):
         """Pictures as the vision tower takes them for a grid of side x side, in -1..1."""

@@ -37,7 +37,7 @@ class Clock:
         return falling * min(1.0, (self.step + 1) / warm)
 
 
-class Averages:
+class LossMeans:
     """Moving averages of losses, kept on the device; read only when they are printed."""
 
     def __init__(self, log, clock):
@@ -157,7 +157,7 @@ class Graphed:
             torch.cuda.synchronize()
 
 
-class Average:
+class WeightAverage:
     """Weights averaged over the last steps; about `over` of them."""
 
     def __init__(self, module, over=500):

@@ -8,10 +8,10 @@
 namespace glm {
 namespace {
 
-using Kept = std::variant<at::Tensor, PackedWeight>;
+using StoredWeight = std::variant<at::Tensor, PackedWeight>;
 
-Kept kept(const at::Tensor& weight, const std::optional<Linear::Packing>& packing) {
-  return packing ? Kept(PackedWeight(weight, packing->format, packing->rows)) : Kept(weight);
+StoredWeight stored_weight(const at::Tensor& weight, const std::optional<Linear::Packing>& packing) {
+  return packing ? StoredWeight(PackedWeight(weight, packing->format, packing->rows)) : StoredWeight(weight);
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optio
     weights.push_back(part.scope.tensor("weight", {part.out, in}));
     if (bias == Bias::yes) biases.push_back(part.scope.tensor("bias", {part.out}));
   }
-  weight_ = kept(parts.size() == 1 ? weights[0] : at::cat(weights), packing);
+  weight_ = stored_weight(parts.size() == 1 ? weights[0] : at::cat(weights), packing);
   if (bias == Bias::yes) bias_ = parts.size() == 1 ? biases[0] : at::cat(biases);
 }
 

@@ -33,7 +33,7 @@ std::string hash_of(const std::string& text) {
   return digits;
 }
 
-std::string name_of(const std::string& card, const std::string& build) {
+std::string report_name(const std::string& card, const std::string& build) {
   return "kernels-" + hash_of(card + "\n" + build);
 }
 
@@ -122,13 +122,13 @@ fs::path cache_folder() {
 }
 
 fs::path KernelCache::report_file(const std::string& card, const std::string& build) const {
-  return folder_ / (name_of(card, build) + ".json");
+  return folder_ / (report_name(card, build) + ".json");
 }
 fs::path KernelCache::marker_file(const std::string& card, const std::string& build) const {
-  return folder_ / (name_of(card, build) + ".checking");
+  return folder_ / (report_name(card, build) + ".checking");
 }
 
-std::optional<KernelReport> KernelCache::kept(const std::string& card, const std::string& build) const {
+std::optional<KernelReport> KernelCache::read(const std::string& card, const std::string& build) const {
   try {
     const nlohmann::json file = read_json(report_file(card, build), kMaxBytes);
     if (file.at("version").get<int>() != kVersion) return {};
@@ -141,7 +141,7 @@ std::optional<KernelReport> KernelCache::kept(const std::string& card, const std
   }
 }
 
-void KernelCache::keep(const KernelReport& report) const {
+void KernelCache::write(const KernelReport& report) const {
   nlohmann::json verdicts = nlohmann::json::array();
   for (const KernelVerdict& v : report.verdicts) {
     verdicts.push_back({{"kernel", v.kernel},
@@ -176,7 +176,7 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
   if (folder_.empty()) return without_marker();
   std::error_code ignored;
   fs::create_directories(folder_, ignored);
-  if (std::optional<KernelReport> known; !check_again && (known = kept(card, build))) return *known;
+  if (std::optional<KernelReport> known; !check_again && (known = read(card, build))) return *known;
   const Marker marker(marker_file(card, build));
   switch (marker.lock(patience_, cancel)) {
     case Marker::Lock::impossible:
@@ -194,13 +194,13 @@ KernelReport KernelCache::report(const std::string& card, const std::string& bui
                               ", by a fault or because it was stopped; glm-image kernels --check tries "
                               "again");
     }
-    if (std::optional<KernelReport> known = kept(card, build)) return *known;  // another process made it meanwhile
+    if (std::optional<KernelReport> known = read(card, build)) return *known;  // another process made it meanwhile
   }
   fs::remove(report_file(card, build), ignored);  // if this check dies, an earlier report must not hold any more
   if (!marker.write("its start")) return without_marker();
   try {
     KernelReport report = check([&](const std::string& what) { marker.write(what); });
-    keep(report);
+    write(report);
     marker.write("");
     return report;
   } catch (const Error& e) {

@@ -49,8 +49,8 @@ class KernelCache {
   std::filesystem::path marker_file(const std::string& card, const std::string& build) const;
 
  private:
-  std::optional<KernelReport> kept(const std::string& card, const std::string& build) const;
-  void keep(const KernelReport& report) const;
+  std::optional<KernelReport> read(const std::string& card, const std::string& build) const;
+  void write(const KernelReport& report) const;
 
   std::filesystem::path folder_;
   std::chrono::milliseconds patience_;

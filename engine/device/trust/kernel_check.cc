@@ -30,7 +30,7 @@ std::string short_number(double value) {
   return text;
 }
 
-std::string name_of(const KernelTrial& t) {
+std::string trial_name(const KernelTrial& t) {
   return t.kernel + (t.format.empty() ? "" : " " + t.format) + " " + t.shape;
 }
 
@@ -46,7 +46,7 @@ void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch,
     return std::chrono::duration<double, std::milli>(Clock::now() - begin).count() / kCallsOfSample;
   };
   std::vector<cuda::Call> calls;
-  for (size_t i = 0; i < kCallsOfSample; ++i) calls.push_back(t.turns[i % t.turns.size()]);
+  for (size_t i = 0; i < kCallsOfSample; ++i) calls.push_back(t.timed[i % t.timed.size()]);
   double ours = std::numeric_limits<double>::infinity();
   double atens = ours;
   for (int i = -1; i < kSamples; ++i) {  // the first warms up
@@ -57,7 +57,7 @@ void measure(const KernelTrial& t, at::Device device, const LaunchCalls& launch,
       return;
     }
     const double other = ms_of([&] {
-      for (int turn = 0; turn < kCallsOfSample; ++turn) t.aten(turn);
+      for (int call = 0; call < kCallsOfSample; ++call) t.aten(call);
     });
     if (i < 0) continue;
     ours = std::min(ours, own);
@@ -133,7 +133,7 @@ KernelVerdict judge_trial(const KernelTrial& t, at::Device device, const LaunchC
     if (!at::equal(again, first[i].view(at::kByte)))
       verdict.problem = "the same call gives other bits when it is repeated";
   }
-  if (verdict.problem.empty() && !t.turns.empty()) measure(t, device, launch, verdict);
+  if (verdict.problem.empty() && !t.timed.empty()) measure(t, device, launch, verdict);
   return verdict;
 }
 
@@ -184,7 +184,7 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
   std::string at = "the first trial";
   std::vector<KernelVerdict> verdicts;
   const auto check = [&](const KernelTrial& t) {
-    at = name_of(t);
+    at = trial_name(t);
     begin(at);
     try {
       verdicts.push_back(judge_trial(t, device, launch));

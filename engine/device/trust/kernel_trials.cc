@@ -62,7 +62,7 @@ KernelTrial attention_trial(const TrialTensors& make, const AttentionCase& c) {
             std::to_string(c.capacity) + " positions";
   t.allowed = kBf16Step;
   t.repeatable = true;
-  t.kept = {a.qkv, a.bias, a.cosines, a.sines, lengths};
+  t.inputs = {a.qkv, a.bias, a.cosines, a.sines, lengths};
   t.written = {writes(a.keys), writes(a.values), writes(partial), writes(partial_max), writes(out)};
   t.call.kernel = cuda::Kernel::attention;
   t.call.attention = {.qkv = data_of<float>(a.qkv),
@@ -114,7 +114,7 @@ KernelTrial norm_trial(const TrialTensors& make, const NormCase& c, bool first) 
   t.shape = std::to_string(c.dim) + " wide";
   t.allowed = kBf16Step;
   t.repeatable = first;
-  t.kept = {y, post, pre, embedding, tokens};
+  t.inputs = {y, post, pre, embedding, tokens};
   t.written = {writes(residual), writes(x)};
   t.call.kernel = cuda::Kernel::norm;
   t.call.norm = {.y = first ? nullptr : data_of<float>(y),
@@ -139,7 +139,7 @@ KernelTrial norm_trial(const TrialTensors& make, const NormCase& c, bool first) 
     return joined(rounded_alike(residual, expected.residual), rounded_alike(x, expected.x));
   };
   if (c.batch == 1) {
-    t.turns = {t.call};
+    t.timed = {t.call};
     t.aten = [reference](int) { reference(); };
   }
   return t;
@@ -213,7 +213,7 @@ KernelTrial sample_trial(const TrialTensors& make, const SampleCase& c) {
   t.kernel = "sample";
   t.shape = std::to_string(c.vocab) + " ids";
   t.allowed = 0.13;  // two of a batch of 16 may be at a near tie
-  t.kept = {s.logits, s.exponentials, seeds, s.totals};
+  t.inputs = {s.logits, s.exponentials, seeds, s.totals};
   t.written = {writes(s.counts), writes(s.lengths), writes(s.tokens), writes(s.written), writes(s.not_finite)};
   t.call.kernel = cuda::Kernel::sample;
   t.call.sample = {.logits = data_of<float>(s.logits),
@@ -238,7 +238,7 @@ KernelTrial sample_trial(const TrialTensors& make, const SampleCase& c) {
                    .advance = 1};
   t.judge = [s, written = t.written] { return judge_sample(s, written); };
   if (c.batch == 1) {
-    t.turns = {t.call};
+    t.timed = {t.call};
     t.aten = [logits = s.logits.slice(0, 0, 1), codebook = c.codebook, options = c.options](int) {
       sample(logits[0], at::empty_like(logits[0]).exponential_(), codebook, options);
     };
@@ -255,12 +255,12 @@ void visit_attention_trials(at::Device device, bool real, const VisitTrial& visi
   visit(attention_trial(
       make, {{2399, 0, 1, 15, 16, 127, 128, 129, 255, 500, 777, 1023, 1024, 1500, 2000, 2398}, 2, 2, 2400, 64}));
   KernelTrial one = attention_trial(make, {{2399}, 1, 2, 2400, 64});
-  one.turns = {one.call};
+  one.timed = {one.call};
   DecodeAttention a;  // with the same positions; the time doesn't depend on the numbers
-  a.qkv = one.kept[0];
-  a.bias = one.kept[1];
-  a.cosines = one.kept[2];
-  a.sines = one.kept[3];
+  a.qkv = one.inputs[0];
+  a.bias = one.inputs[1];
+  a.cosines = one.inputs[2];
+  a.sines = one.inputs[3];
   a.keys = one.written[0].before.clone();
   a.values = one.written[1].before.clone();
   a.lengths = {2399};

@@ -99,14 +99,14 @@ std::vector<at::Tensor> copies_of(const at::Tensor& tensor) {
 
 // Adds what is timed: our calls and ATen's operations, with copies of the weight that no cache holds together.
 void add_timing(KernelTrial& t, const Weight& w, const Shape& s) {
-  const at::Tensor x = t.kept.front();
+  const at::Tensor x = t.inputs.front();
   for (const at::Tensor& tiles : copies_of(w.tiles)) {
-    t.turns.push_back(t.call);
-    t.turns.back().linear.weight.tiles = tiles.const_data_ptr();
-    t.kept.push_back(tiles);
+    t.timed.push_back(t.call);
+    t.timed.back().linear.weight.tiles = tiles.const_data_ptr();
+    t.inputs.push_back(tiles);
   }
-  t.aten = [weights = copies_of(w.dense), x, gate_up = s.order == Rows::gate_up](int turn) {
-    const at::Tensor y = at::linear(x, weights[static_cast<size_t>(turn) % weights.size()]);
+  t.aten = [weights = copies_of(w.dense), x, gate_up = s.order == Rows::gate_up](int call) {
+    const at::Tensor y = at::linear(x, weights[static_cast<size_t>(call) % weights.size()]);
     if (!gate_up) return;
     const auto both = y.chunk(2, -1);
     at::silu(both[0]).mul_(both[1]);
@@ -133,7 +133,7 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
   t.shape = std::to_string(s.rows) + " x " + std::to_string(s.inner);
   t.allowed = gate_up ? kBf16Step : kSums;
   t.repeatable = true;
-  t.kept = {x, padded, w.dense, w.tiles, w.row_scales, w.group_scales};
+  t.inputs = {x, padded, w.dense, w.tiles, w.row_scales, w.group_scales};
   t.call.kernel = cuda::Kernel::linear;
   t.call.linear = {};
   t.call.linear.weight = w.packed;

@@ -1,5 +1,5 @@
 // Which models our kernels decode, and on a GPU that it is they who do it.
-#include "engine/run/token_decoder.h"
+#include "engine/run/token_writer.h"
 
 #include <filesystem>
 
@@ -14,10 +14,10 @@
 namespace glm {
 namespace {
 
-TEST(TokenDecoderFits, ThePublicHeadsShapeAlone) {
-  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(checkpoint_folder("k")).prior));
-  EXPECT_TRUE(TokenDecoder::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
-  EXPECT_FALSE(TokenDecoder::fits(ModelConfig(checkpoint_folder("a")).prior));
+TEST(TokenWriterFits, ThePublicHeadsShapeAlone) {
+  EXPECT_TRUE(TokenWriter::fits(ModelConfig(checkpoint_folder("k")).prior));
+  EXPECT_TRUE(TokenWriter::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
+  EXPECT_FALSE(TokenWriter::fits(ModelConfig(checkpoint_folder("a")).prior));
 }
 
 TEST(PriorPrecision, NeedsAGpuAndAKnownName) {

@@ -27,7 +27,7 @@ struct DecodeRow {
   uint64_t seed = 0;
 };
 
-class TokenDecoder {
+class TokenWriter {
  public:
   struct Options {
     SamplingOptions sampling;
@@ -42,10 +42,10 @@ class TokenDecoder {
 
   // Queues the first token of each row. transformer: packed; it has to outlive this. Throws Error(memory) when the GPU
   // has too little, and Error(internal) when a kernel fails.
-  TokenDecoder(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows, const Options& options);
-  ~TokenDecoder();
-  TokenDecoder(const TokenDecoder&) = delete;
-  TokenDecoder& operator=(const TokenDecoder&) = delete;
+  TokenWriter(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows, const Options& options);
+  ~TokenWriter();
+  TokenWriter(const TokenWriter&) = delete;
+  TokenWriter& operator=(const TokenWriter&) = delete;
 
   // Writes the tokens of each row. Returns i64 [1, n] for each, on the CPU; n = cells + 1, less where an unmasked row
   // ended early. May be called once. done: called after each block (32 tokens of each row) with the number of tokens

@@ -1,4 +1,4 @@
-#include "engine/run/token_decoder.h"
+#include "engine/run/token_writer.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/Event.h>
@@ -46,7 +46,7 @@ int multiprocessors() {
 
 }  // namespace
 
-struct TokenDecoder::Memory {
+struct TokenWriter::Memory {
   Memory(const PriorConfig& c, const std::vector<DecodeRow>& rows);
 
   // A row of `state`, i32 [B]: what the kernels count and write for each row of the batch.
@@ -78,7 +78,7 @@ int64_t largest_capacity(const std::vector<DecodeRow>& rows) {
 
 }  // namespace
 
-TokenDecoder::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>& rows)
+TokenWriter::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>& rows)
     : batch(static_cast<int64_t>(rows.size())),
       capacity(largest_capacity(rows)),
       cache(c, batch, capacity, rows[0].logits.options()) {
@@ -117,15 +117,15 @@ TokenDecoder::Memory::Memory(const PriorConfig& c, const std::vector<DecodeRow>&
   if (!random.empty()) exponentials = wide({batch, c.vision_vocab});
 }
 
-bool TokenDecoder::fits(const PriorConfig& c) {
+bool TokenWriter::fits(const PriorConfig& c) {
   return c.head_dim == cuda::kHeadDim && c.heads == c.kv_heads * cuda::kGroupHeads && c.dim % cuda::kTileRows == 0 &&
          c.dim <= cuda::kMaxDim && c.inner_dim % 8 == 0 && c.vision_vocab % cuda::kTileRows == 0 &&
          c.vision_vocab <= cuda::kMaxVocab && c.rotary_dim() >= 8 &&
          std::has_single_bit(static_cast<uint64_t>(c.rotary_dim()));
 }
 
-TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows,
-                           const Options& options)
+TokenWriter::TokenWriter(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows,
+                         const Options& options)
     : transformer_(transformer), options_(options), memory_(std::make_unique<Memory>(transformer.config(), rows)) {
   describe_step();
   // The same kernel draws the first token, from the prompt's logits.
@@ -141,7 +141,7 @@ TokenDecoder::TokenDecoder(const PriorTransformer& transformer, const std::vecto
   check(library.record(step_.data(), narrow(static_cast<int64_t>(step_.size())), &graph_));
 }
 
-TokenDecoder::~TokenDecoder() {
+TokenWriter::~TokenWriter() {
   if (graph_ == nullptr) return;
   try {
     c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).synchronizeDevice(memory_->state.device().index());
@@ -150,13 +150,13 @@ TokenDecoder::~TokenDecoder() {
   cuda::load_library().library->discard(graph_);
 }
 
-int TokenDecoder::splits_of(const Linear& layer) const {
+int TokenWriter::splits_of(const Linear& layer) const {
   return cuda::choose_splits(layer.packed(), multiprocessors());
 }
 
 // Adds a call that multiplies x [B, .] by a layer's weight. The product goes to `sums`, or activated to m.activated
 // when `sums` is undefined. Returns the number of parts that the sums are split into.
-int TokenDecoder::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
+int TokenWriter::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
   const Memory& m = *memory_;
   const bool activated = !sums.defined();
   cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};
@@ -175,7 +175,7 @@ int TokenDecoder::add_product(const Linear& layer, const at::Tensor& x, const at
 // Adds a call that norms the sums, adds them to the residual, and norms the residual for the next product. post: weight
 // of the first norm; undefined at the beginning of a token, whose embedding becomes the residual. pre: weight of the
 // second norm.
-void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor& pre) {
+void TokenWriter::add_norm(int splits, const at::Tensor& post, const at::Tensor& pre) {
   const Memory& m = *memory_;
   cuda::Call call{.kernel = cuda::Kernel::norm, .norm = {}};
   call.norm = {.y = m.summed.data_ptr<float>(),
@@ -196,7 +196,7 @@ void TokenDecoder::add_norm(int splits, const at::Tensor& post, const at::Tensor
   step_.push_back(call);
 }
 
-void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv_splits) {
+void TokenWriter::add_attention(const PriorLayer& layer, int64_t index, int qkv_splits) {
   const Memory& m = *memory_;
   const PriorConfig& c = transformer_.config();
   const at::Tensor cache = m.cache.layer(index);
@@ -222,7 +222,7 @@ void TokenDecoder::add_attention(const PriorLayer& layer, int64_t index, int qkv
   step_.push_back(call);
 }
 
-void TokenDecoder::add_sample(int splits) {
+void TokenWriter::add_sample(int splits) {
   const Memory& m = *memory_;
   const PriorConfig& c = transformer_.config();
   const SamplingOptions& s = options_.sampling;
@@ -250,7 +250,7 @@ void TokenDecoder::add_sample(int splits) {
   step_.push_back(call);
 }
 
-void TokenDecoder::describe_step() {
+void TokenWriter::describe_step() {
   Memory& m = *memory_;
   const PriorConfig& c = transformer_.config();
   const PriorLayer& any = transformer_.layers().front();
@@ -277,7 +277,7 @@ void TokenDecoder::describe_step() {
   add_sample(add_product(transformer_.head(), m.x, m.logits));
 }
 
-void TokenDecoder::draw_exponentials() {
+void TokenWriter::draw_exponentials() {
   Memory& m = *memory_;
   if (m.random.empty() || options_.sampling.greedy) return;
   at::Tensor host = at::empty(m.exponentials.sizes(), at::TensorOptions(at::kFloat).pinned_memory(true));
@@ -287,7 +287,7 @@ void TokenDecoder::draw_exponentials() {
   m.exponentials.copy_(host, /*non_blocking=*/true);
 }
 
-void TokenDecoder::queue(int64_t steps) {
+void TokenWriter::queue(int64_t steps) {
   const cuda::Library& library = *cuda::load_library().library;
   void* const stream =
       c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(memory_->state.device()).native_handle();
@@ -301,7 +301,7 @@ void TokenDecoder::queue(int64_t steps) {
   }
 }
 
-struct TokenDecoder::ReadBack {
+struct TokenWriter::ReadBack {
   explicit ReadBack(const Memory& m)
       : state(at::empty(m.state.sizes(), at::TensorOptions(at::kInt).pinned_memory(true))),
         written(at::empty(m.written.sizes(), at::TensorOptions(at::kInt).pinned_memory(true))),
@@ -318,7 +318,7 @@ struct TokenDecoder::ReadBack {
 };
 
 // Waits for a block and reports it to `done`. Returns whether every row has ended. Throws Error(model).
-bool TokenDecoder::see(const ReadBack& block, const std::function<void(int64_t)>& done) const {
+bool TokenWriter::see(const ReadBack& block, const std::function<void(int64_t)>& done) const {
   block.arrived.synchronize();
   const Memory& m = *memory_;
   const auto state = block.state.accessor<int, 2>();
@@ -336,28 +336,28 @@ bool TokenDecoder::see(const ReadBack& block, const std::function<void(int64_t)>
   return all;
 }
 
-std::vector<at::Tensor> TokenDecoder::run(const std::function<void(int64_t)>& done) {
+std::vector<at::Tensor> TokenWriter::run(const std::function<void(int64_t)>& done) {
   Memory& m = *memory_;
   ReadBack blocks[2] = {ReadBack(m), ReadBack(m)};
   blocks[0].fetch(m);
   int64_t queued = 1;
-  int turn = 0;
+  int current = 0;
   while (queued < m.longest) {  // the GPU computes one block while the host looks at the one before
     const int64_t steps = std::min(kBlockTokens, m.longest - queued);
     queue(steps);
     queued += steps;
-    blocks[1 - turn].fetch(m);
-    const bool ended = see(blocks[turn], done);
-    turn = 1 - turn;
+    blocks[1 - current].fetch(m);
+    const bool ended = see(blocks[current], done);
+    current = 1 - current;
     if (ended) break;
   }
-  see(blocks[turn], done);
+  see(blocks[current], done);
 
   std::vector<at::Tensor> tokens;
   for (int64_t k = 0; k < m.batch; ++k) {
     const int64_t total = m.totals[static_cast<size_t>(k)];
-    const at::Tensor row = blocks[turn].written[k].slice(0, 0, total).to(at::kLong);
-    int64_t count = std::min<int64_t>(total, blocks[turn].state[Memory::kCounts][k].item<int>());
+    const at::Tensor row = blocks[current].written[k].slice(0, 0, total).to(at::kLong);
+    int64_t count = std::min<int64_t>(total, blocks[current].state[Memory::kCounts][k].item<int>());
     if (!options_.mask) {
       const at::Tensor ends = row.slice(0, 0, count).eq(options_.eos).nonzero();
       if (ends.numel() > 0) count = ends[0].item<int64_t>() + 1;

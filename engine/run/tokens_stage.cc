@@ -1,4 +1,4 @@
-#include "engine/run/prior_stage.h"
+#include "engine/run/tokens_stage.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -41,11 +41,11 @@ void warn_of_collapse(uint64_t seed, const at::Tensor& ids, std::vector<std::str
 }  // namespace
 
 // With references there is no preview grid.
-Grid PriorStage::preview() const {
+Grid TokensStage::preview() const {
   return sources_.empty() ? preview_grid(c_.settings.grid()) : Grid{0, 0};
 }
 
-at::Tensor PriorStage::injected_tokens(const PictureJob& job) const {
+at::Tensor TokensStage::injected_tokens(const PictureJob& job) const {
   at::Tensor injected = *job.injected.ids("ar.generated", {1, -1}, c_.model.config.prior.vocab);
   const int64_t first = preview().cells();
   const int64_t cells = first + c_.settings.grid().cells();
@@ -58,11 +58,11 @@ at::Tensor PriorStage::injected_tokens(const PictureJob& job) const {
   return injected;
 }
 
-at::Tensor PriorStage::large_grid(const at::Tensor& generated) const {
+at::Tensor TokensStage::large_grid(const at::Tensor& generated) const {
   return glm::large_grid(generated, preview(), c_.settings.grid(), c_.model.config.generation.codebook);
 }
 
-at::Tensor PriorStage::prompt_ids(const PictureJob& job) const {
+at::Tensor TokensStage::prompt_ids(const PictureJob& job) const {
   const Model& m = c_.model;
   if (auto injected = job.injected.ids("ar.in.input_ids", {1, -1}, m.config.prior.vocab)) return *injected;
   PromptLayout layout = layout_prompt(m.text_tokenizer, m.layout_tokens, c_.request.prompt, c_.settings.grid(),
@@ -77,7 +77,7 @@ at::Tensor PriorStage::prompt_ids(const PictureJob& job) const {
   return ids;
 }
 
-PriorRequest PriorStage::request(const PictureJob& job) const {
+PriorRequest TokensStage::request(const PictureJob& job) const {
   return {.ids = prompt_ids(job),
           .preview = preview(),
           .target = c_.settings.grid(),
@@ -91,7 +91,7 @@ PriorRequest PriorStage::request(const PictureJob& job) const {
           .seed = job.seed};
 }
 
-void PriorStage::check(const PictureJob& job) const {
+void TokensStage::check(const PictureJob& job) const {
   const int64_t patches = c_.settings.geometry.patches.cells();
   if (job.injected.ids("prior.ids", {1, patches}, c_.model.config.generation.codebook)) return;
   if (job.injected.has("ar.generated")) {
@@ -103,8 +103,8 @@ void PriorStage::check(const PictureJob& job) const {
   check_positions(asked, c_.model.config);
 }
 
-std::vector<at::Tensor> PriorStage::generated(const std::vector<PictureJob>& jobs,
-                                              const std::vector<std::shared_ptr<const Reference>>& references) const {
+std::vector<at::Tensor> TokensStage::generated(const std::vector<PictureJob>& jobs,
+                                               const std::vector<std::shared_ptr<const Reference>>& references) const {
   std::vector<at::Tensor> written;
   if (jobs[0].injected.has("ar.generated")) {
     for (const PictureJob& job : jobs) written.push_back(injected_tokens(job));
@@ -124,14 +124,14 @@ std::vector<at::Tensor> PriorStage::generated(const std::vector<PictureJob>& job
   }
   return generate_tokens(
       c_.model.prior, c_.model.config, requests,
-      [&](int64_t n, int64_t total) { c_.progress.tell(Stage::prior, n, total); }, c_.tap / "ar");
+      [&](int64_t n, int64_t total) { c_.progress.tell(Stage::tokens, n, total); }, c_.tap / "ar");
 }
 
-std::vector<at::Tensor> PriorStage::grids(const std::vector<PictureJob>& jobs,
-                                          const std::vector<std::shared_ptr<const Reference>>& references,
-                                          std::vector<std::string>* warnings) const {
+std::vector<at::Tensor> TokensStage::grids(const std::vector<PictureJob>& jobs,
+                                           const std::vector<std::shared_ptr<const Reference>>& references,
+                                           std::vector<std::string>* warnings) const {
   std::vector<at::Tensor> all(jobs.size());
-  c_.progress.timed(Stage::prior, [&] {
+  c_.progress.timed(Stage::tokens, [&] {
     if (jobs[0].injected.has("prior.ids")) return;
     const PriorThreads threads(c_.model.config.prior);
     const std::vector<at::Tensor> written = generated(jobs, references);
@@ -145,7 +145,7 @@ std::vector<at::Tensor> PriorStage::grids(const std::vector<PictureJob>& jobs,
   return all;
 }
 
-at::Tensor PriorStage::patch_ids(const PictureJob& job, const at::Tensor& grid) const {
+at::Tensor TokensStage::patch_ids(const PictureJob& job, const at::Tensor& grid) const {
   const int64_t patches = c_.settings.geometry.patches.cells();
   const auto injected = job.injected.ids("prior.ids", {1, patches}, c_.model.config.generation.codebook);
   at::Tensor ids = injected ? *injected : upsample_ids(grid, c_.settings.grid());

@@ -1,4 +1,4 @@
-#include "engine/run/dit_stage.h"
+#include "engine/run/steps_stage.h"
 
 #include <ATen/ATen.h>
 
@@ -19,11 +19,11 @@ std::string step_name(int64_t k) {
 
 }  // namespace
 
-void DitStage::check_glyphs(const Injection& injected) const {
+void StepsStage::check_glyphs(const Injection& injected) const {
   for (const char* name : {kPrompt, kEmpty}) injected.check_values(name, {1, -1, c_.model.config.glyph.dim});
 }
 
-void DitStage::check(const PictureJob& job) const {
+void StepsStage::check(const PictureJob& job) const {
   const std::vector<int64_t> shape = c_.model.config.latent_shape(c_.settings.grid());
   const int64_t k = job.injected.last_step();
   if (k >= c_.settings.steps) {
@@ -33,18 +33,18 @@ void DitStage::check(const PictureJob& job) const {
   job.injected.check_values(k >= 0 ? step_name(k) : "latents.init", shape);
 }
 
-void DitStage::encode_glyphs(const Injection& injected) {
+void StepsStage::encode_glyphs(const Injection& injected) {
   c_.progress.timed(Stage::glyphs, [&] {
     const int64_t texts = c_.settings.guidance > 1 ? 2 : 1;
     c_.progress.tell(Stage::glyphs, 0, texts);
-    prompt_ = embeds(kPrompt, texts_of(c_.request), 0, injected);
+    prompt_ = embeds(kPrompt, quoted_texts(c_.request), 0, injected);
     if (texts == 2) empty_ = embeds(kEmpty, {}, 1, injected);
     c_.progress.tell(Stage::glyphs, texts, texts);
   });
 }
 
-at::Tensor DitStage::embeds(const std::string& name, const std::vector<std::string>& texts, int call,
-                            const Injection& injected) const {
+at::Tensor StepsStage::embeds(const std::string& name, const std::vector<std::string>& texts, int call,
+                              const Injection& injected) const {
   const Model& m = c_.model;
   at::Tensor embeds;
   if (auto known = injected.values(name, {1, -1, m.config.glyph.dim}, m.dtype)) {
@@ -57,8 +57,8 @@ at::Tensor DitStage::embeds(const std::string& name, const std::vector<std::stri
   return embeds;
 }
 
-std::vector<DitBranch> DitStage::branches(const at::Tensor& ids,
-                                          const std::vector<std::shared_ptr<const Reference>>& references) const {
+std::vector<DitBranch> StepsStage::branches(const at::Tensor& ids,
+                                            const std::vector<std::shared_ptr<const Reference>>& references) const {
   const Dit& dit = c_.model.dit;
   std::vector<DitBranch> all = {dit.branch(prompt_, ids, /*drop=*/false, c_.tap / "step0.cond")};
   for (const auto& reference : references) all[0].conditions.push_back(&reference->condition);
@@ -66,17 +66,17 @@ std::vector<DitBranch> DitStage::branches(const at::Tensor& ids,
   return all;
 }
 
-at::Tensor DitStage::latents(const PictureJob& job, const at::Tensor& ids,
-                             const std::vector<std::shared_ptr<const Reference>>& references) {
+at::Tensor StepsStage::latents(const PictureJob& job, const at::Tensor& ids,
+                               const std::vector<std::shared_ptr<const Reference>>& references) {
   at::Tensor latents;
-  c_.progress.timed(Stage::denoise, [&] {
+  c_.progress.timed(Stage::steps, [&] {
     if (!canvas_) canvas_.emplace(c_.model.dit.canvas(c_.settings.geometry));
-    latents = c_.model.vae.scale(steps(job, branches(ids, references)));
+    latents = c_.model.vae.denormalize(steps(job, branches(ids, references)));
   });
   return latents;
 }
 
-at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& branches) const {
+at::Tensor StepsStage::steps(const PictureJob& job, const std::vector<DitBranch>& branches) const {
   const Model& m = c_.model;
   const FlowSchedule schedule(m.config.schedule, c_.settings.geometry.patches.cells(), c_.settings.steps);
   c_.tap.stage("sched.mu", at::tensor({schedule.mu}, at::kDouble));
@@ -85,7 +85,7 @@ at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& 
 
   auto [latents, first] = first_latents(job);
   FiniteWatch watch;
-  c_.progress.tell_of(job.index, Stage::denoise, first, c_.settings.steps);
+  c_.progress.tell_of(job.index, Stage::steps, first, c_.settings.steps);
   for (int64_t k = first; k < c_.settings.steps; ++k) {
     const Tap tap = c_.tap / ("step" + std::to_string(k));
     std::vector<Tap> inside(branches.size());
@@ -99,22 +99,23 @@ at::Tensor DitStage::steps(const PictureJob& job, const std::vector<DitBranch>& 
     tap.stage("latents", latents);
     watch.see(latents);
     show_preview(job, k + 1, latents, v, schedule.sigmas[static_cast<size_t>(k) + 1]);
-    c_.progress.tell_of(job.index, Stage::denoise, k + 1, c_.settings.steps);
+    c_.progress.tell_of(job.index, Stage::steps, k + 1, c_.settings.steps);
   }
   watch.check("DiT's latents");
   return latents;
 }
 
 // The latents are the picture plus sigma * v. So latents - sigma * v is the picture that the DiT expects now.
-void DitStage::show_preview(const PictureJob& job, int64_t step, const at::Tensor& latents, const at::Tensor& v,
-                            float sigma) const {
+void StepsStage::show_preview(const PictureJob& job, int64_t step, const at::Tensor& latents, const at::Tensor& v,
+                              float sigma) const {
   if (!callbacks_.preview || step % callbacks_.preview_every != 0 || step == c_.settings.steps) return;
   const Model& m = c_.model;
   if (!preview_) preview_.emplace(m.vae_encoder, m.vae, m.config.vae);
-  callbacks_.preview({.seed = job.seed, .step = step, .image = preview_->image(m.vae.scale(latents - sigma * v))});
+  callbacks_.preview(
+      {.seed = job.seed, .step = step, .image = preview_->image(m.vae.denormalize(latents - sigma * v))});
 }
 
-std::pair<at::Tensor, int64_t> DitStage::first_latents(const PictureJob& job) const {
+std::pair<at::Tensor, int64_t> StepsStage::first_latents(const PictureJob& job) const {
   const Model& m = c_.model;
   const std::vector<int64_t> shape = m.config.latent_shape(c_.settings.grid());
   if (const int64_t k = job.injected.last_step(); k >= 0) {
@@ -128,7 +129,7 @@ std::pair<at::Tensor, int64_t> DitStage::first_latents(const PictureJob& job) co
 }
 
 // Upstream: both branches to fp32, then noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
-at::Tensor DitStage::guide(const at::Tensor& out, const Tap& tap) const {
+at::Tensor StepsStage::guide(const at::Tensor& out, const Tap& tap) const {
   const at::Tensor cond = out.slice(0, 0, 1);
   tap.stage("cond.out", cond);
   if (out.size(0) == 1) return cond.to(at::kFloat);

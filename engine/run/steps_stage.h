@@ -18,11 +18,11 @@
 
 namespace glm {
 
-class DitStage {
+class StepsStage {
  public:
   // callbacks: get the previews. preview: the map that makes them; the first preview creates it, and it stays in the
   // call cache.
-  DitStage(const StageContext& context, const Callbacks& callbacks, std::optional<LatentPreview>& preview)
+  StepsStage(const StageContext& context, const Callbacks& callbacks, std::optional<LatentPreview>& preview)
       : c_(context), callbacks_(callbacks), preview_(preview) {}
 
   // Throw Error(usage) when an injected tensor doesn't fit. check_glyphs() looks at what all pictures share, check() at

@@ -1,4 +1,4 @@
-#include "engine/run/vae_stage.h"
+#include "engine/run/pixels_stage.h"
 
 #include <ATen/ATen.h>
 
@@ -26,8 +26,8 @@ Image decoded(const StageContext& c, const at::Tensor& scaled) {
 
 Picture decode_picture(const StageContext& c, const PictureJob& job, const at::Tensor& scaled) {
   Picture picture;
-  c.progress.timed(Stage::decode, [&] {
-    c.progress.tell_of(job.index, Stage::decode, 0, 1);
+  c.progress.timed(Stage::pixels, [&] {
+    c.progress.tell_of(job.index, Stage::pixels, 0, 1);
     picture = {job.seed, decoded(c, scaled)};
   });
   return picture;

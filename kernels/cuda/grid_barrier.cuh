@@ -17,21 +17,21 @@ GLM_DEVICE int team_count() {
   return simt::teams() * simt::blocks();
 }
 
-class Grid {
+class GridBarrier {
  public:
-  GLM_DEVICE explicit Grid(uint32_t* counter) : counter_(counter) {}
+  GLM_DEVICE explicit GridBarrier(uint32_t* counter) : counter_(counter) {}
 
   // Says that this block has come. What its threads have written is visible to every block that has waited, and its
   // shared memory is free for other use.
   GLM_DEVICE void arrive() {
     simt::sync();
-    if (simt::block_thread() == 0) was_ = simt::arrive_at_grid(counter_);
+    if (simt::block_thread() == 0) was_ = simt::arrive_at_grid_barrier(counter_);
     pending_ = true;
   }
   // Waits until all blocks have come. Does nothing if this block hasn't come again since it last waited.
   GLM_DEVICE void wait() {
     if (!pending_) return;
-    if (simt::block_thread() == 0) simt::wait_for_grid(counter_, was_);
+    if (simt::block_thread() == 0) simt::wait_for_grid_barrier(counter_, was_);
     simt::sync();
     pending_ = false;
   }

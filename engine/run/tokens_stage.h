@@ -14,10 +14,10 @@
 
 namespace glm {
 
-class PriorStage {
+class TokensStage {
  public:
   // sources: the grids of the request's references.
-  PriorStage(const StageContext& context, std::vector<Grid> sources) : c_(context), sources_(std::move(sources)) {}
+  TokensStage(const StageContext& context, std::vector<Grid> sources) : c_(context), sources_(std::move(sources)) {}
 
   // Throws Error(usage) when a picture's prompt is too long, or injected ids don't fit. Reads no weight.
   void check(const PictureJob& job) const;
