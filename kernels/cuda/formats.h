@@ -4,7 +4,8 @@
 //
 // clang-format off
 //
-// Sixteen rows are a tile, and 64 columns of a tile are a block. The columns are padded with zeros to whole blocks.
+// Sixteen rows are a tile, and 64 columns of a tile are a block. The rows are a multiple of 16. The columns are padded
+// with numbers of value 0 to whole blocks; `inner` is their count after that. Everything is little-endian.
 // A block is one piece of memory. The blocks of tile 0 come first, from left to right, then those of tile 1, and so on.
 // With n = inner / 64:
 //
@@ -30,9 +31,10 @@
 //                +---------+---------+---------+---------+
 //
 // So a lane holds 32 numbers: a0 … a15 of row g, and b0 … b15 of row g + 8, from its first column to its last.
-// In memory a block is 4 (bf16), 2 (fp8, int8) or 1 (int4) parts of 512 bytes. A part is sixteen bytes for each lane,
-// lane 0 first, so that a lane reads sixteen bytes at a time and a warp 512 in a row. This is what lies in a lane's
-// sixteen bytes; bf16 has its low byte first, and int4 puts two numbers into a byte:
+// In memory a block is 4 (bf16), 2 (fp8, int8) or 1 (int4) parts of 512 bytes, part 0 first. A part is sixteen bytes for
+// each lane, lane 0 first, so that a lane reads sixteen bytes at a time and a warp 512 in a row. This is what lies in a
+// lane's sixteen bytes. int4 puts two numbers into a byte, in the order that makes the words at the end of this comment
+// with the fewest instructions:
 //
 //   byte        0    1    2    3    4    5    6    7    8    9   10   11   12   13   14   15
 //             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
@@ -44,19 +46,22 @@
 //   fp8,      | a0 | b0 | a1 | b1 | a2 | b2 | a3 | b3 | a4 | b4 | a5 | b5 | a6 | b6 | a7 | b7 |   part 0
 //   int8      | a8 | b8 | a9 | b9 | a10| b10| a11| b11| a12| b12| a13| b13| a14| b14| a15| b15|   part 1
 //             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
-//   int4 low  | a0 | a2 | a1 | a3 | a4 | a6 | a5 | a7 | a8 | a10| a9 | a11| a12| a14| a13| a15|   low half of the byte
-//        high | b0 | b2 | b1 | b3 | b4 | b6 | b5 | b7 | b8 | b10| b9 | b11| b12| b14| b13| b15|   high half
+//   int4 low  | a0 | a2 | a1 | a3 | a4 | a6 | a5 | a7 | a8 | a10| a9 | a11| a12| a14| a13| a15|   part 0, low halves
+//        high | b0 | b2 | b1 | b3 | b4 | b6 | b5 | b7 | b8 | b10| b9 | b11| b12| b14| b13| b15|   part 0, high halves
 //             +----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+----+
 //
-// The value of a stored number x. Its row is counted as the rows lie in the tiles: 16 * tile + row of the tile.
+// The value of a stored number x:
 //
 //   bf16   x
-//   fp8    x * row_scales[row]           x is an e4m3; row_scales is fp32 [rows]
+//   fp8    x * row_scales[row]           x is an e4m3fn
 //   int8   (x - 128) * row_scales[row]   x is a byte without a sign
-//   int4   (x - zero) * scale            of group_scales[tile][column / 128][g][h], where h is 0 for row g, 1 for g + 8
+//   int4   (x - zero) * scale            x is 0 … 15
 //
-// group_scales is u32 [rows / 16, inner / 128, 8, 2]. The low half of a word is the scale and the high half the zero,
-// both bf16. An int4's inner is a multiple of 128.
+// row_scales is fp32 [rows]. Its rows are counted as they lie in the tiles, 16 * tile + row of the tile, which matters
+// for the gate|up weights below. group_scales is u32 [rows / 16, inner / 128, 8, 2], the last index counting fastest.
+// A number of row g of tile i, or of row g + 8, at column c of the weight has the word [i][c / 128][g][0], or [1]. The
+// low half of the word is the scale and the high half the zero, both bf16. Only a weight whose columns are a multiple
+// of 128 can be int4; another is int8 (Otherwise, below).
 //
 // A gate|up weight has N gate rows and then N up rows. Its tile i takes eight of each, so that the rows g and g + 8 of
 // a lane are the gate and the up of one feature:
