@@ -242,8 +242,9 @@ class Page:
                 if fence.group(1) in ("cpp", "c"):
                     spans += [(number, word) for word in WORD.findall(re.sub(r'"[^"]*"', "", row))]
                 elif re.match(r"(\./)?[\w/]+\.(sh|py)\b", row):
-                    first, *rest = row.split("#")[0].split()
-                    spans.append((number, " ".join([first, *(word for word in rest if re.match("--?[a-z]", word))])))
+                    for command in row.split("#")[0].split("&&"):
+                        first, *rest = command.split()
+                        spans.append((number, " ".join([first, *(word for word in rest if re.match("--?[a-z]", word))])))
         plain = re.sub(r"^```.*?^```", lambda m: "\n" * m.group(0).count("\n"), text, flags=re.S | re.M)
         for span in re.finditer(r"(?<!`)`([^`]+)`", plain):
             spans.append((plain.count("\n", 0, span.start()) + 1, span.group(1)))
