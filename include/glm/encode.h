@@ -29,8 +29,9 @@ inline constexpr size_t kMostExifText = 65000;
 GLM_API std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality,
                                             const PictureText& text);
 
-// Writes a PNG without metadata, whole or not at all. Throws Error(io) naming the file, and what encode_picture()
-// throws. Thread safe.
+// Writes a PNG without metadata, whole or not at all. It replaces a file and keeps that one's owner and permissions;
+// links are followed; devices and pipes are written as they are. Throws Error(io) naming the file, and what
+// encode_picture() throws. Sends no SIGXFSZ or SIGPIPE to the process. Thread safe.
 GLM_API void write_png(const std::filesystem::path& file, const Image& image);
 
 // Returns the `about` of a PNG, JPEG or WebP file. It is empty when the bytes are broken, have no such text, or are of

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -142,6 +143,45 @@ TEST_F(WriteFile, SaysWhereItCannotWrite) {
   const fs::path below = file_ / "x";
   EXPECT_TRUE(refused(ErrorCode::io, {below.string() + ":"}, [&] { write_text(below, "x"); }));
   EXPECT_EQ(names(), std::vector<std::string>{"file"});
+}
+
+TEST_F(WriteFile, FollowsLinksToWhatIsNotThereYet) {
+  fs::create_directory(folder_ / "real");
+  fs::create_symlink("real/picture", folder_ / "second");
+  fs::create_symlink(folder_ / "second", file_);
+  write_text(file_, "new");
+  EXPECT_TRUE(fs::is_symlink(file_));
+  EXPECT_TRUE(fs::is_symlink(folder_ / "second"));
+  EXPECT_EQ(read_bytes(folder_ / "real/picture"), "new");
+  fs::create_symlink("gone/picture", folder_ / "dangling");
+  EXPECT_TRUE(
+      refused(ErrorCode::io, {"dangling", "there is no folder", "gone"}, [&] { check_place(folder_ / "dangling"); }));
+  fs::create_symlink("loop", folder_ / "loop");
+  EXPECT_TRUE(refused(ErrorCode::io, {"loop", "symbolic links"}, [&] { check_place(folder_ / "loop"); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {"loop", "symbolic links"}, [&] { write_text(folder_ / "loop", "x"); }));
+}
+
+TEST_F(WriteFile, TakesNamesOfAnyLengthThatTheFileSystemTakes) {
+  for (const size_t length : {200U, 250U, 255U}) {
+    const fs::path file = folder_ / std::string(length, 'n');
+    check_place(file);
+    write_text(file, "x");
+    EXPECT_EQ(read_bytes(file), "x") << length;
+  }
+  EXPECT_TRUE(refused(ErrorCode::io, {"File name too long"}, [&] { check_place(folder_ / std::string(256, 'n')); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {"File name too long"}, [&] { check_place("/" + std::string(5000, '/') + "n"); }));
+}
+
+// Nobody who may write to the folder can plant something under the name beforehand.
+TEST_F(WriteFile, ItsTemporaryFilesHaveRandomNames) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 20; ++i) {
+    write_file(file_, [&](std::ostream& out) {
+      for (const std::string& name : names()) seen.insert(name);
+      out << "x";
+    });
+  }
+  EXPECT_EQ(seen.size(), 21U) << "file, and a temporary name for each";
 }
 
 TEST_F(WriteFile, WritesToDevicesAsTheyAre) {
