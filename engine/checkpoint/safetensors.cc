@@ -237,7 +237,7 @@ void SafetensorsFile::copy(const std::string& name, uint64_t offset, char* to, u
 }
 
 void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, bool replace) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -249,7 +249,7 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
   }
   std::string text = json_text(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  write_file(file, [&](std::ostream& out) {
+  const auto write = [&](std::ostream& out) {
     const uint64_t size = text.size();
     out.write(reinterpret_cast<const char*>(&size), sizeof size);
     out.write(text.data(), static_cast<std::streamsize>(size));
@@ -257,7 +257,12 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
       const at::Tensor bytes = tensor.cpu().contiguous();
       out.write(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
     }
-  });
+  };
+  if (replace) {
+    write_file(file, write);
+  } else if (!write_new_file(file, write)) {
+    throw Error(ErrorCode::io, file.string() + ": exists already; choose another name");
+  }
 }
 
 }  // namespace glm

@@ -57,8 +57,9 @@ class SafetensorsFile {
 };
 
 // Writes tensors from any device in the order of their names. The file is written whole or not at all. Throws
-// Error(io), and Error(internal) for a dtype that the format lacks.
+// Error(io), also for a file that exists where `replace` is false, and Error(internal) for a dtype that the format
+// lacks.
 void write_safetensors(const std::filesystem::path& file, const std::map<std::string, at::Tensor>& tensors,
-                       const std::map<std::string, std::string>& metadata);
+                       const std::map<std::string, std::string>& metadata, bool replace = true);
 
 }  // namespace glm

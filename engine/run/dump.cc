@@ -3,10 +3,23 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "base/atomic_file.h"
 #include "engine/checkpoint/safetensors.h"
+#include "glm/error.h"
 
 namespace glm {
+
+Dump::Dump(std::filesystem::path file, Tap::Level level, bool replace)
+    : file_(std::move(file)), level_(level), replace_(replace) {
+  if (file_.empty()) return;
+  check_place(file_);
+  std::error_code ignored;
+  if (!replace_ && std::filesystem::is_regular_file(file_, ignored)) {
+    throw Error(ErrorCode::io, file_.string() + ": exists already; choose another name");
+  }
+}
 
 Tap Dump::tap() {
   if (file_.empty()) return {};
@@ -26,7 +39,7 @@ void Dump::write(const std::string& json) const {
         std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });
     tensors.emplace(entry.first, same ? values[0] : at::cat(values));
   }
-  write_safetensors(file_, tensors, {{"json", json}});
+  write_safetensors(file_, tensors, {{"json", json}}, replace_);
 }
 
 }  // namespace glm

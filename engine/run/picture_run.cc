@@ -59,7 +59,7 @@ class PictureRun {
         settings_(settle(request, model.config)),
         injected_(injection_of(request)),
         jobs_(jobs_of(request, injected_)),
-        dump_(request.dump, level_of(request)),
+        dump_(request.dump, level_of(request), request.replace_dump),
         progress_(callbacks, model.device, static_cast<int64_t>(jobs_.size())),
         c_{.model = model,
            .request = request,

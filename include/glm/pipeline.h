@@ -41,7 +41,8 @@ class GLM_API Pipeline {
 
   // Draws a picture for each of the request's seeds. Throws Error(usage) for a request that can't be met, before
   // anything is computed, Error(memory) for lack of it, Error(device) when the GPU fails, Error(io) when the dump can't
-  // be written, and Error(cancelled).
+  // be written, and Error(cancelled). The dump's place is checked before anything is computed. When the disk is full at
+  // the end, Callbacks::picture has had the pictures.
   Result generate(const Request& request, const Callbacks& callbacks) const;
 
   // The three parts of generate(), each for all of the request's seeds: generate() is pixels(latents(tokens())). A part

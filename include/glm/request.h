@@ -55,6 +55,7 @@ struct Request {
   bool parse_special = false;         // reads text such as "<sop>" as a special token, as upstream does
   bool allow_early_stop = false;      // lets the prior end too early, as upstream does; a short grid is Error(model)
   std::filesystem::path dump;         // safetensors file to write the stage tensors to; empty: none
+  bool replace_dump = true;           // false: never over a file that exists, not even one that has just been made
   bool full_taps = false;             // dump and Callbacks::tap get the tensors inside the stages, too
   std::filesystem::path inject;       // safetensors file of stage tensors to use instead of computing them
 };

@@ -15,6 +15,7 @@
 #include "base/atomic_file.h"
 #include "base/fnv1a.h"
 #include "base/json.h"
+#include "base/quiet_writes.h"
 #include "base/user_folder.h"
 #include "glm/error.h"
 
@@ -85,6 +86,7 @@ class Marker {
   }
   // Replaces the file's text. An empty text says that the check has ended. Returns false where nothing can be written.
   bool write(const std::string& text) const {
+    const QuietWrites quiet;
     return ::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
   }
 
