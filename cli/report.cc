@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/base64.h"
 #include "cli/terminal.h"
 
 namespace glm::cli {
@@ -59,32 +60,48 @@ std::string duration_text(double seconds) {
 
 namespace {
 
+// JSON is UTF-8, and a file's name needn't be. Such a name has U+FFFD in JSON for each byte that isn't UTF-8. So there
+// its bytes are told beside it.
+bool is_utf8(const fs::path& file) {
+  return json::parse(json_text(file.string())) == file.string();
+}
+std::string bytes_of_name(const fs::path& file) {
+  const std::string& name = file.native();
+  return base64({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
+}
+
 json plan_json(const Plan& p, const Request& request, const std::vector<fs::path>& files) {
   const Details& d = p.details;
-  std::vector<std::string> names;
-  names.reserve(files.size());
-  for (const fs::path& file : files) names.push_back(file.string());
-  return {{"dry_run", true},
-          {"files", names},
-          {"seeds", request.seeds},
-          {"device", p.device},
-          {"dtype", p.dtype},
-          {"width", d.width},
-          {"height", d.height},
-          {"rendered_width", d.rendered_width},
-          {"rendered_height", d.rendered_height},
-          {"grid", {p.grid_width, p.grid_height}},
-          {"preview_grid", {p.preview_width, p.preview_height}},
-          {"tokens", p.tokens},
-          {"steps", d.steps},
-          {"guidance", d.guidance},
-          {"temperature", d.temperature},
-          {"top_k", d.top_k},
-          {"top_p", d.top_p},
-          {"weight_bytes", p.weight_bytes},
-          {"working_bytes", p.working_bytes},
-          {"free_bytes", p.free_bytes},
-          {"seconds", p.seconds}};
+  json names = json::array();
+  json bytes = json::array();
+  for (const fs::path& file : files) {
+    names.push_back(file.string());
+    bytes.push_back(bytes_of_name(file));
+  }
+  const bool utf8 = std::all_of(files.begin(), files.end(), is_utf8);
+  json object = {{"dry_run", true},
+                 {"files", names},
+                 {"seeds", request.seeds},
+                 {"device", p.device},
+                 {"dtype", p.dtype},
+                 {"width", d.width},
+                 {"height", d.height},
+                 {"rendered_width", d.rendered_width},
+                 {"rendered_height", d.rendered_height},
+                 {"grid", {p.grid_width, p.grid_height}},
+                 {"preview_grid", {p.preview_width, p.preview_height}},
+                 {"tokens", p.tokens},
+                 {"steps", d.steps},
+                 {"guidance", d.guidance},
+                 {"temperature", d.temperature},
+                 {"top_k", d.top_k},
+                 {"top_p", d.top_p},
+                 {"weight_bytes", p.weight_bytes},
+                 {"working_bytes", p.working_bytes},
+                 {"free_bytes", p.free_bytes},
+                 {"seconds", p.seconds}};
+  if (!utf8) object["files_base64"] = bytes;
+  return object;
 }
 
 std::string plan_text(const Plan& p, const Request& request, const std::vector<fs::path>& files) {
@@ -145,6 +162,7 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
   for (const Written& picture : written) {
     pictures.push_back(
         {{"file", picture.file.string()}, {"seed", picture.seed}, {"width", d.width}, {"height", d.height}});
+    if (!is_utf8(picture.file)) pictures.back()["file_base64"] = bytes_of_name(picture.file);
   }
   json seconds = json::object();
   json object = {{"pictures", pictures}, {"peak_bytes", result.peak_bytes}, {"warnings", result.warnings}};

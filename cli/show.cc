@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/base64.h"
 #include "glm/encode.h"
 
 namespace glm::cli {
@@ -64,17 +65,6 @@ Protocol protocol() {
   }
   if (program == "iTerm.app" || program == "WezTerm" || program == "mintty") return Protocol::iterm;
   return has_sixel(attributes()) ? Protocol::sixel : Protocol::none;
-}
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](size_t k) { return i + k < bytes.size() ? uint32_t{bytes[i + k]} : 0U; };
-    const uint32_t bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? letters[bits >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
 }
 
 // Kitty takes parts of at most 4096 letters. Each says with m whether more follow.
