@@ -1,7 +1,9 @@
 // The program `glm-image`. Only this file and those of its subcommands print or exit.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -151,8 +153,11 @@ int run(int argc, char** argv) {
   for (const Command& command : glm::cli::commands()) add_command(&app, command, &given);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);  // help and version
+  } catch (const CLI::Success& e) {  // help and version
+    std::ostringstream text;
+    app.exit(e, text);
+    glm::cli::print(text.str());
+    return 0;
   } catch (const CLI::ParseError& e) {
     const std::vector<CLI::App*> parsed = app.get_subcommands();
     const CLI::App& command = parsed.empty() ? app : *parsed.front();
@@ -166,6 +171,8 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  glm::cli::open_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of a file's size fails, and is told, like any other
   try {
     return run(argc, argv);
   } catch (const glm::Error& e) {

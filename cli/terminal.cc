@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -54,6 +55,19 @@ std::string printable(const std::string& text) {
 
 void tell(const std::string& text) {
   std::cerr << cleaned(text, /*lines=*/true) << std::flush;
+}
+
+void check_told() {
+  if (!std::cerr) throw Error(ErrorCode::io, "standard error can't be written");
+}
+
+void open_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    // Opened the wrong way round, so that its use still fails. The lowest free number is taken, which is this one.
+    const int flags = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (::open("/dev/null", flags) != descriptor) return;
+  }
 }
 
 void print(const std::string& text, const std::string& hint) {
