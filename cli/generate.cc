@@ -131,7 +131,6 @@ class Generation {
         request_(request_of(options_, prompt_of(options_, arguments, from_))),
         output_(options_, request_.seeds),
         model_(model_of(options_.model)) {
-    if (!options_.dump.empty()) check_place(options_.dump, options_.overwrite);
     read_references();
     loud_ = !options_.quiet;
   }
@@ -142,6 +141,7 @@ class Generation {
     const Plan expected = plan(model_, load_options(cancel), request_);
     if (options_.dry_run) {
       print_plan(expected, request_, output_.files, options_.json);
+      check_told();
       return;
     }
     if (options_.verbose) print_plan(expected, request_, output_.files, /*json=*/false);
@@ -191,6 +191,7 @@ class Generation {
     r.parse_special = o.parse_special;
     r.allow_early_stop = o.allow_early_stop;
     r.dump = o.dump;
+    r.replace_dump = o.overwrite;
     r.full_taps = o.dump_level == "full";
     r.inject = o.inject;
     return r;
@@ -261,32 +262,53 @@ class Generation {
     Callbacks callbacks;
     callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };
     callbacks.cancel = &cancel;
-    callbacks.picture = [&](const Picture& picture) {
-      const PictureText text = options_.metadata ? picture_text(making_, picture.seed) : PictureText();
-      output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text));
-      written_.push_back({output_.files[written_.size()], picture.seed});
-      if (options_.show) {
-        bar.clear();
-        show(picture.image);
-      }
-    };
+    callbacks.picture = [&](const Picture& picture) { write_picture(picture, &bar); };
     Result result;
     try {
       result = pipeline.generate(request_, callbacks);
     } catch (const Error& e) {
       bar.clear();
       if (written_.empty() && e.code() != ErrorCode::cancelled) throw;
+      if (elsewhere_ > 0 && is_alone()) tell_problem();
       print_results(written_, making_.details, {}, options_.json);
       if (e.code() != ErrorCode::cancelled) throw;
       interrupted();
     }
     bar.clear();
+    if (elsewhere_ > 0 && is_alone()) throw Error(ErrorCode::io, problem_);
     if (loud_) {
       print_warnings(result.warnings);
       print_summary(written_, making_.details, result);
     }
     print_results(written_, making_.details, result, options_.json);
+    if (elsewhere_ > 0) {
+      throw Error(ErrorCode::io, std::to_string(elsewhere_) + " of " + std::to_string(written_.size()) +
+                                     " pictures couldn't be written in the place that was asked for");
+    }
   }
+
+  void write_picture(const Picture& picture, ProgressBar* bar) {
+    const PictureText text = options_.metadata ? picture_text(making_, picture.seed) : PictureText();
+    const bool is_file = output_.files[written_.size()] != "-";
+    const Output::Place place =
+        output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text));
+    written_.push_back({is_file ? place.file : "-", picture.seed});
+    if (!place.problem.empty()) {
+      ++elsewhere_;
+      problem_ = place.problem;
+      if (!is_alone()) {
+        bar->clear();
+        tell_problem();
+      }
+    }
+    if (options_.show) {
+      bar->clear();
+      show(picture.image);
+    }
+  }
+
+  bool is_alone() const { return output_.files.size() == 1; }
+  void tell_problem() const { tell("glm-image: " + problem_ + "\n"); }
 
   [[noreturn]] void interrupted() const {
     const std::string count = std::to_string(written_.size()) + " of " + std::to_string(output_.files.size());
@@ -302,6 +324,8 @@ class Generation {
   bool loud_ = true;
   Making making_;
   std::vector<Written> written_;
+  size_t elsewhere_ = 0;  // how many of them aren't in their own files
+  std::string problem_;   // why the last of these isn't
 };
 
 }  // namespace

@@ -192,15 +192,17 @@ std::vector<Option> output_options() {
   const Text g = "Output";
   return {
       of_files(value("output", 'o', "FILE", g,
-                     "Picture to write; %d stands for its number, %s for its seed, - is standard output (default: "
-                     "glm-image-%s.png)",
+                     "Picture to write, - is standard output (default: glm-image-SEED.png); of several pictures' names "
+                     "%d or %03d stands for the number, %s for the seed, %% for %",
                      path(&O::output))),
       flag("overwrite", 'y', g, "Replace files that exist", set(&O::overwrite)),
-      one_of_these("format", "FORMAT", g, "png, jpg or webp (default: by the end of the file's name, else png)",
+      one_of_these("format", "FORMAT", g, "png, jpg or webp (default: by the end of the file's name; png without one)",
                    &O::format, {"png", "jpg", "webp"}),
       value("quality", 0, "N", g, "Quality of jpg and webp, 1 to 100 (default: 90)", whole(&O::quality, 1, 100)),
       flag("no-metadata", 0, g, "Don't write into the file how the picture was made", set(&O::metadata, false)),
-      flag("json", 0, g, "Print one JSON object instead of the files' names", set(&O::json)),
+      flag("json", 0, g,
+           "Print one JSON object instead of the files' names; file_base64 is there for a name that isn't UTF-8",
+           set(&O::json)),
       flag("dry-run", 0, g, "Only say what would be done: sizes, grids, memory, time", set(&O::dry_run)),
       flag("show", 0, g, "Show the picture in the terminal, if it can (Kitty, iTerm2, sixel)", set(&O::show)),
       flag("quiet", 'q', g, "Print nothing but errors and the files' names", set(&O::quiet)),

@@ -16,20 +16,25 @@ struct Output {
   std::vector<std::filesystem::path> files;  // "-" is standard output
   PictureFormat format;
   int quality;
+  bool overwrite;
 
-  // Finds the files' names and checks them before any work is done. Throws Error(usage) for names that contradict the
-  // format or each other, and what check_place() throws.
+  // Finds the files' names and checks them, and the dump's, before any work is done. Throws Error(usage) for names that
+  // contradict the format or each other, and Error(io) for a file that exists and isn't to be replaced, or that can't
+  // be written as far as that can be seen.
   Output(const GenerateOptions& options, const std::vector<uint64_t>& seeds);
 
-  // Writes a picture's bytes, to a file whole or not at all. Throws Error(io).
-  void write(size_t picture, const std::vector<uint8_t>& bytes) const;
+  // Where a picture is, and, unless that is empty, why it isn't in its own file.
+  struct Place {
+    std::filesystem::path file;
+    std::string problem;
+  };
+
+  // Writes a picture's bytes, to a file whole or not at all. A picture whose file can't be written is kept in another:
+  // beside it, or else in a new folder of the temporary folder. Throws Error(io) where nothing can be written.
+  Place write(size_t picture, const std::vector<uint8_t>& bytes) const;
 };
 
 // Returns "png", "jpg" or "webp".
 std::string picture_format_name(PictureFormat format);
-
-// Throws Error(io) when `file` exists and isn't to be replaced, or when it can't be written. It doesn't touch the file,
-// so writing may still fail later.
-void check_place(const std::filesystem::path& file, bool overwrite);
 
 }  // namespace glm::cli

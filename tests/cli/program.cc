@@ -85,12 +85,10 @@ Outcome run_program(const Arguments& arguments, const Surroundings& around) {
     }
     if (!around.folder.empty() && ::chdir(around.folder.c_str()) != 0) ::_exit(126);
     clean_environment();
+    ::setenv("TMPDIR", folder.path().c_str(), 1);  // pictures that can't be written go there
     for (const auto& [name, value] : around.environment) ::setenv(name.c_str(), value.c_str(), 1);
     const rlimit size{static_cast<rlim_t>(around.file_size), static_cast<rlim_t>(around.file_size)};
-    if (around.file_size > 0) {
-      std::signal(SIGXFSZ, SIG_IGN);
-      if (::setrlimit(RLIMIT_FSIZE, &size) != 0) ::_exit(126);
-    }
+    if (around.file_size > 0 && ::setrlimit(RLIMIT_FSIZE, &size) != 0) ::_exit(126);
     const rlimit limit{static_cast<rlim_t>(around.memory), static_cast<rlim_t>(around.memory)};
     if (around.memory > 0 && ::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(126);
     ::execv(argv[0], argv.data());
