@@ -25,7 +25,6 @@ struct Making {
 };
 
 // Returns the metadata of the picture of this seed, as its file holds them.
-// Returns the metadata of the picture of this seed, as its file holds them.
 PictureText picture_text(const Making& making, uint64_t seed);
 
 // Returns the metadata of a picture's file. Throws Error(usage) when it has none, Error(io) when it can't be read.
@@ -37,7 +36,7 @@ Source source_of(const std::filesystem::path& file, const nlohmann::json& metada
 // Returns the text under `key`, or "".
 std::string metadata_text(const nlohmann::json& metadata, const std::string& key);
 
-// Prints a line for each entry, or the JSON. Throws what read_metadata() throws. Throws what read_metadata() throws.
+// Prints a line for each entry, or the JSON. Throws what read_metadata() throws.
 void run_info(const std::filesystem::path& file, bool json);
 
 }  // namespace glm::cli

@@ -16,7 +16,6 @@ std::vector<uint8_t> encode_png(const Image& image, const PictureText& text);
 std::vector<uint8_t> encode_jpeg(const Image& image, int quality, std::span<const uint8_t> exif);
 std::vector<uint8_t> encode_webp(const Image& image, int quality, std::span<const uint8_t> exif);
 // Return a file's `about`, and its EXIF data with "Exif\0\0" in front, or nothing.
-// Return a file's `about`, and its EXIF data with "Exif\0\0" in front, or nothing.
 std::string about_in_png(std::span<const uint8_t> bytes);
 std::vector<uint8_t> exif_in_webp(std::span<const uint8_t> bytes);
 

@@ -161,7 +161,7 @@ TEST(BadArguments, APromptBeyondTheModelsPositions) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.out, "");
   EXPECT_NE(outcome.err.find("the prompt is too long"), std::string::npos) << outcome.err;
-  EXPECT_NE(outcome.err.find("the model has 4096; shorten the prompt"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("but the model has only 4096; shorten the prompt"), std::string::npos) << outcome.err;
   EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
