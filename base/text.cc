@@ -25,4 +25,11 @@ std::string gigabytes_text(double bytes) {
   return formatted(bytes < 1e10 ? "%.2f GB" : "%.0f GB", bytes / 1e9);
 }
 
+std::string shortened(const std::string& text, size_t most) {
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > 0 && end + 4 > most && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + "...";
+}
+
 }  // namespace glm

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "base/refuse.h"
+#include "base/text.h"
 #include "cli/options.h"
 #include "glm/error.h"
 
@@ -25,6 +26,10 @@ bool is_shown(const Option& option) {
   return !option.group.empty();
 }
 
+std::string opposite_help(const Option& option) {
+  return "The opposite of --" + option.name;
+}
+
 // Quotes a text for any of these shells. None allows a "'" inside single quotes.
 std::string quoted(const std::string& text) {
   std::string out = "'";
@@ -32,47 +37,94 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-// Returns a bash pattern of an option's names: "-s|--seed".
-std::string pattern(const Option& option) {
-  return (option.letter != 0 ? std::string("-") + option.letter + "|" : "") + "--" + option.name;
+// Returns a bash pattern of a command's option: "generate:-s|generate:--seed".
+std::string pattern(const Command& command, const Option& option) {
+  const std::string begin = command.name + ":-";
+  return (option.letter != 0 ? begin + option.letter + "|" : "") + begin + "-" + option.name;
 }
 
-std::string bash_values(const std::vector<std::string>& choices, bool file) {
-  if (!choices.empty()) return "COMPREPLY=($(compgen -W " + quoted(words(choices)) + " -- \"$word\"))";
-  return file ? "COMPREPLY=($(compgen -f -- \"$word\"))" : "COMPREPLY=()";
+// Returns the bash commands that set what completion offers in a place: words, files or nothing.
+std::string bash_offers(const std::vector<std::string>& choices, bool file) {
+  if (!choices.empty()) return "offers=" + quoted(words(choices));
+  return file ? "files=yes" : ":";
 }
+
+// Returns the long names of a command's options, with the opposites of its switches.
+std::vector<std::string> long_names(const Command& command) {
+  std::vector<std::string> names = {"--help"};
+  for (const Option& option : command.options) {
+    if (!is_shown(option)) continue;
+    names.push_back("--" + option.name);
+    if (const std::string off = opposite(option); !off.empty()) names.push_back("--" + off);
+  }
+  return names;
+}
+
+// Readline takes = and : for ends of words, as in --size=16:9, and replaces what stands behind the last one alone. So
+// the script puts the words together again, finds what fits, and cuts off what readline keeps.
+constexpr const char* kBashBegin = R"(_glm_image_plain() {   # WORD -> REPLY, without quotes and backslashes
+  local option=
+  REPLY=$1
+  [[ $REPLY != --*=* ]] || { option=${REPLY%%=*}= REPLY=${REPLY#*=}; }
+  case $REPLY in
+    [\"\']*) REPLY=${REPLY:1};;
+    *) REPLY=${REPLY//\\/};;
+  esac
+  REPLY=$option$REPLY
+}
+_glm_image() {
+  local REPLY words=() rest=${COMP_LINE:0:COMP_POINT} piece gap i
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    piece=${COMP_WORDS[i]} gap=${rest%%[^[:space:]]*}
+    rest=${rest#"$gap"}
+    [ "$i" != "$COMP_CWORD" ] || piece=$rest
+    rest=${rest#"$piece"}
+    if [ "$i" = 0 ] || [ -n "$gap" ]; then words+=("$piece"); else words[${#words[@]}-1]+=$piece; fi
+  done
+  local last=$((${#words[@]} - 1)) offers= files= option=
+  local word=${words[last]} before=${words[last-1]}
+  local kept=${word%"$piece"}
+  [[ $piece != [=:]* ]] || kept=$word
+  [[ $word != --*=[\"\']* ]] || kept=${word%%=*}=
+  _glm_image_plain "$kept"
+  kept=$REPLY
+  _glm_image_plain "$word"
+  word=$REPLY
+  [[ $word != --*=* ]] || { before=${word%%=*} option=${word%%=*}= word=${word#*=}; }
+)";
+constexpr const char* kBashEnd = R"(  COMPREPLY=()
+  if [ -n "$files" ]; then
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  elif [ -n "$offers" ]; then
+    COMPREPLY=($(compgen -W "$offers" -- "$word"))
+  fi
+  for i in "${!COMPREPLY[@]}"; do
+    # Bash can't see that the rest of a name is a folder's.
+    [ -z "$files" ] || [ -z "$kept" ] || [ ! -d "${COMPREPLY[i]}" ] || { COMPREPLY[i]+=/; compopt -o nospace 2>/dev/null; }
+    piece=$option${COMPREPLY[i]}
+    COMPREPLY[i]=${piece#"$kept"}
+  done
+}
+complete -F _glm_image glm-image
+)";
 
 std::string bash() {
   std::ostringstream out;
   out << "# glm-image completion bash > ~/.local/share/bash-completion/completions/glm-image\n"
-         "_glm_image() {\n"
-         "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-         "  compopt -o filenames 2>/dev/null\n"
-         "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
-         "    COMPREPLY=($(compgen -W "
-      << quoted(command_names() + " --help --version")
-      << " -- \"$word\"))\n"
-         "    return\n"
-         "  fi\n"
-         "  case ${COMP_WORDS[1]} in\n";
+      << kBashBegin << "  if [ \"$last\" = 1 ]; then\n    offers=" << quoted(command_names() + " --help --version")
+      << "\n  else\n    case ${words[1]}:$before in\n";
   for (const Command& command : commands()) {
-    out << "    " << command.name << ")\n      case $before in\n";
-    std::vector<std::string> names = {"--help"};
     for (const Option& option : command.options) {
-      if (!is_shown(option)) continue;
-      names.push_back("--" + option.name);
-      if (option.is_switch()) continue;
-      out << "        " << pattern(option) << ") " << bash_values(option.choices, option.file) << "; return;;\n";
+      if (!is_shown(option) || option.is_switch()) continue;
+      out << "      " << pattern(command, option) << ") " << bash_offers(option.choices, option.file) << ";;\n";
     }
-    out << "      esac\n"
-           "      if [[ $word == -* ]]; then\n"
-           "        COMPREPLY=($(compgen -W "
-        << quoted(words(names)) << " -- \"$word\"))\n      else\n        "
-        << bash_values(command.argument_choices, command.argument_is_file) << "\n      fi;;\n";
+    out << "      " << command.name
+        << ":*)\n        if [[ $word == -* ]]; then\n          offers=" << quoted(words(long_names(command)))
+        << "\n        else\n          " << bash_offers(command.argument_choices, command.argument_is_file)
+        << "\n        fi;;\n";
   }
-  out << "  esac\n"
-         "}\n"
-         "complete -F _glm_image glm-image\n";
+  out << "    esac\n  fi\n" << kBashEnd;
   return out.str();
 }
 
@@ -124,6 +176,9 @@ std::string zsh() {
       const std::string times = option.repeats ? "*" : "";
       out << " \\\n        " << quoted(times + "--" + option.name + rest);
       if (option.letter != 0) out << " \\\n        " << quoted(times + "-" + option.letter + rest);
+      if (const std::string off = opposite(option); !off.empty()) {
+        out << " \\\n        " << quoted("--" + off + "[" + zsh_text(opposite_help(option)) + "]");
+      }
     }
     if (!command.argument.empty()) {
       std::string first = "1";
@@ -153,6 +208,9 @@ std::string fish() {
       if (!option.is_switch()) out << (option.file ? " -r -F" : " -x");
       if (!option.choices.empty()) out << " -a " << quoted(words(option.choices));
       out << " -d " << quoted(option.help) << "\n";
+      if (const std::string off = opposite(option); !off.empty()) {
+        out << here << " -l " << off << " -d " << quoted(opposite_help(option)) << "\n";
+      }
     }
     if (!command.argument_choices.empty()) out << here << " -a " << quoted(words(command.argument_choices)) << "\n";
     if (command.argument_is_file) out << here << " -F\n";
@@ -181,6 +239,7 @@ void describe(std::ostringstream& out, const Option& option) {
   if (option.letter != 0) out << "\\fB\\-" << option.letter << "\\fR, ";
   out << "\\fB\\-\\-" << roff(option.name) << "\\fR";
   if (!option.is_switch()) out << " \\fI" << roff(option.value) << "\\fR";
+  if (const std::string off = opposite(option); !off.empty()) out << ", \\fB\\-\\-" << roff(off) << "\\fR";
   out << "\n" << roff(option.help) << ".\n";
 }
 
@@ -190,7 +249,7 @@ std::string completion(const std::string& shell) {
   if (shell == "bash") return bash();
   if (shell == "zsh") return zsh();
   if (shell == "fish") return fish();
-  refuse("completion", "bash, zsh or fish", "\"" + shell.substr(0, 60) + "\"");
+  refuse("completion", "bash, zsh or fish", "\"" + shortened(shell, 60) + "\"");
 }
 
 std::string manual() {
@@ -213,15 +272,18 @@ std::string manual() {
   }
   out << ".SH ENVIRONMENT\nEach option of generate has a name in the environment: \\fB"
       << roff(environment_name(*find_option(commands().front(), "cfg-scale")))
-      << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches are 1 or 0.\n"
+      << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches are 1 or 0, and each line is a value of \\-\\-image and "
+         "\\-\\-text.\n"
          ".SH FILES\n\\fI$XDG_CONFIG_HOME/glm\\-image/config.toml\\fR, else \\fI~/.config/glm\\-image/config.toml\\fR, "
          "has lines such as"
-         " \\fBsteps = 20\\fR, named like the options. Where several give an option, the first of these counts: "
+         " \\fBsteps = 20\\fR, named like the options (but for \\-\\-config). Where several give an option, the first "
+         "of these counts: "
          "options, \\-\\-from, environment, "
          "\\-\\-config, this file, the checkpoint's glm_image.json, its other files.\n"
          ".SH EXIT STATUS\n0 done, 1 failure, 2 usage, 3 model missing or broken, 4 out of memory, 5 no such GPU or "
          "one "
-         "that can't be used, 130 interrupted.\n";
+         "that can't be used, 130 interrupted "
+         "(to its parent: ended by that signal).\n";
   return out.str();
 }
 

@@ -3,16 +3,18 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <random>
 #include <utility>
 
 #include "base/refuse.h"
 #include "base/sha256.h"
+#include "base/text.h"
+#include "cli/characters.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/metadata.h"
 #include "cli/output.h"
@@ -21,6 +23,7 @@
 #include "cli/show.h"
 #include "cli/sources.h"
 #include "cli/terminal.h"
+#include "cli/values.h"
 #include "glm/error.h"
 #include "glm/picture_file.h"
 #include "glm/pipeline.h"
@@ -62,46 +65,25 @@ std::string model_name(const fs::path& model) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-std::string read_all(std::istream& in, const std::string& name) {
-  constexpr std::streamsize most = 1 << 20;  // bytes; far more than a model reads
-  std::string text(most + 1, '\0');
-  in.read(text.data(), most + 1);
-  text.resize(static_cast<size_t>(in.gcount()));
-  if (in.gcount() > most) {
-    refuse(name, "a prompt of at most 1 MB", "more");
+// Returns the command line's options, with the prompt beside them.
+Values with_prompt(Values options, const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return options;
+  if (arguments[0] != "-") {
+    options["prompt"] = {text_of("prompt", arguments[0])};
+  } else if (!options.emplace("prompt-file", arguments).second) {
+    refuse("--prompt-file", "no prompt beside it", "- for standard input");
   }
-  if (in.bad()) refuse(ErrorCode::io, name, "a prompt to read", "an error");
-  if (text.ends_with('\n')) text.pop_back();  // ends the line and isn't a part of the prompt
-  return text;
+  return options;
 }
 
-std::string read_prompt_file(const std::string& file) {
-  if (file == "-") return read_all(std::cin, "standard input");
-  std::error_code ignored;
-  std::ifstream in(file, std::ios::binary);
-  if (!in || fs::is_directory(file, ignored)) {
-    refuse(ErrorCode::io, "--prompt-file", "a file to read", "none: " + file);
+std::string prompt_of(const GenerateOptions& o) {
+  if (o.prompt_file.empty() && !o.prompt) {
+    refuse(ErrorCode::usage, "", "a prompt", "none",
+           "for example: glm-image generate \"a red apple\" (see glm-image generate --help)");
   }
-  return read_all(in, file);
-}
-
-std::string find_prompt(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
-  if (!arguments.empty() && !o.prompt_file.empty()) {
-    refuse("--prompt-file", "no prompt beside it", "\"" + arguments[0] + "\"");
-  }
-  if (!o.prompt_file.empty()) return read_prompt_file(o.prompt_file);
-  if (!arguments.empty()) return arguments[0] == "-" ? read_prompt_file("-") : arguments[0];
-  if (from.is_object() && from.contains("prompt")) return metadata_text(from, "prompt");
-  refuse(ErrorCode::usage, "", "a prompt", "none",
-         "for example: glm-image generate \"a red apple\"\nSee glm-image generate --help");
-}
-
-std::string prompt_of(const GenerateOptions& o, const std::vector<std::string>& arguments, const json& from) {
-  std::string prompt = find_prompt(o, arguments, from);
-  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    refuse(ErrorCode::usage, "", "a prompt", "an empty one", "say what to draw");
-  }
-  return prompt;
+  std::string prompt = o.prompt_file.empty() ? *o.prompt : read_prompt(o.prompt_file);
+  if (!is_blank(prompt)) return prompt;
+  refuse(ErrorCode::usage, "", "a prompt", "an empty one", "say what to draw");
 }
 
 // Returns a seed of 32 bits, because torch's CPU generator uses no more.
@@ -111,8 +93,8 @@ uint64_t random_seed() {
 
 std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
   if (!o.seeds.empty()) return o.seeds;
-  const uint64_t first = o.seed < 0 ? random_seed() : static_cast<uint64_t>(o.seed);
-  const auto last = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const uint64_t first = o.seed ? *o.seed : random_seed();
+  const uint64_t last = std::numeric_limits<uint64_t>::max();
   if (static_cast<uint64_t>(o.count - 1) > last - first) {
     refuse("--seed", "one that leaves room for " + std::to_string(o.count) + " pictures up to " + std::to_string(last),
            std::to_string(first));
@@ -126,13 +108,18 @@ std::vector<uint64_t> seeds_of(const GenerateOptions& o) {
 class Generation {
  public:
   Generation(const Values& given, const std::vector<std::string>& arguments)
-      : from_(given.contains("from") ? read_metadata(given.at("from").back()) : json()),
-        options_(options_of(given, from_)),
-        request_(request_of(options_, prompt_of(options_, arguments, from_))),
+      : sources_(sources_of(command_of("generate"), with_prompt(given, arguments))),
+        from_(metadata_of(sources_)),
+        options_(options_of(sources_, from_)),
+        request_(request_of(options_, prompt_of(options_))),
         output_(options_, request_.seeds),
         model_(model_of(options_.model)) {
     read_references();
     loud_ = !options_.quiet;
+    if (loud_) {
+      print_warnings(unknown_variables(command_of("generate")));
+      print_warnings(without_effect());
+    }
   }
 
   void run() {
@@ -149,28 +136,31 @@ class Generation {
       tell("this will take about " + duration_text(expected.seconds) + " on " + expected.device +
            "; Ctrl-C stops it\n");
     }
+    if (options_.show) {
+      screen_.emplace();
+      if (!screen_->problem().empty()) warn("--show: " + screen_->problem());
+    }
     const std::unique_ptr<const Pipeline> pipeline = load(cancel);
     prepare(*pipeline);
     draw(*pipeline, cancel);
   }
 
  private:
-  static GenerateOptions options_of(const Values& given, const json& from) {
-    const Command& command = command_of("generate");
-    const Source flags{.before = "--", .after = "", .is_environment = false, .values = given};
-    const Source surroundings = environment(command);
-    std::vector<Source> sources;
-    if (const fs::path file = user_config_file(); !file.empty()) sources.push_back(config_file(command, file));
-    for (const Source* source : {&flags, &surroundings}) {
-      const auto config = source->values.find("config");
-      if (config == source->values.end()) continue;
-      sources.push_back(config_file(command, config->second.back()));
-      break;
-    }
-    sources.push_back(surroundings);
-    if (from.is_object()) sources.push_back(source_of(given.at("from").back(), from));
-    sources.push_back(flags);
-    return merged(command, std::move(sources));
+  static json metadata_of(const std::vector<Source>& sources) {
+    const std::string file = strongest(sources, "from");
+    return file.empty() ? json() : read_metadata(path_name("from", file));
+  }
+
+  // Returns all sources' options. The metadata of --from are weaker than the command line alone.
+  static GenerateOptions options_of(std::vector<Source> sources, const json& from) {
+    const std::string file = strongest(sources, "from");
+    const std::string config = strongest(sources, "config");
+    if (from.is_object()) sources.insert(std::prev(sources.end()), source_of(file, from));
+    GenerateOptions options = merged(command_of("generate"), std::move(sources));
+    std::vector<std::string> inputs = {options.prompt_file, file, config};
+    inputs.insert(inputs.end(), options.references.begin(), options.references.end());
+    check_standard_input(inputs);
+    return options;
   }
 
   static Request request_of(const GenerateOptions& o, std::string prompt) {
@@ -215,11 +205,21 @@ class Generation {
     }
   }
 
-  void read_references() {
-    for (const std::string& file : options_.references) {
-      request_.references.push_back(read_picture(file));
-      making_.reference_hashes.push_back(sha256_of(file));
+  // Reads a picture once, because a pipe can't be read a second time for its hash.
+  void read_reference(const std::string& file) {
+    const std::string bytes = read_picture_bytes(file);
+    try {
+      request_.references.push_back(decode_picture({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));
+    } catch (const Error& e) {
+      throw Error(e.code(), input_name(file) + ": " + e.what());
     }
+    Sha256 hash;
+    hash.add(bytes);
+    making_.reference_hashes.push_back(hash.hex());
+  }
+
+  void read_references() {
+    for (const std::string& file : options_.references) read_reference(file);
     const json hashes = from_.is_object() ? from_.value("references", json::array()) : json::array();
     if (hashes.empty()) return;
     if (!hashes.is_array() || hashes.size() != options_.references.size()) {
@@ -228,6 +228,19 @@ class Generation {
     }
     if (hashes != json(making_.reference_hashes))
       warn("the pictures after -i differ from those that the picture of --from was drawn from");
+  }
+
+  // Says which options of the command line, though right, change nothing.
+  std::vector<std::string> without_effect() const {
+    const Values& given = sources_.back().values;
+    std::vector<std::string> warnings;
+    if (given.contains("quality") && output_.format == PictureFormat::png) {
+      warnings.emplace_back("--quality has no effect: a PNG loses nothing");
+    }
+    if (given.contains("dump-level") && options_.dump.empty()) {
+      warnings.emplace_back("--dump-level has no effect without --dump");
+    }
+    return warnings;
   }
 
   void warn(const std::string& text) const {
@@ -247,7 +260,7 @@ class Generation {
     making_.model_hash = checkpoint_hash(model_);
     const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;
     if (hash != making_.model_hash) {
-      warn("the picture of --from was drawn by another model (" + metadata_text(from_, "model").substr(0, 60) +
+      warn("the picture of --from was drawn by another model (" + shortened(metadata_text(from_, "model"), 60) +
            "), so this one will differ; give that model's folder with -m");
     }
     const bool exif = output_.format != PictureFormat::png;
@@ -301,14 +314,14 @@ class Generation {
         tell_problem();
       }
     }
-    if (options_.show) {
+    if (screen_) {
       bar->clear();
-      show(picture.image);
+      screen_->show(picture.image);
     }
   }
 
   bool is_alone() const { return output_.files.size() == 1; }
-  void tell_problem() const { tell("glm-image: " + problem_ + "\n"); }
+  void tell_problem() const { tell("glm-image: " + printable(problem_) + "\n"); }
 
   [[noreturn]] void interrupted() const {
     const std::string count = std::to_string(written_.size()) + " of " + std::to_string(output_.files.size());
@@ -316,12 +329,14 @@ class Generation {
                 "interrupted; " + (written_.empty() ? "no picture was written" : count + " pictures were written"));
   }
 
-  json from_;  // the metadata of --from
+  std::vector<Source> sources_;  // of options; --from isn't among them
+  json from_;                    // the metadata of --from
   GenerateOptions options_;
   Request request_;
   Output output_;
   fs::path model_;
   bool loud_ = true;
+  std::optional<TerminalPictures> screen_;  // with --show
   Making making_;
   std::vector<Written> written_;
   size_t elsewhere_ = 0;  // how many of them aren't in their own files

@@ -5,23 +5,36 @@
 namespace glm::cli {
 namespace {
 
-CancelToken g_interrupted;
+constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 
-void interrupt(int /*signal*/) {
+CancelToken g_interrupted;
+volatile std::sig_atomic_t g_signal = 0;
+
+void interrupt(int signal) {
+  g_signal = signal;
   g_interrupted.cancel();
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (const int next : kInterrupts) std::signal(next, SIG_DFL);
 }
 
 }  // namespace
 
 const CancelToken& catch_interrupts() {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : kInterrupts) {
     // A signal that our parent ignores (nohup, a script's background job) stays ignored.
     if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
   }
   std::signal(SIGPIPE, SIG_IGN);
   return g_interrupted;
+}
+
+void end_if_interrupted() {
+  if (g_signal == 0) return;
+  sigset_t own;
+  sigemptyset(&own);
+  sigaddset(&own, g_signal);
+  std::signal(g_signal, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
+  std::raise(g_signal);
 }
 
 }  // namespace glm::cli

@@ -4,8 +4,12 @@
 
 namespace glm::cli {
 
-// Returns a token that the first Ctrl-C (or SIGTERM) sets from now on. The second ends the program at once. From now on
-// a closed pipe doesn't end the program, either.
+// Returns a token that the first Ctrl-C (or SIGTERM, or SIGHUP of a terminal that is closed) sets from now on. The
+// second ends the program at once. From now on a closed pipe doesn't end the program, either.
 const CancelToken& catch_interrupts();
+
+// Ends the program by the signal that has set the token, if one has: the parent, such as a shell's loop, sees then that
+// the program was interrupted, and by what. To be called when all is tidied up.
+void end_if_interrupted();
 
 }  // namespace glm::cli

@@ -1,15 +1,19 @@
 // The program `glm-image`. Only this file and those of its subcommands print or exit.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/refuse.h"
 #include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
+#include "cli/interrupt.h"
 #include "cli/kernels.h"
 #include "cli/metadata.h"
 #include "cli/options.h"
@@ -20,6 +24,8 @@ namespace {
 
 using glm::cli::Command;
 using glm::cli::command_of;
+using glm::cli::commands;
+using glm::cli::opposite;
 using glm::cli::Option;
 using glm::cli::Values;
 
@@ -50,11 +56,21 @@ int exit_status(glm::ErrorCode code) {
   return 1;
 }
 
+std::string unknown_option(const CLI::App& command, const std::string& word) {
+  std::string what = "unknown option " + word;
+  if (command.get_parent() == nullptr) return what;
+  const Command& known = command_of(command.get_name());
+  const std::string meant = hint(known, word, [](const Option& option) { return "--" + option.name; });
+  what += meant;
+  if (meant.empty() && known.name == "generate") what += "; a prompt that begins with - goes behind --";
+  return what;
+}
+
 // Says what is wrong with the arguments in this program's words. CLI11's own don't say what to do.
 std::string usage_message(const CLI::App& command, const CLI::ParseError& error) {
   const std::vector<std::string> left = command.remaining();
   const std::string first = left.empty() ? "" : left.front();
-  if (first.size() > 1 && first[0] == '-') return "unknown option " + first;
+  if (first.size() > 1 && first[0] == '-') return unknown_option(command, first);
   if (command.get_parent() == nullptr) {
     const std::string found = first.empty() ? "none" : "\"" + first + "\"";
     return "expected a command such as generate, found " + found + "; to draw: glm-image generate \"a red apple\"";
@@ -75,7 +91,8 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
     return "--" + what.substr(0, at) + ": expected no value, found one";
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    return what.substr(0, what.find(':')) + ": expected a value, found none";
+    const std::string text = known.name == "generate" ? "; a prompt that begins with - goes behind --" : "";
+    return what.substr(0, what.find(':')) + ": expected a value, found none" + text;
   }
   return what;
 }
@@ -86,11 +103,26 @@ struct Given {
   std::vector<std::string> arguments;
 };
 
+// CLI11 marks the opposite of a switch in the help: "--overwrite,--no-overwrite{false}". The name says it already.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    const std::string mark = "{false}";
+    if (const size_t at = name.find(mark); at != std::string::npos) name.erase(at, mark.size());
+    return name;
+  }
+};
+
 void add_option(CLI::App* app, const Option& option, Given* given) {
-  const std::string names = (option.letter != 0 ? std::string("-") + option.letter + "," : "") + "--" + option.name;
+  if (option.is_argument) return;
+  std::string names = (option.letter != 0 ? std::string("-") + option.letter + "," : "") + "--" + option.name;
   if (option.is_switch()) {
-    const auto set = [given, name = option.name](int64_t) { given->values[name] = {"true"}; };
-    app->add_flag_function(names, set, option.help)->group(option.group)->disable_flag_override();
+    if (const std::string off = opposite(option); !off.empty()) names += ",!--" + off;
+    const auto set = [given, name = option.name](int64_t count) {
+      given->values[name] = {count > 0 ? "true" : "false"};
+    };
+    app->add_flag_function(names, set, option.help)->group(option.group)->take_last()->disable_flag_override();
     return;
   }
   CLI::Option* added = nullptr;
@@ -113,8 +145,10 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
     sub->add_option_function<std::string>("PROMPT", keep, "What to draw; - reads it from standard input")
         ->type_name("");
     sub->footer(
-        "\nEach option has a name in the environment (--cfg-scale: GLM_IMAGE_CFG_SCALE) and in configuration files\n"
-        "(cfg-scale = 2.5; --config, ~/.config/glm-image/config.toml).\n"
+        "\nEach option has a name in the environment (--cfg-scale: GLM_IMAGE_CFG_SCALE; each line a value of --text "
+        "and\n"
+        "--image) and, but for --config, in configuration files (cfg-scale = 2.5; --config,\n"
+        "~/.config/glm-image/config.toml). A prompt that begins with - goes behind --.\n"
         "\nExamples:\n"
         "  glm-image generate \"a red apple on a table\" -o apple.png\n"
         "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7\n"
@@ -141,16 +175,43 @@ void run_command(const std::string& name, const Given& given) {
   }
 }
 
+// Refuses an option where another one's value should stand: `--text --dry-run` is a forgotten text, not a text.
+void check_values_given(const std::vector<std::string>& words) {
+  if (words.empty() ||
+      !std::any_of(commands().begin(), commands().end(), [&](const Command& c) { return c.name == words[0]; }))
+    return;
+  const Command& command = command_of(words[0]);
+  const auto option_of = [&](const std::string& word) -> const Option* {
+    for (const Option& option : command.options) {
+      const std::string off = opposite(option);
+      const bool short_one = option.letter != 0 && word == std::string("-") + option.letter;
+      if (!option.is_argument && (short_one || word == "--" + option.name || (!off.empty() && word == "--" + off)))
+        return &option;
+    }
+    return nullptr;
+  };
+  for (size_t i = 1; i + 1 < words.size() && words[i] != "--"; ++i) {
+    const Option* option = option_of(words[i]);
+    if (option == nullptr || option->is_switch()) continue;
+    const std::string& next = words[++i];
+    if (next != "--" && next != "--help" && option_of(next.substr(0, next.find('='))) == nullptr) continue;
+    glm::refuse(glm::ErrorCode::usage, words[i - 1], "a value", "the option " + next,
+                "write --" + option->name + "=" + next + " if that is meant");
+  }
+}
+
 int run(int argc, char** argv) {
+  check_values_given({argv + 1, argv + argc});
   CLI::App app{"Draws pictures with GLM-Image.", "glm-image"};
   app.set_version_flag("--version", std::string("glm-image ") + GLM_VERSION);
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer(
       "\nExample:\n"
       "  glm-image generate \"a red apple on a table\" -o apple.png\n\n"
       "glm-image generate --help lists what it takes.");
   Given given;
-  for (const Command& command : glm::cli::commands()) add_command(&app, command, &given);
+  for (const Command& command : commands()) add_command(&app, command, &given);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {  // help and version
@@ -161,11 +222,27 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     const std::vector<CLI::App*> parsed = app.get_subcommands();
     const CLI::App& command = parsed.empty() ? app : *parsed.front();
-    throw glm::Error(glm::ErrorCode::usage, usage_message(command, e) + "\nSee glm-image " +
-                                                (parsed.empty() ? "" : command.get_name() + " ") + "--help");
+    glm::cli::tell("glm-image: " + glm::cli::printable(usage_message(command, e)) + "\nSee glm-image " +
+                   (parsed.empty() ? "" : command.get_name() + " ") + "--help\n");
+    return exit_status(glm::ErrorCode::usage);
   }
   run_command(app.get_subcommands().front()->get_name(), given);
   return 0;
+}
+
+int guarded_run(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const glm::Error& e) {
+    glm::cli::tell("glm-image: " + glm::cli::printable(e.what()) + "\n");
+    return exit_status(e.code());
+  } catch (const std::bad_alloc&) {
+    glm::cli::tell("glm-image: out of memory\n");
+    return exit_status(glm::ErrorCode::memory);
+  } catch (const std::exception& e) {
+    glm::cli::tell("glm-image: " + glm::cli::printable(e.what()) + "\n");
+    return exit_status(glm::ErrorCode::internal);
+  }
 }
 
 }  // namespace
@@ -173,16 +250,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   glm::cli::open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of a file's size fails, and is told, like any other
-  try {
-    return run(argc, argv);
-  } catch (const glm::Error& e) {
-    glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
-    return exit_status(e.code());
-  } catch (const std::bad_alloc&) {
-    glm::cli::tell("glm-image: out of memory\n");
-    return exit_status(glm::ErrorCode::memory);
-  } catch (const std::exception& e) {
-    glm::cli::tell("glm-image: " + std::string(e.what()) + "\n");
-    return exit_status(glm::ErrorCode::internal);
-  }
+  const int status = guarded_run(argc, argv);
+  glm::cli::end_if_interrupted();
+  return status;
 }

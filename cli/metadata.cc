@@ -1,25 +1,20 @@
 #include "cli/metadata.h"
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "base/json.h"
-#include "base/read_file.h"
 #include "base/refuse.h"
+#include "cli/input.h"
 #include "cli/terminal.h"
 #include "glm/error.h"
 #include "glm/weight_formats.h"
 
 namespace glm::cli {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 
 std::string json_number(double value) {
   return json(value).dump();
@@ -90,25 +85,21 @@ PictureText picture_text(const Making& m, uint64_t seed) {
           .parameters = parameters_of(m, seed)};
 }
 
-json read_metadata(const fs::path& file) {
-  const FileContents contents = read_whole_file(file, kMostBytes);
-  if (contents.problem == FileContents::Problem::too_large)
-    refuse(file.string(), "a picture file of at most 256 MiB", "a larger one");
-  if (contents.problem != FileContents::Problem::none) {
-    refuse(ErrorCode::io, file.string(), "a picture to read", "no readable file");
-  }
-  const std::vector<uint8_t> bytes(contents.bytes.begin(), contents.bytes.end());
+json read_metadata(const std::string& file) {
+  const std::string name = input_name(file);
+  const std::string contents = read_picture_bytes(file);
+  const std::vector<uint8_t> bytes(contents.begin(), contents.end());
   const std::string about = read_about(bytes);
   if (about.empty()) {
-    refuse(file.string(), "a picture that glm-image made, with its metadata", "no metadata in it");
+    refuse(name, "a picture that glm-image made, with its metadata", "no metadata in it");
   }
   try {
     json metadata = parse_json(about, "its metadata");
     if (metadata.is_object()) return metadata;
   } catch (const Error& e) {
-    throw Error(ErrorCode::usage, file.string() + ": " + e.what());
+    throw Error(ErrorCode::usage, name + ": " + e.what());
   }
-  refuse(file.string(), "an object as its metadata", "other JSON");
+  refuse(name, "an object as its metadata", "other JSON");
 }
 
 std::string metadata_text(const json& metadata, const std::string& key) {
@@ -116,27 +107,27 @@ std::string metadata_text(const json& metadata, const std::string& key) {
   return found != metadata.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-Source source_of(const fs::path& file, const json& metadata) {
-  Source source{.before = file.string() + ": ", .after = "", .is_environment = false, .values = {}};
+Source source_of(const std::string& file, const json& metadata) {
+  Source source{.kind = Source::Kind::picture, .file = file, .values = {}};
   for (const auto& [key, option] : kOptionOf) {
     const auto found = metadata.find(key);
     if (found == metadata.end()) continue;
-    if (!found->is_array()) {
-      source.values[option] = {value_text(*found)};
-      continue;
-    }
-    for (const json& item : *found) source.values[option].push_back(value_text(item));
+    std::vector<std::string>& values =
+        source.values[option];  // none is said, too: it has no texts, whatever others say
+    if (!found->is_array()) values.push_back(value_text(*found));
+    for (const json& item : found->is_array() ? *found : json::array()) values.push_back(value_text(item));
   }
+  if (metadata.contains("prompt")) source.values["prompt"] = {metadata_text(metadata, "prompt")};
   const std::string precision = metadata_text(metadata, "precision");
   const std::string plain = "prior=" + weight_formats().front().name;  // the others need a GPU
   if (!precision.empty() && precision != plain) source.values["precision"] = {precision};
   return source;
 }
 
-void run_info(const fs::path& file, bool as_json) {
+void run_info(const std::string& file, bool as_json) {
   const json metadata = read_metadata(file);
   if (as_json) {
-    print(json_text(metadata) + "\n");
+    print_json(json_text(metadata));
     return;
   }
   for (const auto& [key, value] : metadata.items()) {

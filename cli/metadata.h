@@ -1,7 +1,6 @@
 // The metadata in a picture's file, and `glm-image info`.
 #pragma once
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -27,16 +26,17 @@ struct Making {
 // Returns the metadata of the picture of this seed, as its file holds them.
 PictureText picture_text(const Making& making, uint64_t seed);
 
-// Returns the metadata of a picture's file. Throws Error(usage) when it has none, Error(io) when it can't be read.
-nlohmann::json read_metadata(const std::filesystem::path& file);
+// Returns the metadata of a picture in a file, a pipe or standard input ("-"). Throws Error(usage) when it has none,
+// Error(io) when it can't be read.
+nlohmann::json read_metadata(const std::string& file);
 
 // Returns the options that draw the picture of this metadata again, for --from.
-Source source_of(const std::filesystem::path& file, const nlohmann::json& metadata);
+Source source_of(const std::string& file, const nlohmann::json& metadata);
 
 // Returns the text under `key`, or "".
 std::string metadata_text(const nlohmann::json& metadata, const std::string& key);
 
 // Prints a line for each entry, or the JSON. Throws what read_metadata() throws.
-void run_info(const std::filesystem::path& file, bool json);
+void run_info(const std::string& file, bool json);
 
 }  // namespace glm::cli

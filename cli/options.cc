@@ -1,8 +1,9 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <limits>
+#include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "base/limits.h"
 #include "cli/values.h"
@@ -59,8 +60,18 @@ Option repeated(Option o) {
   o.repeats = true;
   return o;
 }
-Option overruling(Option o, std::vector<Text> names) {
-  o.overrules = std::move(names);
+Option excluding(Option o, std::vector<Text> names) {
+  o.excludes = std::move(names);
+  return o;
+}
+// A new prompt: an earlier picture's texts belong to the prompt that it had.
+Option of_prompt(Option o, const Text& other) {
+  o.excludes = {other};
+  o.overrules = {"text"};
+  return o;
+}
+Option argument(Option o) {
+  o.is_argument = true;
   return o;
 }
 Option one_of_these(const Text& name, const Text& type, const Text& group, const Text& help, Text O::*to,
@@ -71,16 +82,23 @@ Option one_of_these(const Text& name, const Text& type, const Text& group, const
 std::vector<Option> prompt_options() {
   const Text g = "Prompt";
   return {
-      of_files(value("prompt-file", 0, "FILE", g, "Read the prompt from this file; - is standard input",
-                     path(&O::prompt_file))),
+      argument(
+          of_prompt(value("prompt", 0, "PROMPT", "", "", [](O& o, const Text&, const Text& text) { o.prompt = text; }),
+                    "prompt-file")),
+      of_prompt(
+          of_files(value("prompt-file", 0, "FILE", g, "Read the prompt, in UTF-8, from this file; - is standard input",
+                         path(&O::prompt_file))),
+          "prompt"),
       repeated(value("text", 0, "TEXT", g, "A text to draw, instead of those in quotes; repeat it for more texts",
-                     [](O& o, const Text&, const Text& text) { o.texts.push_back(text); })),
+                     [](O& o, const Text& label, const Text& text) { o.texts.push_back(glyph_text(label, text)); })),
       repeated(of_files(value(
-          "image", 'i', "FILE", g, "A picture to start from: PNG, JPEG, WebP, BMP or GIF; up to 8, with -i before each",
+          "image", 'i', "FILE", g,
+          "A picture to start from: PNG, JPEG, WebP, BMP or GIF, - is standard input; up to 8, with -i before each",
           [](O& o, const Text& label, const Text& text) { o.references.push_back(path_name(label, text)); }))),
       of_files(value(
           "from", 0, "FILE", g,
-          "Draw this picture again: prompt, seed and the rest come from its metadata; other options override them")),
+          "Draw this picture again: prompt, seed and the rest come from its metadata; other options override them",
+          [](O&, const Text& label, const Text& text) { path_name(label, text); })),
       flag("parse-special", 0, g, "Read text such as <sop> as special tokens, as upstream does",
            set(&O::parse_special)),
       value("negative-prompt", 'n', "TEXT", "", "", [](O&, const Text& label, const Text&) {
@@ -94,17 +112,17 @@ std::vector<Option> prompt_options() {
 std::vector<Option> picture_options() {
   const Text g = "Picture";
   return {
-      overruling(with_choices(value("size", 0, "SIZE", g,
-                                    "WIDTHxHEIGHT, 128 to 2048 pixels a side; or an aspect at the model's area: 16:9, "
-                                    "square, landscape (4:3), portrait (3:4) and so on; or auto (default): the model's "
-                                    "size, with -i in the first picture's aspect",
-                                    [](O& o, const Text& label, const Text& text) {
-                                      const PictureSize size = picture_size(label, text);
-                                      std::tie(o.width, o.height, o.aspect) =
-                                          std::tie(size.width, size.height, size.aspect);
-                                    }),
-                              {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
-                 {"width", "height"}),
+      excluding(with_choices(value("size", 0, "SIZE", g,
+                                   "WIDTHxHEIGHT, 128 to 2048 pixels a side; or an aspect at the model's area: 16:9, "
+                                   "square, landscape (4:3), portrait (3:4) and so on; or auto (default): the model's "
+                                   "size, with -i in the first picture's aspect",
+                                   [](O& o, const Text& label, const Text& text) {
+                                     const PictureSize size = picture_size(label, text);
+                                     std::tie(o.width, o.height, o.aspect) =
+                                         std::tie(size.width, size.height, size.aspect);
+                                   }),
+                             {"auto", "square", "landscape", "portrait", "16:9", "9:16"}),
+                {"width", "height"}),
       value("width", 'W', "N", g, "Pixels, 128 to 2048", whole(&O::width, limits::kMinSide, limits::kMaxSide)),
       value("height", 'H', "N", g, "Pixels, 128 to 2048", whole(&O::height, limits::kMinSide, limits::kMaxSide)),
       value("steps", 0, "N", g, "Denoising steps, 1 to 1000 (default: the model's)",
@@ -112,17 +130,17 @@ std::vector<Option> picture_options() {
       value("cfg-scale", 0, "X", g,
             "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
             real(&O::guidance, 0, limits::kMaxGuidance)),
-      overruling(
-          value("seed", 's', "N", g, "The same seed gives the same picture; -1, the default, draws one and prints it",
-                whole(&O::seed, -1, std::numeric_limits<int64_t>::max())),
-          {"seeds"}),
-      overruling(
+      excluding(value("seed", 's', "N", g,
+                      "The same seed, up to 2^64-1, gives the same picture; -1, the default, draws one and prints it",
+                      [](O& o, const Text& label, const Text& text) { o.seed = seed_or_none(label, text); }),
+                {"seeds"}),
+      excluding(
           value(
               "batch-count", 'b', "N", g,
               "How many pictures, 1 to 1024; they get the seeds N, N+1, ..., and each is the same as when drawn alone",
               whole(&O::count, 1, limits::kMaxPictures)),
           {"seeds"}),
-      overruling(
+      excluding(
           value("seeds", 0, "N,N,...", g, "A picture for each of these seeds, instead of --seed and --batch-count",
                 [](O& o, const Text& label, const Text& text) { o.seeds = seed_list(label, text); }),
           {"seed", "batch-count"}),
@@ -130,14 +148,18 @@ std::vector<Option> picture_options() {
                    "Whose random numbers to use, on any device: torch's on a GPU of 132 multiprocessors (cuda, "
                    "default) or on a CPU (cpu)",
                    &O::rng, {"cuda", "cpu"}),
-      value("temperature", 0, "X", g, "Temperature of the image tokens, above 0 (default: the model's)",
-            real(&O::temperature, limits::kMinTemperature, limits::kMaxTemperature)),
-      value("top-k", 0, "N", g, "Draw from the N likeliest image tokens; 0 is off (default: the model's)",
-            whole(&O::top_k, 0, limits::kMaxTopK)),
-      value("top-p", 0, "X", g,
-            "Draw from the likeliest that make up this probability; 1 is off (default: the model's)",
-            real(&O::top_p, 0, 1)),
-      flag("greedy", 0, g, "Take the likeliest image token instead of drawing one", set(&O::greedy)),
+      excluding(value("temperature", 0, "X", g, "Temperature of the image tokens, above 0 (default: the model's)",
+                      real(&O::temperature, limits::kMinTemperature, limits::kMaxTemperature)),
+                {"greedy"}),
+      excluding(value("top-k", 0, "N", g, "Draw from the N likeliest image tokens; 0 is off (default: the model's)",
+                      whole(&O::top_k, 0, limits::kMaxTopK)),
+                {"greedy"}),
+      excluding(value("top-p", 0, "X", g,
+                      "Draw from the likeliest that make up this probability; 1 is off (default: the model's)",
+                      real(&O::top_p, 0, 1)),
+                {"greedy"}),
+      excluding(flag("greedy", 0, g, "Take the likeliest image token instead of drawing one", set(&O::greedy)),
+                {"temperature", "top-k", "top-p"}),
       flag("allow-early-stop", 0, g, "Let the model end its grid of tokens early; a short grid is an error",
            set(&O::allow_early_stop))};
 }
@@ -165,7 +187,7 @@ std::vector<Option> run_options() {
           value("model", 'm', "FOLDER", g,
                 "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws "
                 "noise with random weights of that checkpoint's shapes, random:public with those of the public model's",
-                path(&O::model))),
+                [](O& o, const Text& label, const Text& text) { o.model = model_path(label, text); })),
       with_choices(
           value("device", 0, "DEVICE", g,
                 "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU if it can be used, else the CPU",
@@ -258,6 +280,47 @@ std::string environment_name(const Option& option) {
   std::string name = "GLM_IMAGE_";
   for (const char c : option.name) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
+}
+
+std::string opposite(const Option& option) {
+  if (!option.is_switch() || !option.configurable()) return "";
+  return option.name.starts_with("no-") ? option.name.substr(3) : "no-" + option.name;
+}
+
+namespace {
+
+// How many letters have to be put in, taken out or replaced to make one word of the other.
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t corner = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = corner + (a[i] == b[j] ? 0 : 1);
+      corner = std::exchange(row[j + 1], std::min({replaced, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string hint(const Command& command, const std::string& name,
+                 const std::function<std::string(const Option&)>& spell) {
+  std::string word = name.substr(0, name.find('=')).substr(0, 60);  // "--cfg_scale=2" is no value's fault
+  word.erase(0, word.find_first_not_of('-'));
+  for (char& c : word) c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  const Option* nearest = nullptr;
+  size_t least = std::min<size_t>(3, word.size() / 2);  // so far, and no further, a name is taken for misspelt
+  for (const Option& option : command.options) {
+    if (option.group.empty()) continue;
+    const bool begins = word.size() >= 3 && option.name.starts_with(word);
+    const size_t away = begins ? 1 : distance(word, option.name);
+    if (away >= least) continue;
+    least = away;
+    nearest = &option;
+  }
+  return nearest == nullptr ? "" : "; did you mean " + spell(*nearest) + "?";
 }
 
 }  // namespace glm::cli

@@ -14,7 +14,7 @@ namespace glm::cli {
 // What `generate` was asked for.
 struct GenerateOptions {
   std::optional<std::string> prompt;
-  std::string prompt_file;
+  std::string prompt_file;  // instead of the prompt; "-" is standard input
   std::vector<std::string> texts;
   std::vector<std::string> references;
   std::optional<int64_t> width;
@@ -22,7 +22,7 @@ struct GenerateOptions {
   std::optional<double> aspect;
   std::optional<int64_t> steps;
   std::optional<double> guidance;
-  int64_t seed = -1;
+  std::optional<uint64_t> seed;  // none: draw one
   int64_t count = 1;
   std::vector<uint64_t> seeds;  // instead of seed and count
   std::string rng = "cuda";
@@ -62,13 +62,16 @@ struct Option {
   // For generate's options: reads `text`, which is "true" or "false" for a switch. Throws Error(usage) whose message
   // begins with `label`.
   std::function<void(GenerateOptions&, const std::string& label, const std::string& text)> use = nullptr;
-  std::vector<std::string> choices = {};    // values that completion offers
-  bool file = false;                        // completion offers files
-  bool repeats = false;                     // may be given several times; if not, the last one counts
-  std::vector<std::string> overrules = {};  // weaker sources' options that don't count where this one is given
+  std::vector<std::string> choices = {};  // values that completion offers
+  bool file = false;                      // completion offers files
+  bool repeats = false;                   // may be given several times; if not, the last one counts
+  // Options that contradict this one where the same source has both, and don't count in weaker sources.
+  std::vector<std::string> excludes = {};
+  std::vector<std::string> overrules = {};  // options of a picture's metadata that don't count beside a stronger this
+  bool is_argument = false;                 // the prompt: in the table for its place among the sources alone
 
   bool is_switch() const { return value.empty(); }
-  bool configurable() const { return use != nullptr; }  // may stand in the environment and in files, too
+  bool configurable() const { return use != nullptr && !is_argument; }  // may stand in the environment and in files
 };
 
 struct Command {
@@ -86,6 +89,15 @@ const Option* find_option(const Command& command, const std::string& name);  // 
 
 // "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
 std::string environment_name(const Option& option);
+
+// Returns the switch that says the opposite of a configurable switch: "no-greedy" of greedy, "metadata" of no-metadata.
+// It is "" for any other option.
+std::string opposite(const Option& option);
+
+// Returns "; did you mean steps?" for a name that is close to an option's, such as "Step", else "". `spell` writes
+// the option's name as the source of the mistake knows it.
+std::string hint(const Command& command, const std::string& name,
+                 const std::function<std::string(const Option&)>& spell);
 
 // The texts of one source's options, by the options' names.
 using Values = std::map<std::string, std::vector<std::string>>;

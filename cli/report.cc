@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -23,6 +24,16 @@ bool is_cropped(const Details& d) {
   return d.width != d.rendered_width || d.height != d.rendered_height;
 }
 
+// Writes a text as one word for a shell: OPEN, or 'OPEN 24 HOURS'.
+std::string for_shell(const std::string& text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; });
+  if (plain && !text.empty()) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 bool mentions_writing(const std::string& prompt) {
   for (const char* word : {" says ", " saying ", " reads ", " reading ", " titled ", " labeled ", " labelled ",
                            " written ", " the text ", " the words ", " lettering "}) {
@@ -34,7 +45,7 @@ bool mentions_writing(const std::string& prompt) {
 }  // namespace
 
 void print_warnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) tell("glm-image: warning: " + warning + "\n");
+  for (const std::string& warning : warnings) tell("glm-image: warning: " + printable(warning) + "\n");
 }
 
 void print_texts(const Request& request) {
@@ -42,7 +53,18 @@ void print_texts(const Request& request) {
   std::string line;
   for (const std::string& text : texts) line += (line.empty() ? "\"" : ", \"") + printable(text) + "\"";
   if (!line.empty()) tell("text to be drawn: " + line + "\n");
-  if (texts.empty() && mentions_writing(request.prompt)) {
+  if (!request.texts.empty()) return;
+  std::string options;
+  const std::vector<std::string> unread = unread_texts(request.prompt);
+  for (const auto* all : {&texts, &unread}) {
+    for (const std::string& text : *all) options += " --text " + for_shell(printable(text));
+  }
+  if (!unread.empty()) {
+    tell(
+        "only '…', “…”, \"…\" and 「…」 are read as quotes, so the picture is drawn without what stands in other "
+        "marks; put it in these, or add" +
+        options + "\n");
+  } else if (texts.empty() && mentions_writing(request.prompt)) {
     tell(
         "no text in quotes, so the picture is drawn without text. Did the shell remove the quotes? Write 'a sign that "
         "says "
@@ -129,7 +151,7 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
 }  // namespace
 
 void print_plan(const Plan& p, const Request& request, const std::vector<fs::path>& files, bool as_json) {
-  as_json ? print(json_text(plan_json(p, request, files)) + "\n") : tell(plan_text(p, request, files));
+  as_json ? print_json(json_text(plan_json(p, request, files))) : tell(plan_text(p, request, files));
 }
 
 void print_summary(const std::vector<Written>& written, const Details& d, const Result& result) {
@@ -173,7 +195,7 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
     if (time.stage == Stage::steps) object["steps_per_second"] = rate;
   }
   object["seconds"] = seconds;
-  print(json_text(object) + "\n", kStillThere);
+  print_json(json_text(object), kStillThere);
 }
 
 }  // namespace glm::cli

@@ -5,6 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -18,17 +19,20 @@
 namespace glm::cli {
 namespace {
 
-enum class Protocol { none, kitty, iterm, sixel };
-
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
 
+// Says whether this process may ask the terminal: one that runs in the background would be stopped for it.
+bool in_background(int terminal) {
+  const pid_t group = ::tcgetpgrp(terminal);
+  return group > 0 && group != ::getpgrp();
+}
+
 // Asks the terminal for its attributes and returns its answer, which ends with c. It is empty where none comes within a
 // fifth of a second.
-std::string attributes() {
-  const int terminal = STDERR_FILENO;
+std::string attributes(int terminal) {
   termios before{};
   if (::tcgetattr(terminal, &before) != 0) return {};
   termios raw = before;
@@ -51,20 +55,34 @@ std::string attributes() {
   return answer;
 }
 
+// Does the same while the signals wait that stop a process which has just been sent into the background, so that the
+// terminal gets its settings back.
+std::string attributes_undisturbed(int terminal) {
+  sigset_t stops;
+  sigset_t before;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGTTOU);
+  sigaddset(&stops, SIGTTIN);
+  pthread_sigmask(SIG_BLOCK, &stops, &before);
+  std::string answer = attributes(terminal);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return answer;
+}
+
 // In an answer such as "\033[?62;4;22c" the 4 means sixel.
 bool has_sixel(const std::string& answer) {
   return answer.starts_with("\033[?") &&
          (answer.find(";4;") != std::string::npos || answer.find(";4c") != std::string::npos);
 }
 
-Protocol protocol() {
-  if (::isatty(STDERR_FILENO) != 1) return Protocol::none;
-  const std::string program = variable("TERM_PROGRAM");
-  if (!variable("KITTY_WINDOW_ID").empty() || variable("TERM") == "xterm-kitty" || program == "ghostty") {
-    return Protocol::kitty;
-  }
-  if (program == "iTerm.app" || program == "WezTerm" || program == "mintty") return Protocol::iterm;
-  return has_sixel(attributes()) ? Protocol::sixel : Protocol::none;
+// Returns the name of a program, such as tmux, that stands between this one and the terminal, else "". It doesn't hand
+// on what it doesn't know, so the terminal's own variables, which are inherited, say nothing.
+std::string multiplexer() {
+  const std::string term = variable("TERM");
+  if (term == "xterm-kitty" || term == "xterm-ghostty") return "";  // a terminal that was started from within tmux
+  if (!variable("TMUX").empty() || term.starts_with("tmux")) return "tmux";
+  if (!variable("STY").empty() || term.starts_with("screen")) return "screen";
+  return variable("ZELLIJ").empty() ? "" : "zellij";
 }
 
 // Kitty takes parts of at most 4096 letters. Each says with m whether more follow.
@@ -111,8 +129,31 @@ void show_sixel(const Image& image) {
 
 }  // namespace
 
-void show(const Image& image) {
-  switch (protocol()) {
+TerminalPictures::TerminalPictures() {
+  const int terminal = STDERR_FILENO;
+  if (::isatty(terminal) != 1) {
+    problem_ = "standard error is no terminal";
+    return;
+  }
+  const std::string between = multiplexer();
+  const std::string program = variable("TERM_PROGRAM");
+  const std::string term = variable("TERM");
+  if (between.empty() && (!variable("KITTY_WINDOW_ID").empty() || term == "xterm-kitty" || program == "ghostty")) {
+    protocol_ = Protocol::kitty;
+  } else if (between.empty() && (program == "iTerm.app" || program == "WezTerm" || program == "mintty")) {
+    protocol_ = Protocol::iterm;
+  } else if (in_background(terminal)) {
+    problem_ = "the terminal can't be asked for its kind from the background";
+  } else if (has_sixel(attributes_undisturbed(terminal))) {
+    protocol_ = Protocol::sixel;
+  } else {
+    problem_ = (between.empty() ? "this terminal" : between + ", which stands before the terminal,") +
+               " shows no pictures" + (between.empty() ? " (known are Kitty's and iTerm2's protocols, and sixel)" : "");
+  }
+}
+
+void TerminalPictures::show(const Image& image) const {
+  switch (protocol_) {
     case Protocol::none:
       return;
     case Protocol::kitty:

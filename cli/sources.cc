@@ -1,14 +1,20 @@
 #include "cli/sources.h"
 
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
-#include <sstream>
+#include <string_view>
+#include <utility>
 
-#include "base/read_file.h"
+#include "base/limits.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "base/user_folder.h"
+#include "cli/input.h"
+#include "cli/values.h"
 #include "glm/error.h"
 
 namespace glm::cli {
@@ -19,14 +25,20 @@ namespace {
 
 constexpr uint64_t kMostConfigBytes = 1 << 20;
 
+// Returns the number with the digits that give the same number back. A whole one is told from an integer.
+std::string real_text(double number) {
+  char text[32];
+  const std::to_chars_result end = std::to_chars(std::begin(text), std::end(text), number);
+  std::string digits(std::begin(text), end.ptr);
+  return digits.find_first_not_of("-0123456789") == std::string::npos ? digits + ".0" : digits;
+}
+
 std::string node_text(const std::string& what, const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
   if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
-  std::ostringstream number;
-  if (const auto* real = node.as_floating_point()) number << real->get();
-  if (number.str().empty()) refuse(what, "a number, a text or true or false", "something else");
-  return number.str();
+  if (const auto* real = node.as_floating_point()) return real_text(real->get());
+  refuse(what, "a number, a text or true or false", "something else");
 }
 
 // Reads an option's value. An array is several values of an option that repeats; of another option it is a list, such
@@ -42,62 +54,139 @@ std::vector<std::string> node_texts(const std::string& what, const Option& optio
   return {list};
 }
 
-std::string read_config(const fs::path& file) {
-  const FileContents contents = read_whole_file(file, kMostConfigBytes);
+std::string read_config(const std::string& file) {
+  const FileContents contents = read_input(file, kMostConfigBytes);
   if (contents.problem == FileContents::Problem::too_large) {
-    refuse(file.string(), "at most 1 MiB of configuration", std::to_string(contents.size) + " bytes");
+    refuse(input_name(file), "at most 1 MiB of configuration", "more");
   }
-  if (contents.problem != FileContents::Problem::none) refuse(file.string(), "a configuration file to read", "none");
-  return contents.bytes;
+  if (contents.problem != FileContents::Problem::none) refuse(file, "a configuration file to read", "none");
+  return text_of(input_name(file), contents.bytes);
 }
 
-// Throws Error(usage) when a source has both an option and one that it overrules.
-void check_contradictions(const Command& command, const Source& source) {
-  for (const Option& option : command.options) {
-    if (!source.values.contains(option.name)) continue;
-    for (const std::string& other : option.overrules) {
-      if (!source.values.contains(other)) continue;
-      const std::string both = source.label(*find_option(command, other));
-      refuse(source.label(option), "alone", "with " + both);
+// Puts the whole number that ends at this place into quotes. Returns whether there is one.
+bool quote_number(std::string* text, const toml::source_position& place) {
+  size_t line = 0;
+  for (toml::source_index n = 1; n < place.line && line != std::string::npos; ++n) line = text->find('\n', line) + 1;
+  const size_t end = line + place.column - 1;
+  if (end > text->size()) return false;
+  const size_t before = text->find_last_not_of("+-0123456789", end - 1);
+  const size_t begin = before == std::string::npos ? 0 : before + 1;
+  if (begin >= end) return false;
+  text->insert(end, 1, '"').insert(begin, 1, '"');
+  return true;
+}
+
+// TOML's numbers end at 2^63-1, seeds at 2^64-1: what is larger is read as if it stood in quotes.
+toml::table parse_config(std::string text) {
+  for (size_t large = 0;; ++large) {
+    try {
+      return toml::parse(text);
+    } catch (const toml::parse_error& e) {
+      const bool is_large = e.description().find("not representable in 64 bits") != std::string_view::npos;
+      if (!is_large || large == limits::kMaxPictures || !quote_number(&text, e.source().begin)) throw;
     }
+  }
+}
+
+// A switch that is off asks for nothing.
+bool asks(const Option& option, const std::vector<std::string>& values) {
+  return !option.is_switch() || values != std::vector<std::string>{"false"};
+}
+
+// Throws Error(usage) when a source has two options that contradict each other. A picture's metadata have all values,
+// also those that had no effect.
+void check_contradictions(const Command& command, const Source& source) {
+  if (source.kind == Source::Kind::picture) return;
+  for (const Option& option : command.options) {
+    const auto found = source.values.find(option.name);
+    if (found == source.values.end() || !asks(option, found->second)) continue;
+    for (const std::string& name : option.excludes) {
+      const Option& other = *find_option(command, name);
+      const auto beside = source.values.find(name);
+      if (beside == source.values.end() || !asks(other, beside->second)) continue;
+      refuse(source.label(option), "alone", "with " + source.label(other));
+    }
+  }
+}
+
+// Removes from a weaker source what a stronger one's options leave without effect.
+void overrule(const Command& command, const Source& strong, Source* weak) {
+  for (const auto& [name, values] : strong.values) {
+    const Option& option = *find_option(command, name);
+    weak->values.erase(name);
+    if (!asks(option, values)) continue;
+    for (const std::string& other : option.excludes) weak->values.erase(other);
+    if (weak->kind != Source::Kind::picture) continue;
+    for (const std::string& other : option.overrules) weak->values.erase(other);
   }
 }
 
 }  // namespace
 
 std::string Source::label(const Option& option) const {
-  return before + (is_environment ? environment_name(option) : option.name) + after;
+  switch (kind) {
+    case Kind::command_line:
+      return (option.is_argument ? "" : "--") + option.name;
+    case Kind::environment:
+      return environment_name(option);
+    case Kind::picture:
+    case Kind::file:
+      break;
+  }
+  return input_name(file) + ": " + option.name;
 }
 
 Source environment(const Command& command) {
-  Source source{.before = "", .after = "", .is_environment = true, .values = {}};
+  Source source{.kind = Source::Kind::environment, .file = {}, .values = {}};
   for (const Option& option : command.options) {
     const char* text = std::getenv(environment_name(option).c_str());
-    if (text == nullptr || *text == '\0') continue;
+    if (text == nullptr || *text == '\0' || option.is_argument) continue;
     std::string value = text;
     if (option.is_switch() && value == "1") value = "true";
     if (option.is_switch() && value == "0") value = "false";
-    source.values[option.name] = {value};
+    std::vector<std::string>& values = source.values[option.name];
+    for (size_t end = value.find('\n'); option.repeats && end != std::string::npos; end = value.find('\n')) {
+      values.push_back(value.substr(0, end));
+      value.erase(0, end + 1);
+    }
+    if (values.empty() || !value.empty()) values.push_back(value);  // the last line may have an end, too
   }
   return source;
 }
 
-Source config_file(const Command& command, const fs::path& file) {
-  Source source{.before = file.string() + ": ", .after = "", .is_environment = false, .values = {}};
+std::vector<std::string> unknown_variables(const Command& command) {
+  const std::string prefix = "GLM_IMAGE_";
+  std::vector<std::string> warnings;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string variable = *entry;
+    if (!variable.starts_with(prefix)) continue;
+    const std::string name = variable.substr(0, variable.find('='));
+    const auto is_named = [&](const Option& o) { return !o.is_argument && environment_name(o) == name; };
+    if (std::any_of(command.options.begin(), command.options.end(), is_named)) continue;
+    warnings.push_back(shortened(name, 60) + " in the environment is no option's name" +
+                       hint(command, name.substr(prefix.size()), environment_name));
+  }
+  return warnings;
+}
+
+Source config_file(const Command& command, const std::string& file) {
+  Source source{.kind = Source::Kind::file, .file = file, .values = {}};
+  const auto place = [&](const toml::source_region& region) {
+    return input_name(file) + ":" + std::to_string(region.begin.line);
+  };
   try {
-    const toml::table table = toml::parse(read_config(file));
+    const toml::table table = parse_config(read_config(file));
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       const Option* option = find_option(command, name);
       if (option == nullptr || !option->configurable()) {
-        refuse(file.string() + ":" + std::to_string(node.source().begin.line),
-               "the name of an option of glm-image generate, such as steps", '"' + name.substr(0, 60) + '"');
+        refuse(place(node.source()), "the name of an option of glm-image generate, such as steps",
+               '"' + shortened(name, 60) + '"' + hint(command, name, [](const Option& o) { return o.name; }));
       }
       source.values[name] = node_texts(source.label(*option), *option, node);
     }
   } catch (const toml::parse_error& e) {
-    refuse(file.string() + ":" + std::to_string(e.source().begin.line), "TOML, such as steps = 20",
-           std::string(e.description()));
+    refuse(place(e.source()), "TOML, such as steps = 20", std::string(e.description()));
   }
   return source;
 }
@@ -110,17 +199,31 @@ fs::path user_config_file() {
   return fs::exists(file, ignored) ? file : fs::path();
 }
 
+std::vector<Source> sources_of(const Command& command, const Values& command_line) {
+  std::vector<Source> sources;
+  if (const fs::path file = user_config_file(); !file.empty()) sources.push_back(config_file(command, file));
+  Source surroundings = environment(command);
+  Source options{.kind = Source::Kind::command_line, .file = {}, .values = command_line};
+  const std::string config = strongest({surroundings, options}, "config");
+  const bool is_given = surroundings.values.contains("config") || options.values.contains("config");
+  if (is_given) sources.push_back(config_file(command, path_name("config", config)));
+  sources.push_back(std::move(surroundings));
+  sources.push_back(std::move(options));
+  return sources;
+}
+
+std::string strongest(const std::vector<Source>& sources, const std::string& option) {
+  for (auto source = sources.rbegin(); source != sources.rend(); ++source) {
+    const auto found = source->values.find(option);
+    if (found != source->values.end()) return found->second.back();
+  }
+  return "";
+}
+
 GenerateOptions merged(const Command& command, std::vector<Source> sources) {
   for (const Source& source : sources) check_contradictions(command, source);
-  // An option of a stronger source removes the same option, and those it overrules, from all weaker sources.
   for (size_t strong = 0; strong < sources.size(); ++strong) {
-    for (const auto& entry : sources[strong].values) {
-      std::vector<std::string> gone = find_option(command, entry.first)->overrules;
-      gone.push_back(entry.first);
-      for (size_t weak = 0; weak < strong; ++weak) {
-        for (const std::string& name : gone) sources[weak].values.erase(name);
-      }
-    }
+    for (size_t weak = 0; weak < strong; ++weak) overrule(command, sources[strong], &sources[weak]);
   }
   GenerateOptions options;
   for (const Option& option : command.options) {  // in the table's order, so that --width is read after --size

@@ -10,24 +10,34 @@
 namespace glm::cli {
 
 struct Source {
-  std::string before, after;  // around an option's name in a message: "--", "" or "FILE: ", ""
-  bool is_environment = false;
+  enum class Kind { command_line, picture, environment, file };
+  Kind kind;
+  std::string file;  // the picture's or the configuration file's name
   Values values;
 
   // Returns the option's name as this source's user knows it.
   std::string label(const Option& option) const;
 };
 
-// Reads the variables GLM_IMAGE_… of the command's options.
+// Reads the variables GLM_IMAGE_… of the command's options. Of an option that repeats, each line is a value.
 Source environment(const Command& command);
 
-// Reads a TOML file of lines `key = value`, in which the keys are named like the options. Throws Error(usage) naming
-// the file, the line and what is wrong.
-Source config_file(const Command& command, const std::filesystem::path& file);
+// Returns a warning for each variable GLM_IMAGE_… that is no option's name.
+std::vector<std::string> unknown_variables(const Command& command);
+
+// Reads a TOML file, or a pipe, of lines `key = value`, in which the keys are named like the options. Throws
+// Error(usage) naming the file, the line and what is wrong.
+Source config_file(const Command& command, const std::string& file);
 
 // Returns $XDG_CONFIG_HOME/glm-image/config.toml, else ~/.config/glm-image/config.toml; an empty path where there is no
 // such file.
 std::filesystem::path user_config_file();
+
+// Returns all sources but a picture. The strongest, which is the command line with these values, comes last.
+std::vector<Source> sources_of(const Command& command, const Values& command_line);
+
+// Returns the strongest source's last value of an option, or "".
+std::string strongest(const std::vector<Source>& sources, const std::string& option);
 
 // Returns the options of all sources together. The strongest source comes last. Throws Error(usage) for a wrong value,
 // and for options of one source that contradict each other.

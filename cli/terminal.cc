@@ -4,47 +4,37 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <iostream>
 
+#include "cli/characters.h"
 #include "glm/error.h"
 
 namespace glm::cli {
 namespace {
 
-unsigned byte_at(const std::string& text, size_t at) {
-  return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
-}
-
-// Counts the bytes of the UTF-8 character that begins here; 0 where none does. Overlong forms and surrogates are none.
-size_t length_at(const std::string& text, size_t at) {
-  const unsigned first = byte_at(text, at);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  for (size_t k = 1; k < length; ++k) {
-    if ((byte_at(text, at + k) & 0xC0) != 0x80) return 0;
-  }
-  const unsigned second = byte_at(text, at + 1);
-  const bool wrong = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-                     (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
-  return wrong ? 0 : length;
-}
-
-bool is_control(const std::string& text, size_t at) {
-  const unsigned first = byte_at(text, at);
-  return first < ' ' || first == 0x7F || (first == 0xC2 && byte_at(text, at + 1) < 0xA0);
-}
-
 std::string cleaned(const std::string& text, bool lines) {
   std::string clean;
   for (size_t at = 0; at < text.size();) {
-    const size_t length = length_at(text, at);
-    const bool stays = length > 0 && (!is_control(text, at) || (lines && text[at] == '\n'));
-    clean += stays ? text.substr(at, length) : " ";
-    at += length > 0 ? length : 1;
+    const Character next = character_at(text, at);
+    const bool stays = is_printable(next.code_point) || (lines && next.code_point == '\n');
+    clean += stays ? text.substr(at, next.length) : " ";
+    at += next.length;
   }
   return clean;
+}
+
+// "\u001b", and two of them for a code point above U+FFFF
+std::string escaped(int32_t code_point) {
+  char text[16];
+  if (code_point < 0x10000) {
+    std::snprintf(text, sizeof text, "\\u%04x", static_cast<unsigned>(code_point));
+  } else {
+    const auto rest = static_cast<unsigned>(code_point) - 0x10000;
+    std::snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + (rest >> 10), 0xDC00 + (rest & 0x3FF));
+  }
+  return text;
 }
 
 }  // namespace
@@ -76,6 +66,16 @@ void print(const std::string& text, const std::string& hint) {
   if (!std::cout && errno != EPIPE) {
     throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + hint);
   }
+}
+
+void print_json(const std::string& json, const std::string& hint) {
+  std::string line;
+  for (size_t at = 0; at < json.size();) {
+    const Character next = character_at(json, at);
+    line += is_printable(next.code_point) ? json.substr(at, next.length) : escaped(next.code_point);
+    at += next.length;
+  }
+  print(line + "\n", hint);
 }
 
 }  // namespace glm::cli

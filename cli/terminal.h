@@ -6,10 +6,11 @@
 
 namespace glm::cli {
 
-// Returns the text as one line for people. Control characters (C0, DEL, C1) and bytes that aren't UTF-8 become spaces.
+// Returns the text as one line for people. What isn't printable (see characters.h) and bytes that aren't UTF-8 become
+// spaces.
 std::string printable(const std::string& text);
 
-// Writes to standard error, without control characters except the ends of lines.
+// Writes to standard error as printable(), but for the ends of lines, which stay.
 void tell(const std::string& text);
 
 // Throws Error(io) when something that tell() was given couldn't be written: for results that go to standard error.
@@ -18,6 +19,10 @@ void check_told();
 // Writes to standard output: on a terminal as tell() does, otherwise the exact bytes, for programs. A reader that has
 // gone is no failure. Throws Error(io) whose text ends with the hint.
 void print(const std::string& text, const std::string& hint = "");
+
+// Writes JSON, which is in UTF-8, and the end of its line to standard output. What isn't printable is written as
+// \uXXXX, so that the JSON means the same and is harmless wherever it ends up. Throws as print().
+void print_json(const std::string& json, const std::string& hint = "");
 
 // Opens those of the standard streams that the program was started without. Otherwise the next files to be opened would
 // get their numbers, and what is printed would land in those. Reading and writing them still fails.

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <limits>
 #include <map>
 #include <string_view>
 
 #include "base/limits.h"
 #include "base/refuse.h"
+#include "base/text.h"
+#include "cli/characters.h"
+#include "cli/input.h"
 
 namespace glm::cli {
 
@@ -14,8 +19,7 @@ namespace {
 
 // Refuses a value. Long values are cut in the message, so that it stays readable.
 [[noreturn]] void refuse_value(const std::string& option, const std::string& expected, const std::string& found) {
-  const std::string shown = found.size() <= 60 ? found : found.substr(0, 60) + "...";
-  refuse(option, expected, "\"" + shown + "\"");
+  refuse(option, expected, "\"" + shortened(found, 60) + "\"");
 }
 
 template <typename Number>
@@ -56,6 +60,20 @@ std::string one_of(const std::string& option, const std::string& text, const std
 
 std::string path_name(const std::string& option, const std::string& text) {
   if (text.empty()) refuse_value(option, "a path", text);
+  const char* home = std::getenv("HOME");
+  const bool at_home = text == "~" || text.starts_with("~/");
+  return at_home && home != nullptr ? home + text.substr(1) : text;
+}
+
+std::string model_path(const std::string& option, const std::string& text) {
+  const std::string random = "random:";
+  if (!text.starts_with(random)) return path_name(option, text);
+  return random + path_name(option, text.substr(random.size()));
+}
+
+std::string glyph_text(const std::string& option, const std::string& text) {
+  check_utf8(option, text);
+  if (is_blank(text)) refuse_value(option, "a text to draw", text);
   return text;
 }
 
@@ -79,19 +97,27 @@ PictureSize picture_size(const std::string& option, const std::string& text) {
   return {.width = {}, .height = {}, .aspect = static_cast<double>(width) / static_cast<double>(height)};
 }
 
+std::optional<uint64_t> seed_or_none(const std::string& option, const std::string& text) {
+  uint64_t seed = 0;
+  if (text == "-1") return std::nullopt;
+  if (!read_all(text, seed)) {
+    refuse_value(option, "a whole number from -1 to " + std::to_string(std::numeric_limits<uint64_t>::max()), text);
+  }
+  return seed;
+}
+
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text) {
   std::vector<uint64_t> seeds;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    int64_t seed = 0;
-    if (!read_all(std::string_view(text).substr(begin, end - begin), seed) || seed < 0 ||
-        seeds.size() == limits::kMaxPictures) {
-      refuse_value(
-          option,
-          "up to " + std::to_string(limits::kMaxPictures) + " whole numbers from 0 with commas between, such as 1,2,3",
-          text);
+    uint64_t seed = 0;
+    if (!read_all(std::string_view(text).substr(begin, end - begin), seed) || seeds.size() == limits::kMaxPictures) {
+      refuse_value(option,
+                   "up to " + std::to_string(limits::kMaxPictures) + " whole numbers from 0 to " +
+                       std::to_string(std::numeric_limits<uint64_t>::max()) + " with commas between, such as 1,2,3",
+                   text);
     }
-    seeds.push_back(static_cast<uint64_t>(seed));
+    seeds.push_back(seed);
     begin = end + 1;
   }
   return seeds;

@@ -14,11 +14,14 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
+#include "engine/run/injection.h"
 #include "engine/run/memory.h"
+#include "engine/run/prior.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "tokenizer/glyph_text.h"
 #include "tokenizer/prompt_layout.h"
+#include "tokenizer/text_tokenizer.h"
 
 namespace glm {
 
@@ -63,14 +66,33 @@ struct Speed {
   }
 };
 
-double seconds_of(const ModelConfig& c, const Settings& s, const Request& request, const Speed& speed) {
-  const Work w = work_of(c, s.canvas(), kPromptLength, request.references.empty());
+double seconds_of(const ModelConfig& c, const Settings& s, const CallLoad& load, const Speed& speed) {
+  const Work w = work_of(c, s.canvas(), kPromptLength, load.references);
   const double launches = kOperations * kLaunchSeconds;
   const double token = w.read / speed.vector + static_cast<double>(c.prior.layers) * launches;
   const double step = w.step / speed.work + static_cast<double>(c.dit.layers) * launches;
   const double each = w.prompt / speed.work + static_cast<double>(w.tokens) * token +
                       static_cast<double>(s.steps) * step + w.pixels / (kConvolution * speed.work);
-  return each * static_cast<double>(request.seeds.size());
+  return w.references / (kConvolution * speed.work) + each * static_cast<double>(load.pictures);
+}
+
+// Throws what a run would throw for an injected file or for a prompt that is too long.
+void check_inputs(const CheckpointName& name, const ModelConfig& config, const Settings& s, const Request& request,
+                  const std::vector<Grid>& references) {
+  const Injection injected = injection_of(request);
+  for (const char* instead : {"ar.in.input_ids", "ar.generated", "prior.ids", "latents.final_scaled"}) {
+    if (injected.has(instead)) return;  // the prompt isn't read
+  }
+  const fs::path processor = name.folder / "processor";
+  const PromptLayout layout = layout_prompt(TextTokenizer(processor / "tokenizer.json"),
+                                            read_layout_tokens(processor / "tokenizer_config.json"), request.prompt,
+                                            s.grid(), request.parse_special, references);
+  check_positions({.ids = at::tensor(layout.ids, at::kLong).unsqueeze(0),
+                   .preview = layout.preview,
+                   .target = s.grid(),
+                   .sources = references,
+                   .sampling = {}},
+                  config);
 }
 
 Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
@@ -81,8 +103,9 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
   at::set_num_threads(options.threads > 0 ? options.threads : cpu_count());
   const Settings s = settle(request, config);
-  const bool preview = request.references.empty();
-  const Grid small = preview ? preview_grid(s.grid()) : Grid{0, 0};
+  const CallLoad load = load_of(config, request, s, /*keeps_pictures=*/true);
+  check_inputs(name, config, s, request, load.references);
+  const Grid small = load.references.empty() ? preview_grid(s.grid()) : Grid{0, 0};
   const auto element = static_cast<double>(c10::elementSize(dtype));
   return {.device = device.str(),
           .dtype = dtype_option(dtype),
@@ -91,12 +114,12 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .grid_height = s.grid().height,
           .preview_width = small.width,
           .preview_height = small.height,
-          .tokens = work_of(config, s.canvas(), kPromptLength, preview).tokens,
+          .tokens = work_of(config, s.canvas(), kPromptLength, load.references).tokens,
           .weight_bytes = weight_bytes(
               config, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes),
-          .working_bytes = call_bytes(config, load_of(config, request, s, /*keeps_pictures=*/true), element),
+          .working_bytes = call_bytes(config, load, element),
           .free_bytes = free_memory_of(device),
-          .seconds = seconds_of(config, s, request, Speed(device, dtype))};
+          .seconds = seconds_of(config, s, load, Speed(device, dtype))};
 }
 
 }  // namespace
@@ -110,6 +133,10 @@ Plan plan(const fs::path& checkpoint, const LoadOptions& options, const Request&
 
 std::vector<std::string> quoted_texts(const std::string& prompt) {
   return guarded(at::kCPU, [&] { return find_glyph_texts(prompt); });
+}
+
+std::vector<std::string> unread_texts(const std::string& prompt) {
+  return guarded(at::kCPU, [&] { return find_unread_texts(prompt); });
 }
 
 }  // namespace glm

@@ -89,7 +89,7 @@ typedef struct glm_picture {
 typedef struct glm_request {
   size_t struct_size;
   const char* prompt;       /* UTF-8; text to be drawn stands in quotes */
-  const char* const* texts; /* text to be drawn, instead of what stands in quotes */
+  const char* const* texts; /* text to be drawn, instead of what stands in quotes; none is empty */
   size_t text_count;
   const glm_picture* references; /* up to 8 pictures to start from */
   size_t reference_count;

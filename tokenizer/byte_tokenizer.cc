@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "tokenizer/utf8.h"
 
@@ -19,7 +20,7 @@ constexpr int64_t kByteOffset = 3;  // Upstream: self.offset, the number of toke
 
 // Throws Error(model). found: the value at this place, or null where there is none.
 [[noreturn]] void refuse_entry(const std::string& place, const std::string& expected, const json* found) {
-  refuse(ErrorCode::model, place, expected, found == nullptr ? "nothing" : json_text(*found).substr(0, 80),
+  refuse(ErrorCode::model, place, expected, found == nullptr ? "nothing" : shortened(json_text(*found), 80),
          "save the tokenizer again with transformers' ByT5Tokenizer");
 }
 

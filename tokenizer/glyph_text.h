@@ -14,6 +14,10 @@ namespace glm {
 // so a text inside two kinds is found twice. Upstream: GlmImagePipeline.get_glyph_texts.
 std::vector<std::string> find_glyph_texts(std::string_view prompt);
 
+// Returns the texts that stand in other marks, which people quote with but find_glyph_texts() doesn't read: „…“, «…»,
+// ‘…’, 『…』 and so on. What stands inside a text that is read isn't among them.
+std::vector<std::string> find_unread_texts(std::string_view prompt);
+
 struct GlyphIds {
   std::vector<std::vector<int64_t>> texts;  // one row of ids per glyph text; never empty
 };

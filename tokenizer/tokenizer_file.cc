@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "tokenizer/utf8.h"
 
@@ -30,9 +31,9 @@ class Node {
   Node(const json* value, std::string place) : value_(value), place_(std::move(place)) {}
 
   [[noreturn]] void refuse(const std::string& expected) const {
-    std::string found = value_ ? json_text(*value_) : "nothing";
-    if (found.size() > 80) found = repair_utf8(found.substr(0, 80)) + "…";
-    glm::refuse(ErrorCode::model, place_, expected, found, "only byte-level BPE as in GLM-Image is supported");
+    const std::string found = value_ ? json_text(*value_) : "nothing";
+    glm::refuse(ErrorCode::model, place_, expected, shortened(found, 80),
+                "only byte-level BPE as in GLM-Image is supported");
   }
   Node operator[](const char* key) const {
     if (!value_ || !value_->is_object()) refuse("an object");

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/refuse.h"
+#include "base/text.h"
 
 namespace glm {
 
@@ -63,7 +64,7 @@ class Section {
   }
 
   [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
-    refuse(ErrorCode::model, file_ + (key.empty() ? "" : ": " + key), expected, json_text(found).substr(0, 200));
+    refuse(ErrorCode::model, file_ + (key.empty() ? "" : ": " + key), expected, shortened(json_text(found), 200));
   }
 
   bool has(const std::string& key) const { return content_.contains(key) && !content_[key].is_null(); }

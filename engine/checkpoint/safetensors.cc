@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/json.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
@@ -63,7 +64,7 @@ TensorInfo parse_tensor(const json& entry, const fs::path& file, const std::stri
   const std::string where = "tensor \"" + name + "\"";
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets")) {
-    refuse_damaged(file, where, "the keys dtype, shape and data_offsets", entry.dump().substr(0, 200));
+    refuse_damaged(file, where, "the keys dtype, shape and data_offsets", shortened(entry.dump(), 200));
   }
   const auto dtype = entry["dtype"].is_string() ? dtype_named(entry["dtype"].get<std::string>()) : std::nullopt;
   if (!dtype) fail(file, where + ": unknown dtype " + entry["dtype"].dump().substr(0, 50));
@@ -184,10 +185,10 @@ void SafetensorsFile::parse_header(std::string_view header, uint64_t data_size) 
   std::vector<std::tuple<uint64_t, uint64_t, std::string>> order;
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") {
-      if (!entry.is_object()) refuse_damaged(path_, "__metadata__", "an object", entry.dump().substr(0, 200));
+      if (!entry.is_object()) refuse_damaged(path_, "__metadata__", "an object", shortened(entry.dump(), 200));
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) {
-          refuse_damaged(path_, "__metadata__: " + key, "text", value.dump().substr(0, 200));
+          refuse_damaged(path_, "__metadata__: " + key, "text", shortened(value.dump(), 200));
         }
         metadata_[key] = value.get<std::string>();
       }

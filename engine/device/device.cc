@@ -11,6 +11,7 @@
 
 #include "base/free_memory.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -93,7 +94,7 @@ std::string problem_of(const CudaDevice& device) {
 at::Device open_device(const std::string& name, std::string* note) {
   const int index = gpu_index(name);
   if (name != "auto" && name != "cpu" && index < 0) {
-    refuse("device", "auto, cpu, cuda or cuda:N", "\"" + name.substr(0, 60) + "\"");
+    refuse("device", "auto, cpu, cuda or cuda:N", "\"" + shortened(name, 60) + "\"");
   }
   const std::vector<CudaDevice> all = cuda_devices();
   if (name == "cpu") {

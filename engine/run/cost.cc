@@ -11,7 +11,8 @@ constexpr double kGlyphRows = 64;         // glyph rows of a text or two
 constexpr double kMostGlyphBytes = 2048;  // bytes of a text; upstream cuts longer ones
 constexpr double kPromptPositions = 512;  // ids of a long prompt
 constexpr double kKernelArea = 9;         // weights of a 3 x 3 kernel
-constexpr double kWholeVae = 5.0 / 3;     // of the VAE decoder's weights: the encoder has about two thirds as many
+constexpr double kEncoder = 2.0 / 3;      // the VAE encoder's weights and work, as a part of the decoder's
+constexpr double kWholeVae = 1 + kEncoder;
 
 double real(int64_t n) {
   return static_cast<double>(n);
@@ -77,6 +78,26 @@ double glyph_bias(const GlyphConfig& c, const CallLoad& load) {
   return real(load.texts) * real(c.heads) * length * length;
 }
 
+// Multiplications and additions of the DiT's attention, in all layers.
+double attention(const DitConfig& c, double queries, double keys) {
+  return real(c.layers) * 4 * queries * keys * dit_width(c);
+}
+
+// Multiplications and additions of the VAE decoder for a picture of this size.
+double vae_pass(const VaeConfig& c, const Geometry& g) {
+  double work = 0;
+  for_vae_convs(c, [&](double in, double out, double each) {
+    work += 2 * kKernelArea * in * out * each * real(g.latents.cells());
+  });
+  return work;
+}
+
+// Multiplications and additions of the vision tower for a picture of so many patches.
+double vision_pass(const VisionConfig& c, double patches) {
+  const double weights = 4 * real(c.dim) * real(c.dim) + 2 * real(c.dim) * real(c.inner_dim);
+  return real(c.layers) * (2 * weights * patches + 4 * patches * patches * real(c.dim));
+}
+
 double glyph_rows(const CallLoad& load) {
   return real(load.texts) * (std::min(real(load.bytes), kMostGlyphBytes) + 2);
 }
@@ -129,19 +150,27 @@ double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
   return held + element * stage;
 }
 
-Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, bool preview) {
+Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, const std::vector<Grid>& references) {
   const Geometry& g = canvas.geometry;
   const int64_t cells = g.tokens.cells();
-  const int64_t small = preview ? preview_grid(g.tokens).cells() : 0;
+  const int64_t small = references.empty() ? preview_grid(g.tokens).cells() : 0;
   const double sequence = real(g.patches.cells()) + kGlyphRows;
-  double pixels = 0;
-  for_vae_convs(c.vae, [&](double in, double out, double each) {
-    pixels += 2 * kKernelArea * in * out * each * real(g.latents.cells());
-  });
-  return {.prompt = 2 * prior_layers(c.prior) * real(prompt_length),
+  double reading = 0;
+  double places = 0;   // ids that stand for the references
+  double patches = 0;  // of the references, whose keys the branch with the prompt sees
+  for (const Grid& grid : references) {
+    const Geometry own = c.geometry(grid);
+    const double rows_of_own = real(own.patches.cells());
+    reading += vision_pass(c.vision, real(grid.cells())) + kEncoder * vae_pass(c.vae, own) +
+               2 * dit_blocks(c.dit) * rows_of_own + attention(c.dit, rows_of_own, rows_of_own);
+    places += real(grid.cells());
+    patches += rows_of_own;
+  }
+  return {.references = reading,
+          .prompt = 2 * prior_layers(c.prior) * (real(prompt_length) + places),
           .step = 2 * dit_blocks(c.dit) * rows(canvas, kGlyphRows) +
-                  real(canvas.branches) * real(c.dit.layers) * 4 * sequence * sequence * dit_width(c.dit),
-          .pixels = pixels,
+                  real(canvas.branches) * attention(c.dit, sequence, sequence) + attention(c.dit, sequence, patches),
+          .pixels = vae_pass(c.vae, g),
           .read = prior_layers(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),
           .tokens = cells + small + 1};
 }

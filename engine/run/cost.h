@@ -37,15 +37,16 @@ struct CallLoad {
 // bytes of one number of the model's dtype.
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element);
 
-// How much there is to compute for a picture. prompt, step and pixels count multiplications and additions.
+// How much there is to compute for a picture. All but read and tokens count multiplications and additions.
 struct Work {
-  double prompt;   // to read the prompt
-  double step;     // of each step, all branches together
-  double pixels;   // of the VAE decoder
-  double read;     // weights that are read for each token
-  int64_t tokens;  // that the prior writes
+  double references;  // to read the references, once for all pictures of a call
+  double prompt;      // to read the prompt and the references' tokens
+  double step;        // of each step, all branches together
+  double pixels;      // of the VAE decoder
+  double read;        // weights that are read for each token
+  int64_t tokens;     // that the prior writes
 };
-// prompt_length: ids. preview: does the prior write a preview grid?
-Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, bool preview);
+// prompt_length: ids. references: grids of the reference pictures; without them the prior writes a preview grid.
+Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, const std::vector<Grid>& references);
 
 }  // namespace glm

@@ -14,7 +14,9 @@ namespace glm {
 Injection::Injection(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
-    refuse("can't inject " + file.string(), "a file that --dump wrote", "none");
+    const bool other = std::filesystem::exists(file, ignored);
+    refuse("can't inject " + file.string(), "a file that --dump wrote",
+           other ? "a folder, a pipe or a device" : "none");
   }
   try {
     file_ = std::make_shared<const SafetensorsFile>(file);
@@ -39,6 +41,13 @@ void Injection::check_used(size_t references) const {
   }
   if (last_step() >= 0) return;
   refuse("can't inject " + file_->path().string(), "one of the tensors " + names + "step{k}.latents", "none of them");
+}
+
+Injection injection_of(const Request& request) {
+  if (request.inject.empty()) return {};
+  Injection injected(request.inject);
+  injected.check_used(request.references.size());
+  return injected;
 }
 
 void Injection::fail(const std::string& name, const std::string& expected, const std::string& found) const {

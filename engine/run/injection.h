@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/checkpoint/safetensors.h"
+#include "glm/request.h"
 
 namespace glm {
 
@@ -47,5 +48,8 @@ class Injection {
   int64_t picture_ = 0;
   int64_t pictures_ = 1;
 };
+
+// Returns the injection that a request names, or one of nothing. Throws as the constructor and check_used() do.
+Injection injection_of(const Request& request);
 
 }  // namespace glm

@@ -23,13 +23,6 @@ void check_callbacks(const Callbacks& callbacks) {
   }
 }
 
-Injection injection_of(const Request& request) {
-  if (request.inject.empty()) return {};
-  Injection injected(request.inject);
-  injected.check_used(request.references.size());
-  return injected;
-}
-
 std::vector<PictureJob> jobs_of(const Request& request, const Injection& injected) {
   std::vector<PictureJob> jobs;
   const auto count = static_cast<int64_t>(request.seeds.size());

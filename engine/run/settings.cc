@@ -111,6 +111,7 @@ Details details_of(const Settings& s, const ModelConfig& config) {
 }
 
 std::vector<std::string> quoted_texts(const Request& r) {
+  if (std::find(r.texts.begin(), r.texts.end(), "") != r.texts.end()) refuse("texts", "texts to draw", "an empty one");
   std::vector<std::string> texts = r.texts.empty() ? find_glyph_texts(r.prompt) : r.texts;
   if (texts.size() > limits::kMaxTexts) {
     refuse("texts", "at most " + std::to_string(limits::kMaxTexts), std::to_string(texts.size()));

@@ -26,7 +26,8 @@ Settings settle(const Request& request, const ModelConfig& config);
 // Returns the same as the public type.
 Details details_of(const Settings& settings, const ModelConfig& config);
 
-// Returns the texts to be drawn: the request's own, else those in quotes. Throws Error(usage) for too many.
+// Returns the texts to be drawn: the request's own, else those in quotes. Throws Error(usage) for too many,
+// and for an empty one of the request's own.
 std::vector<std::string> quoted_texts(const Request& request);
 
 }  // namespace glm

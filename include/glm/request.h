@@ -35,7 +35,7 @@ struct LoadOptions {
 
 struct Request {
   std::string prompt;              // UTF-8; text to be drawn stands in quotes
-  std::vector<std::string> texts;  // text to be drawn, instead of what stands in quotes
+  std::vector<std::string> texts;  // text to be drawn, instead of what stands in quotes; none is empty
   std::vector<Image> references;   // up to 8 pictures to start from (read_picture in glm/picture_file.h)
   // Pixels, 128 to 2048. A side that is no multiple of 32 is rendered at the next multiple, then cropped on the right
   // or at the bottom. Without both sides the picture has the checkpoint's default size, or, where there are references,

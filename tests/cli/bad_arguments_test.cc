@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/cli/program.h"
 
@@ -43,6 +44,55 @@ TEST(BadArguments, Words) {
       {{"--steps"}, "--steps: expected a value, found none"},
       {{"-o"}, "--output: expected a value, found none"},
       {{"--greedy=maybe"}, "--greedy: expected no value, found one"},
+      {{"--no-greedy=1"}, "--no-greedy: expected no value, found one"},
+      {{"--no-steps"}, "unknown option --no-steps"},
+  });
+}
+
+TEST(BadArguments, NamesThatAreNearlyRightGetAHint) {
+  for (const auto& [given, meant] : std::vector<std::pair<std::string, std::string>>{{"--cfg_scale", "--cfg-scale"},
+                                                                                     {"--cfg_scale=2", "--cfg-scale"},
+                                                                                     {"--STEPS", "--steps"},
+                                                                                     {"--promt-file", "--prompt-file"},
+                                                                                     {"--temp", "--temperature"},
+                                                                                     {"--seesd", "--seed"}}) {
+    expect_usage({{{given}, "; did you mean " + meant + "?\n"}});
+  }
+  expect_usage({{{"--frobnicate"}, "unknown option --frobnicate; a prompt that begins with - goes behind --\n"}});
+}
+
+// A value that was forgotten doesn't make a value of the next option.
+TEST(BadArguments, AnOptionIsNoValue) {
+  const std::string behind = " if that is meant\n";
+  expect_usage({
+      {{"--text"}, "--text: expected a value, found none; a prompt that begins with - goes behind --"},
+      {{"--text", "--dry-run"},
+       "--text: expected a value, found the option --dry-run; write --text=--dry-run" + behind},
+      {{"--text", "--no-greedy"}, "found the option --no-greedy"},
+      {{"--text", "--steps=3"}, "found the option --steps=3"},
+      {{"--text", "--", "x"}, "found the option --"},
+      {{"--text", "--help"}, "found the option --help"},
+      {{"--dump", "-y"}, "--dump: expected a value, found the option -y"},
+      {{"-i", "-o"}, "-i: expected a value, found the option -o; write --image=-o" + behind},
+      {{"--steps", "--seed", "1"}, "--steps: expected a value, found the option --seed"},
+  });
+  const TemporaryFolder folder;
+  Arguments drawn = prefix(folder);
+  drawn.insert(drawn.end(), {"--dry-run", "--text=--dry-run", "--text", "-5", "--text", "--unknown"});
+  const Outcome outcome = run_program(drawn);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(R"(text to be drawn: "--dry-run", "-5", "--unknown")"), std::string::npos) << outcome.err;
+}
+
+TEST(BadArguments, WhatContradictsEachOther) {
+  expect_usage({
+      {{"--greedy", "--temperature", "2"}, "--temperature: expected alone, found with --greedy"},
+      {{"--greedy", "--top-k", "5"}, "--top-k: expected alone, found with --greedy"},
+      {{"--top-p", "0.5", "--greedy"}, "--top-p: expected alone, found with --greedy"},
+      {{"--prompt-file", "x"}, "prompt: expected alone, found with --prompt-file"},
+      {{"--text", ""}, "--text: expected a text to draw, found \"\""},
+      {{"--text", "A", "--text", " "}, "--text: expected a text to draw, found \" \""},
+      {{"--text", "\u3000\u200b"}, "--text: expected a text to draw"},
   });
 }
 
@@ -86,8 +136,8 @@ TEST(BadArguments, Guidance) {
 }
 
 TEST(BadArguments, Seeds) {
-  const std::string expected = "--seed: expected a whole number from -1 to 9223372036854775807, found \"";
-  for (const char* text : {"-2", "9223372036854775808", "lucky", "1.5", ""}) {
+  const std::string expected = "--seed: expected a whole number from -1 to 18446744073709551615, found \"";
+  for (const char* text : {"-2", "18446744073709551616", "-9223372036854775808", "lucky", "1.5", "1e3", "+1", ""}) {
     expect_usage({{{"--seed", text}, expected + text + "\""}});
   }
 }
@@ -95,16 +145,18 @@ TEST(BadArguments, Seeds) {
 TEST(BadArguments, SeveralPictures) {
   const std::string count = "--batch-count: expected a whole number from 1 to 1024, found ";
   const std::string list =
-      "--seeds: expected up to 1024 whole numbers from 0 with commas between, such as 1,2,3, found ";
+      "--seeds: expected up to 1024 whole numbers from 0 to 18446744073709551615 with commas between, such as 1,2,3, "
+      "found ";
   expect_usage({
       {{"-b", "0"}, count + "\"0\""},
       {{"-b", "1025"}, count + "\"1025\""},
       {{"-b", "two"}, count + "\"two\""},
-      {{"-b", "2", "-s", "9223372036854775807"}, "--seed: expected one that leaves room for 2 pictures"},
+      {{"-b", "2", "-s", "18446744073709551615"}, "--seed: expected one that leaves room for 2 pictures"},
       {{"--seeds", ""}, list + "\"\""},
       {{"--seeds", "1,,2"}, list + "\"1,,2\""},
       {{"--seeds", "1,2,"}, list + "\"1,2,\""},
       {{"--seeds", "1,-2"}, list + "\"1,-2\""},
+      {{"--seeds", "1,18446744073709551616"}, list + "\"1,18446744073709551616\""},
       {{"--seeds", "1, 2"}, list + "\"1, 2\""},
       {{"--seeds", "1,2", "-s", "3"}, "expected alone, found with --seed"},
       {{"--seeds", "1,2", "-b", "2"}, "expected alone, found with --"},
@@ -146,7 +198,9 @@ TEST(BadArguments, NoPromptOrNoCommand) {
             std::string::npos);
   EXPECT_NE(said({"devices", "cpu"}).find("expected nothing after devices, found \"cpu\""), std::string::npos);
   EXPECT_NE(said({"kernels", "cuda"}).find("expected only options after kernels, found \"cuda\""), std::string::npos);
-  EXPECT_NE(said({"kernels", "--chek"}).find("unknown option --chek\nSee glm-image kernels --help"), std::string::npos);
+  EXPECT_NE(
+      said({"kernels", "--chek"}).find("unknown option --chek; did you mean --check?\nSee glm-image kernels --help"),
+      std::string::npos);
   EXPECT_NE(said({"kernels", "--device"}).find("--device: expected a value, found none"), std::string::npos);
   EXPECT_NE(said({"kernels", "--device", "gpu"}).find("expected auto, cpu, cuda or cuda:N, found \"gpu\""),
             std::string::npos);
@@ -161,13 +215,13 @@ TEST(BadArguments, APromptBeyondTheModelsPositions) {
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.out, "");
   EXPECT_NE(outcome.err.find("the prompt is too long"), std::string::npos) << outcome.err;
-  EXPECT_NE(outcome.err.find("but the model has only 4096; shorten the prompt"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("the model has only 4096; shorten the prompt"), std::string::npos) << outcome.err;
   EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
 TEST(OddPrompts, AreDrawn) {
   const std::string nul("a\0b", 3);
-  for (const std::string& prompt : {std::string("a \xff\xc3 cat"), nul, std::string("\n\na\033[31m"),
+  for (const std::string& prompt : {nul, std::string("\n\na\033[31m"),
                                     std::string("a \"quoted\" 'text' \u201cof\u201d \"no end"), std::string("{}")}) {
     const TemporaryFolder folder;
     const Outcome outcome = run_program({"generate", "-", "-m", small_checkpoint().string(), "--size", "128x128",

@@ -10,14 +10,61 @@ expect() {   # WHAT FOUND WANTED
 }
 
 "$program" completion bash >"$work/bash"
-in_bash() {   # the words after "glm-image", the last one to be completed -> the offers in a line
-  bash -c 'source "$0"; COMP_WORDS=(glm-image "$@"); COMP_CWORD=$#; _glm_image; echo "${COMPREPLY[*]}"' "$work/bash" "$@"
-}
-expect "bash: a command" "$(in_bash ge)" generate
-expect "bash: an option" "$(in_bash generate "a cat" --cfg)" --cfg-scale
-expect "bash: an option's values" "$(in_bash generate --format "")" "png jpg webp"
-expect "bash: a letter's files" "$(cd "$work" && touch cat.jpg && in_bash generate -i ca)" cat.jpg
-expect "bash: shells" "$(in_bash completion f)" fish
+mkdir "$work/files" "$work/files/a folder" "$work/files/x:y"
+touch "$work/files/"{'two words.jpg',cat.jpg,'10:30.png','10:45.png','it=is.png','x:y/in.png','a folder/in.png',"it's.png"}
+# A shell on a terminal of its own, to which a line and a key are typed; a last key shows what became of the line.
+cat >"$work/type_bash.zsh" <<'END'
+zmodload zsh/zpty
+zpty shell "cd $1/files && env -i TERM=dumb HOME=$1 bash --noprofile --rcfile $2 -i"
+while zpty -r shell line; do [[ $line == *ready* ]] && break; done
+zpty -w -n shell "$3"$4$'\x14'
+while zpty -r shell line; do [[ $line == *"<<"*">>"* ]] && break; done
+line=${line##*<<}
+print -r -- ${line%%>>*}
+END
+cat >"$work/rc" <<'END'
+PS1=
+bind 'set enable-bracketed-paste off' 'set bell-style none'
+bind -x '"\C-t": echo "<<$READLINE_LINE>>"'
+bind '"\C-o": insert-completions'
+source ~/bash
+echo ready
+END
+{ echo 'source /usr/share/bash-completion/bash_completion'; cat "$work/rc"; } >"$work/rc_with"
+sed "1s/^/COMP_WORDBREAKS=\${COMP_WORDBREAKS\/\/[:=]\/}\n/" "$work/rc" >"$work/rc_breaks"
+in_bash() { timeout 30 zsh -f "$work/type_bash.zsh" "$work" "$work/$rc" "$1" "${2:-$'\t'}" | sed 's/^glm-image //'; }
+all=$'\x0f'
+for rc in rc rc_with rc_breaks; do
+  if [ $rc = rc_with ] && [ ! -e /usr/share/bash-completion/bash_completion ]; then echo "no bash-completion here"; continue; fi
+  check() { expect "$rc: $1" "$(in_bash "glm-image $1" "${3:-}")" "$2"; }
+  check 'ge' 'generate '
+  check 'generate "a cat" --cfg' 'generate "a cat" --cfg-scale '
+  check 'generate --no-ov' 'generate --no-overwrite '
+  check 'generate --format ' 'generate --format jpg png webp ' "$all"
+  check 'generate --format=we' 'generate --format=webp '
+  check 'generate --size 16' 'generate --size 16:9 '
+  check 'generate --size 16:' 'generate --size 16:9 '
+  check 'generate --size=16:' 'generate --size=16:9 '
+  check 'generate --precision prior=i' 'generate --precision prior=int'
+  check 'generate --precision=prior=f' 'generate --precision=prior=fp8 '
+  check 'generate -i ca' 'generate -i cat.jpg '
+  check 'generate -i tw' 'generate -i two\ words.jpg '
+  check 'generate -i two\ w' 'generate -i two\ words.jpg '
+  check 'generate -i "two w' 'generate -i "two words.jpg" '
+  check 'generate --image=tw' 'generate --image=two\ words.jpg '
+  check 'generate --image="two w' 'generate --image="two words.jpg" '
+  check 'generate -i 10:3' 'generate -i 10:30.png '
+  check 'generate -i it=' 'generate -i it=is.png '
+  check 'generate --image=10:4' 'generate --image=10:45.png '
+  check 'generate -i x:y' 'generate -i x:y/'
+  check 'generate -i x:y/' 'generate -i x:y/in.png '
+  check 'generate -i a\ f' 'generate -i a\ folder/'
+  check 'generate -i a\ folder/' 'generate -i a\ folder/in.png '
+  check 'generate --seed ' 'generate --seed '
+  check 'generate ca' 'generate ca'
+  check 'info tw' 'info two\ words.jpg '
+  check 'completion f' 'completion fish '
+done
 
 "$program" completion fish >"$work/fish"
 in_fish() {
@@ -25,6 +72,7 @@ in_fish() {
 }
 expect "fish: a command" "$(in_fish 'glm-image gen')" generate
 expect "fish: an option" "$(in_fish 'glm-image generate --cfg')" --cfg-scale
+expect "fish: an option's opposite" "$(in_fish 'glm-image generate --no-ov')" --no-overwrite
 expect "fish: an option's values" "$(in_fish 'glm-image generate --format ')" "jpg png webp"
 expect "fish: shells" "$(in_fish 'glm-image completion z')" zsh
 
@@ -45,6 +93,7 @@ END
 in_zsh() { timeout 30 zsh -f "$work/type.zsh" "$work/functions" "$1"; }
 expect "zsh: a command" "$(in_zsh 'glm-image gen')" "glm-image generate "
 expect "zsh: an option" "$(in_zsh 'glm-image generate --cfg')" "glm-image generate --cfg-scale "
+expect "zsh: a switch's opposite" "$(in_zsh 'glm-image generate --no-ov')" "glm-image generate --no-overwrite "
 expect "zsh: an option's values" "$(in_zsh 'glm-image generate --format we')" "glm-image generate --format webp "
 
 "$program" man >"$work/page"

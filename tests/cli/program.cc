@@ -38,7 +38,7 @@ void clean_environment() {
     if (text.starts_with("GLM_IMAGE_")) names.push_back(text.substr(0, text.find('=')));
   }
   for (const std::string& name : names) ::unsetenv(name.c_str());
-  for (const char* name : {"KITTY_WINDOW_ID", "TERM_PROGRAM", "NO_COLOR"}) ::unsetenv(name);
+  for (const char* name : {"KITTY_WINDOW_ID", "TERM_PROGRAM", "TMUX", "STY", "ZELLIJ", "NO_COLOR"}) ::unsetenv(name);
   ::setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
 }
 
@@ -110,7 +110,7 @@ bool Terminal::available() {
 }
 
 Terminal::Terminal(const Arguments& arguments, const Kind& kind) {
-  Arguments all = {GLM_BINARY_DIR "/glm-image"};
+  Arguments all = {kind.program.string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   const std::vector<char*> argv = pointers(all);
   winsize size{};
@@ -164,9 +164,12 @@ void Terminal::type(const std::string& text) const {
 int Terminal::finish() {
   while (read_some()) {
   }
-  const int status = ended_with(process_);
+  int status = 0;
+  const bool ended = ::waitpid(process_, &status, 0) == process_;
   process_ = -1;
-  return status;
+  if (!ended) return -1;
+  ended_by_ = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  return ended_by_ > 0 ? 128 + ended_by_ : WEXITSTATUS(status);
 }
 
 std::string read_file(const fs::path& file) {

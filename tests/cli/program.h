@@ -43,6 +43,7 @@ class Terminal {
     std::string term = "xterm";
     bool ignores_interrupts = false;                      // as nohup and a script's background jobs do
     std::map<std::string, std::string> environment = {};  // names that are added
+    std::filesystem::path program = GLM_BINARY_DIR "/glm-image";
   };
   static bool available();  // does this machine have pseudo terminals? A bare chroot hasn't
   explicit Terminal(const Arguments& arguments) : Terminal(arguments, Kind()) {}
@@ -54,7 +55,8 @@ class Terminal {
   bool wait_for(const std::string& text);  // false: the program ended without it
   void send(int signal) const;
   void type(const std::string& text) const;
-  int finish();  // reads to the end; 128 + signal when a signal ended it
+  int finish();                               // reads to the end; 128 + signal when a signal ended it
+  int ended_by() const { return ended_by_; }  // the signal that ended it, or 0
   const std::string& seen() const { return seen_; }
 
  private:
@@ -62,6 +64,7 @@ class Terminal {
 
   pid_t process_ = -1;
   int terminal_ = -1;
+  int ended_by_ = 0;
   std::string seen_;
 };
 

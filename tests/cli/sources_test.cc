@@ -1,7 +1,9 @@
 // Where options come from: flags, a picture's metadata, the environment, configuration files, the checkpoint.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -87,7 +89,12 @@ TEST_F(Sources, ThatAreBrokenAreNamedWithThePlace) {
       {"steps = \"many\"", "steps: expected a whole number"},
       {"cfg-scale = nan", "cfg-scale: expected a number from 0 to 1000, found \"nan\""},
       {"\n\nstep = 3",
-       "config.toml:3: expected the name of an option of glm-image generate, such as steps, found \"step\""},
+       "config.toml:3: expected the name of an option of glm-image generate, such as steps, found \"step\"; did you "
+       "mean steps?"},
+      {"cfg_scale = 2", "found \"cfg_scale\"; did you mean cfg-scale?"},
+      {"steps = 20.0", "steps: expected a whole number from 1 to 1000, found \"20.0\""},
+      {"text = \"\"", "text: expected a text to draw, found \"\""},
+      {std::string("s\0t\0e\0p\0s\0=\0001\0", 14), "config.toml: expected text in UTF-8, found UTF-16"},
       {"config = \"other.toml\"", "found \"config\""},
       {"steps = ", "config.toml:1: expected TOML, such as steps = 20"},
       {"steps = 1\nsteps = 2", "config.toml:2: expected TOML"},
@@ -110,6 +117,166 @@ TEST_F(Sources, ThatAreBrokenAreNamedWithThePlace) {
       run_program({"generate", "a cat", "--dry-run"}, {.environment = {{"GLM_IMAGE_STEPS", "x"}}});
   EXPECT_EQ(environment.status, 2);
   EXPECT_NE(environment.err.find("GLM_IMAGE_STEPS: expected a whole number"), std::string::npos) << environment.err;
+}
+
+// A number means the same wherever it is written, to its last digit.
+TEST_F(Sources, AllReadTheSameNumbers) {
+  const std::vector<std::vector<std::string>> rows = {{"cfg-scale", "1.2345678", "guidance"},
+                                                      {"top-p", "0.99999999", "top_p"},
+                                                      {"temperature", "0.1000000001", "temperature"},
+                                                      {"cfg-scale", "1e-7", "guidance"},
+                                                      {"cfg-scale", "999.99999999999", "guidance"},
+                                                      {"steps", "1000", "steps"},
+                                                      {"top-k", "16777216", "top_k"}};
+  for (const std::vector<std::string>& row : rows) {
+    const json given = plan({"--" + row[0], row[1]})[row[2]];
+    EXPECT_EQ(given, json::parse(row[1])) << row[0];
+    EXPECT_EQ(plan({"--config", write("c.toml", row[0] + " = " + row[1])})[row[2]], given) << row[0];
+    EXPECT_EQ(plan({"--config", write("c.toml", row[0] + " = \"" + row[1] + "\"")})[row[2]], given) << row[0];
+    std::string name = "GLM_IMAGE_";
+    for (const char c : row[0]) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    EXPECT_EQ(plan({}, {{name, row[1]}})[row[2]], given) << row[0];
+  }
+}
+
+TEST_F(Sources, SeedsGoUpToTheLastOfThem) {
+  const uint64_t last = std::numeric_limits<uint64_t>::max();
+  const std::string text = std::to_string(last);
+  const json one({last});
+  const json three({uint64_t{1} << 63, last, (uint64_t{1} << 53) + 1});
+  const std::string list = "9223372036854775808,18446744073709551615,9007199254740993";
+  EXPECT_EQ(plan({"-s", text})["seeds"], one);
+  EXPECT_EQ(plan({"--seeds", list})["seeds"], three);
+  EXPECT_EQ(plan({}, {{"GLM_IMAGE_SEED", text}})["seeds"], one);
+  EXPECT_EQ(plan({}, {{"GLM_IMAGE_SEEDS", list}})["seeds"], three);
+  EXPECT_EQ(plan({"--config", write("c.toml", "steps = 2\nseed = " + text + " # the last\n")})["seeds"], one);
+  EXPECT_EQ(plan({"--config", write("c.toml", "seed = \"" + text + "\"")})["seeds"], one);
+  EXPECT_EQ(plan({"--config", write("c.toml", "seeds = [\n  " + list + "\n]\nsteps = 3")})["seeds"], three);
+  EXPECT_EQ(plan({"-b", "2", "-s", "18446744073709551614"})["seeds"], json({last - 1, last}));
+  EXPECT_EQ(plan({"-s", "-1"})["seeds"].size(), 1U);
+  EXPECT_EQ(plan({"--config", write("c.toml", "seed = -1")})["seeds"].size(), 1U);
+  for (const char* wrong : {"18446744073709551616", "-9223372036854775809", "99999999999999999999999999"}) {
+    const Outcome outcome =
+        run_program({"generate", "a cat", "--dry-run", "--config", write("c.toml", std::string("seed = ") + wrong)});
+    EXPECT_EQ(outcome.status, 2) << wrong;
+    EXPECT_NE(outcome.err.find("seed: expected a whole number from -1 to " + text), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(Sources, KnowTheHomeFolder) {
+  const fs::path home = small_checkpoint().parent_path();
+  const std::string model = "~/" + small_checkpoint().filename().string();
+  const auto status = [&](const Arguments& more, std::map<std::string, std::string> environment) {
+    Arguments all = {"generate", "a cat", "--dry-run"};
+    all.insert(all.end(), more.begin(), more.end());
+    environment["HOME"] = home.string();
+    return run_program(all, {.environment = environment}).status;
+  };
+  EXPECT_EQ(status({"--config", write("c.toml", "model = \"" + model + "\"")}, {}), 0);
+  EXPECT_EQ(status({"--config", write("c.toml", "model = \"random:" + model + "\"")}, {}), 0);
+  EXPECT_EQ(status({}, {{"GLM_IMAGE_MODEL", model}}), 0);
+  EXPECT_EQ(status({"--model=" + model}, {}), 0);
+  EXPECT_EQ(status({"--model=~nobody/x"}, {}), 3) << "another user's folder is the shell's business";
+}
+
+TEST_F(Sources, SwitchesCanBeTurnedOffAgain) {
+  const std::string config = write("c.toml", "greedy = true\noverwrite = true\njson = true\nno-metadata = true");
+  write("a.png", "a file that is there");
+  const auto run = [&](const Arguments& more) {
+    Arguments all = {"generate", "a cat", "--dry-run", "--config", config, "-o", (folder_ / "a.png").string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_program(all);
+  };
+  EXPECT_EQ(run({}).status, 0);
+  EXPECT_NE(run({}).out, "");
+  EXPECT_EQ(run({"--no-json"}).out, "");
+  EXPECT_NE(run({"--no-json"}).err.find("drawing tokens: the likeliest"), std::string::npos);
+  EXPECT_EQ(run({"--no-json", "--no-greedy"}).err.find("drawing tokens: the likeliest"), std::string::npos);
+  EXPECT_EQ(run({"--no-overwrite"}).status, 1);
+  EXPECT_EQ(run({"--no-overwrite", "-y"}).status, 0) << "the last one counts";
+  EXPECT_EQ(run({"-y", "--no-overwrite"}).status, 1);
+  EXPECT_EQ(run({"--metadata"}).status, 0);
+}
+
+// A switch that is off, or a number that a stronger source replaces, contradicts nothing.
+TEST_F(Sources, AStrongerSourceDecidesWhetherTokensAreDrawn) {
+  const std::string greedy = write("c.toml", "greedy = true");
+  const std::string warm = write("d.toml", "temperature = 2.0");
+  const auto said = [&](const Arguments& more, const std::map<std::string, std::string>& environment = {}) {
+    Arguments all = {"generate", "a cat", "--dry-run"};
+    all.insert(all.end(), more.begin(), more.end());
+    const std::string err = run_program(all, {.environment = environment}).err;
+    const size_t at = err.find("drawing tokens: ");
+    return at == std::string::npos ? err : err.substr(at + 16, 13);
+  };
+  EXPECT_EQ(said({"--config", greedy}), "the likeliest");
+  EXPECT_EQ(said({"--config", greedy, "--temperature", "2"}), "temperature 2");
+  EXPECT_EQ(said({"--config", greedy}, {{"GLM_IMAGE_TEMPERATURE", "2"}}), "temperature 2");
+  EXPECT_EQ(said({"--config", warm, "--greedy"}), "the likeliest");
+  EXPECT_EQ(said({"--config", warm, "--no-greedy"}), "temperature 2");
+  EXPECT_EQ(said({"--config", write("e.toml", "greedy = false\ntemperature = 2.0")}), "temperature 2");
+  EXPECT_NE(said({}, {{"GLM_IMAGE_GREEDY", "1"}, {"GLM_IMAGE_TOP_K", "3"}}).find("GLM_IMAGE_TOP_K: expected alone"),
+            std::string::npos);
+}
+
+TEST_F(Sources, ThePromptOfTheStrongerOneIsDrawn) {
+  const std::string file = write("prompt.txt", "a sign that says \"FILE\"");
+  const std::string config = write("c.toml", "prompt-file = \"" + file + "\"");
+  const auto said = [&](const Arguments& more, const std::map<std::string, std::string>& environment = {},
+                        const std::string& input = "") {
+    Arguments all = {"generate", "--dry-run"};
+    all.insert(all.end(), more.begin(), more.end());
+    const std::string err = run_program(all, {.input = input, .environment = environment}).err;
+    return err.substr(0, err.find('\n'));
+  };
+  const std::string of_file = "text to be drawn: \"FILE\"";
+  const std::string of_argument = "text to be drawn: \"ARGUMENT\"";
+  EXPECT_EQ(said({"--config", config}), of_file);
+  EXPECT_EQ(said({}, {{"GLM_IMAGE_PROMPT_FILE", file}}), of_file);
+  EXPECT_EQ(said({"\"ARGUMENT\"", "--config", config}), of_argument);
+  EXPECT_EQ(said({"\"ARGUMENT\""}, {{"GLM_IMAGE_PROMPT_FILE", file}}), of_argument);
+  EXPECT_EQ(said({"-"}, {{"GLM_IMAGE_PROMPT_FILE", file}}, "\"ARGUMENT\""), of_argument);
+  EXPECT_EQ(said({"--prompt-file", file}, {{"GLM_IMAGE_PROMPT_FILE", "/nonexistent"}}), of_file);
+  EXPECT_EQ(said({"a cat"}, {{"GLM_IMAGE_TEXT", "ONE\nTWO\n"}}), "text to be drawn: \"ONE\", \"TWO\"");
+}
+
+TEST_F(Sources, TheEnvironmentHasEveryOption) {
+  const auto run = [&](const std::map<std::string, std::string>& environment, const Arguments& more = {}) {
+    Arguments all = {"generate", "a cat", "--dry-run"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_program(all, {.environment = environment});
+  };
+  const std::string png = std::string(GLM_SOURCE_DIR) + "/tests/pictures/goldens/files/bit.png";
+  EXPECT_EQ(run({{"GLM_IMAGE_IMAGE", png + "\n" + png}}).status, 0);
+  EXPECT_NE(run({{"GLM_IMAGE_IMAGE", png + "\n/nonexistent.png"}}).err.find("/nonexistent.png: expected a picture"),
+            std::string::npos);
+  const Outcome from = run({{"GLM_IMAGE_FROM", png}});
+  EXPECT_EQ(from.status, 2);
+  EXPECT_NE(from.err.find("bit.png: expected a picture that glm-image made"), std::string::npos) << from.err;
+  EXPECT_NE(run({}, {"--config", write("c.toml", "from = \"" + png + "\"")})
+                .err.find("expected a picture that glm-image made"),
+            std::string::npos);
+  const Outcome misspelt = run({{"GLM_IMAGE_STEP", "3"}, {"GLM_IMAGE_PROMPT", "x"}});
+  EXPECT_EQ(misspelt.status, 0);
+  EXPECT_NE(misspelt.err.find(
+                "warning: GLM_IMAGE_STEP in the environment is no option's name; did you mean GLM_IMAGE_STEPS?\n"),
+            std::string::npos)
+      << misspelt.err;
+  EXPECT_NE(misspelt.err.find("warning: GLM_IMAGE_PROMPT in the"), std::string::npos) << misspelt.err;
+  EXPECT_EQ(run({{"GLM_IMAGE_STEP", "3"}}, {"-q"}).err.find("GLM_IMAGE_STEP"), std::string::npos);
+}
+
+TEST_F(Sources, WhatHasNoEffectIsSaid) {
+  const auto said = [](const Arguments& more) {
+    Arguments all = {"generate", "a cat", "--dry-run"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_program(all).err;
+  };
+  EXPECT_NE(said({"--quality", "50"}).find("warning: --quality has no effect"), std::string::npos);
+  EXPECT_NE(said({"--dump-level", "full"}).find("warning: --dump-level has no effect without --dump"),
+            std::string::npos);
+  EXPECT_EQ(said({"--quality", "50", "--format", "jpg"}).find("no effect"), std::string::npos);
+  EXPECT_EQ(said({"--config", write("c.toml", "quality = 50")}).find("no effect"), std::string::npos) << "a habit";
 }
 
 TEST_F(Sources, ThePromptMayComeFromAFile) {

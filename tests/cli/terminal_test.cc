@@ -113,7 +113,8 @@ TEST_P(Interrupt, StopsAndLeavesNoFile) {
   ASSERT_TRUE(terminal.wait_for(GetParam().stage)) << terminal.seen();
   const auto begin = std::chrono::steady_clock::now();
   terminal.send(GetParam().signal);
-  EXPECT_EQ(terminal.finish(), 130) << terminal.seen();
+  EXPECT_EQ(terminal.finish(), 128 + GetParam().signal) << terminal.seen();
+  EXPECT_EQ(terminal.ended_by(), GetParam().signal) << "its parent doesn't see that it was interrupted";
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
   EXPECT_NE(terminal.seen().find("glm-image: interrupted; no picture was written"), std::string::npos);
   EXPECT_TRUE(names_in(folder.path()).empty());
@@ -127,6 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         Stop{"references", "references [", SIGINT, {"--steps", "1000", "-i", reference(), "-i", reference()}},
         Stop{"references_terminated", "references [", SIGTERM, {"--steps", "1000", "-i", reference()}},
         Stop{"steps", "steps [", SIGINT, {"--size", "256x256", "--steps", "1000"}},
+        Stop{"steps_hung_up", "steps [", SIGHUP, {"--size", "256x256", "--steps", "1000"}},
         Stop{"steps_terminated", "steps [", SIGTERM, {"--size", "256x256", "--steps", "1000"}}),
     [](const auto& test) { return std::string(test.param.name); });
 
@@ -160,6 +162,21 @@ TEST_F(Interrupted, KeepsThePicturesThatAreFinished) {
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"p1.png"});
   EXPECT_NE(terminal.seen().find((folder / "p1.png").string() + "\r\n"), std::string::npos) << terminal.seen();
   EXPECT_NE(terminal.seen().find("interrupted; 1 of 3 pictures were written"), std::string::npos) << terminal.seen();
+}
+
+// A shell ends its loop only when it sees that the signal ended the program.
+TEST_F(Interrupted, EndsAShellsLoop) {
+  const TemporaryFolder folder;
+  std::string line = GLM_BINARY_DIR "/glm-image";
+  for (const std::string& word : small_picture(folder / "a.png", {"--size", "256x256", "--steps", "1000"})) {
+    line += " '" + word + "'";
+  }
+  Terminal terminal({"-c", "for i in 1 2 3; do " + line + "; echo round $i; done"}, {.program = "/bin/bash"});
+  ASSERT_TRUE(terminal.wait_for("steps [")) << terminal.seen();
+  terminal.type("\x03");
+  terminal.finish();
+  EXPECT_NE(terminal.seen().find("interrupted; no picture was written"), std::string::npos) << terminal.seen();
+  EXPECT_EQ(terminal.seen().find("round"), std::string::npos) << terminal.seen();
 }
 
 // What a terminal that says so shows: the picture's bytes in its own protocol.
@@ -205,6 +222,49 @@ TEST_F(Shown, NotWhereItCanNotBe) {
   const Outcome piped = run_program(small_picture(folder / "a.png", {"--show"}));
   EXPECT_EQ(piped.status, 0);
   EXPECT_EQ((piped.out + piped.err).find('\033'), std::string::npos) << piped.err;
+  EXPECT_NE(piped.err.find("warning: --show: standard error is no terminal"), std::string::npos) << piped.err;
+  EXPECT_NE(terminal.seen().find("warning: --show: this terminal shows no pictures"), std::string::npos);
+}
+
+TEST_F(Shown, NotFromTheBackgroundWhichIsToldAndGoesOn) {
+  const TemporaryFolder folder;
+  std::string line = GLM_BINARY_DIR "/glm-image";
+  for (const std::string& word : small_picture(folder / "a.png", {"--show"})) line += " '" + word + "'";
+  Terminal terminal({"-c", "set -m; " + line + " & wait $!; echo status $?; kill -9 $! 2>/dev/null"},
+                    {.program = "/bin/bash"});
+  terminal.finish();
+  EXPECT_NE(terminal.seen().find("status 0"), std::string::npos) << terminal.seen();
+  EXPECT_NE(terminal.seen().find("--show: the terminal can't be asked for its kind from the background"),
+            std::string::npos)
+      << terminal.seen();
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.png"});
+}
+
+// A multiplexer drops what it doesn't know, so the variables of the terminal behind it count for nothing.
+TEST_F(Shown, ThroughAMultiplexerOnlyWhatItSaysItCan) {
+  struct Between {
+    const char* name;
+    Terminal::Kind kind;
+  };
+  for (const Between& between :
+       {Between{"tmux", {.term = "screen-256color", .environment = {{"TMUX", "/x,1,0"}, {"KITTY_WINDOW_ID", "1"}}}},
+        Between{"tmux", {.term = "tmux-256color", .environment = {{"TERM_PROGRAM", "iTerm.app"}}}},
+        Between{"screen", {.term = "screen", .environment = {{"STY", "1.x"}, {"TERM_PROGRAM", "WezTerm"}}}},
+        Between{"zellij", {.environment = {{"ZELLIJ", "0"}, {"TERM_PROGRAM", "ghostty"}}}}}) {
+    for (const char* answer : {"\033[?1;2c", "\033[?62;4c"}) {
+      const TemporaryFolder folder;
+      Terminal terminal(small_picture(folder / "a.png", {"--show"}), between.kind);
+      ASSERT_TRUE(terminal.wait_for("\033[c")) << terminal.seen();
+      terminal.type(answer);
+      EXPECT_EQ(terminal.finish(), 0);
+      const bool can = std::string(answer).find('4') != std::string::npos;
+      EXPECT_EQ(terminal.seen().find("\033_G"), std::string::npos);
+      EXPECT_EQ(terminal.seen().find("\033]1337"), std::string::npos);
+      EXPECT_EQ(terminal.seen().find("\033P") != std::string::npos, can);
+      const std::string said = std::string("--show: ") + between.name + ", which stands before the terminal, shows no";
+      EXPECT_EQ(terminal.seen().find(said) == std::string::npos, can) << terminal.seen();
+    }
+  }
 }
 
 TEST_F(Interrupted, NotWhenTheSignalIsIgnoredByTheShell) {

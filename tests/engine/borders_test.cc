@@ -57,6 +57,8 @@ TEST_F(BeforeTheFirstToken, TextsAreCounted) {
   Request request = small_request({1});
   request.texts.assign(300, "A");
   EXPECT_TRUE(refused_at_once(request, {"texts", "at most 256", "300"}));
+  request.texts = {"A", ""};
+  EXPECT_TRUE(refused_at_once(request, {"texts", "an empty one"}));
   request.texts.clear();
   request.prompt = "a sign";
   for (int i = 0; i < 300; ++i) request.prompt += " \"A\"";

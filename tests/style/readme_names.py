@@ -63,6 +63,8 @@ class Tree:
         table = self.sources.get("cli/options.cc", "")
         for name, letter in re.findall(r'\b(?:flag|value|one_of_these)\(\s*"([a-z0-9-]+)"(?:,\s*(\'\w\'|0))?', table):
             self.options |= {"--" + name} | ({"-" + letter[1]} if letter.startswith("'") else set())
+        for name in re.findall(r'\bflag\("([a-z-]+)"', table):  # a switch has its opposite
+            self.options.add("--" + (name[3:] if name.startswith("no-") else "no-" + name))
         self.options.add("--help")
         self.tensors = sorted(self.find_tensors())
 

@@ -58,5 +58,15 @@ TEST(GlyphText, TakesMegabytesOfQuotes) {
   EXPECT_EQ(find_glyph_texts(std::string(1 << 20, '"')).size(), 1U << 19U);
 }
 
+TEST(UnreadTexts, AreThoseInOtherMarks) {
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(find_unread_texts("„A“ «B» »C« ‚D‘ ‹E› 『F』 ”G” “H“"), (Texts{"A", "B", "C", "D", "E", "F", "G", "H"}));
+  EXPECT_EQ(find_unread_texts("“A” 'B' \"C\" 「D」"), Texts());
+  EXPECT_EQ(find_unread_texts("“A” and „B“"), Texts{"B"});
+  EXPECT_EQ(find_unread_texts("\"«A»\" it’s 5 » 3, «open, «»"), Texts())
+      << "read already, or no pair, or nothing in it";
+  EXPECT_EQ(find_unread_texts("\xff„A\xff“\xe2\x80"), Texts{"A\xef\xbf\xbd"});
+}
+
 }  // namespace
 }  // namespace glm
