@@ -91,10 +91,12 @@ std::vector<Option> prompt_options() {
           "prompt"),
       repeated(value("text", 0, "TEXT", g, "A text to draw, instead of those in quotes; repeat it for more texts",
                      [](O& o, const Text& label, const Text& text) { o.texts.push_back(glyph_text(label, text)); })),
-      repeated(of_files(value(
-          "image", 'i', "FILE", g,
-          "A picture to start from: PNG, JPEG, WebP, BMP or GIF, - is standard input; up to 8, with -i before each",
-          [](O& o, const Text& label, const Text& text) { o.references.push_back(path_name(label, text)); }))),
+      repeated(of_files(
+          value("image", 'i', "FILE", g,
+                "A picture to start from: PNG, JPEG, WebP, BMP or GIF of up to 33 megapixels (a JPEG 268), - is "
+                "standard input; "
+                "up to 8, with -i before each",
+                [](O& o, const Text& label, const Text& text) { o.references.push_back(path_name(label, text)); }))),
       of_files(value(
           "from", 0, "FILE", g,
           "Draw this picture again: prompt, seed and the rest come from its metadata; other options override them",
@@ -183,11 +185,12 @@ Text listed(const std::vector<Text>& all) {
 std::vector<Option> run_options() {
   const Text g = "Model and machine";
   return {
-      of_files(
-          value("model", 'm', "FOLDER", g,
-                "A GLM-Image checkpoint (default: the small one that comes with the program); random:FOLDER draws "
-                "noise with random weights of that checkpoint's shapes, random:public with those of the public model's",
-                [](O& o, const Text& label, const Text& text) { o.model = model_path(label, text); })),
+      of_files(value(
+          "model", 'm', "FOLDER", g,
+          "A GLM-Image checkpoint, or its repository in a Hugging Face cache (default: the small one that comes with "
+          "the program); random:FOLDER draws noise with random weights of that checkpoint's shapes, "
+          "random:public with those of the public model's",
+          [](O& o, const Text& label, const Text& text) { o.model = model_path(label, text); })),
       with_choices(
           value("device", 0, "DEVICE", g,
                 "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU if it can be used, else the CPU",

@@ -63,7 +63,7 @@ std::string comment_of(ExifData* exif) {
   return std::string(text.starts_with(kAscii) ? text.substr(kAscii.size()) : std::string_view());
 }
 
-// bytes: a JPEG, or "Exif\0\0" and the EXIF data.
+// bytes: "Exif\0\0" and the EXIF data, or nothing.
 std::string about_in_exif(std::span<const uint8_t> bytes) {
   if (bytes.empty()) return {};
   return comment_of(Exif(exif_data_new_from_data(bytes.data(), static_cast<unsigned>(bytes.size()))).get());
@@ -107,7 +107,7 @@ std::string read_about(std::span<const uint8_t> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (bytes.size() > kMostBytes) return {};
     if (text.starts_with("\x89PNG\r\n\x1a\n")) return about_in_png(bytes);
-    if (text.starts_with("\xff\xd8")) return about_in_exif(bytes);
+    if (text.starts_with("\xff\xd8")) return about_in_exif(exif_in_jpeg(bytes));
     if (text.starts_with("RIFF")) return about_in_exif(exif_in_webp(bytes));
     return {};
   });

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include "glm/error.h"
 #include "pictures/encoders.h"
@@ -45,6 +47,31 @@ png_text png_text_of(const char* keyword, const std::string& value) {
   return text;
 }
 
+// Returns the file without the chunks of its pixels. So what stands behind them is read, and they aren't inflated.
+std::vector<uint8_t> without_pixels(std::span<const uint8_t> bytes) {
+  constexpr uint64_t around = 12;  // bytes of a chunk that aren't its data: length, name and checksum
+  constexpr std::string_view pixels = "IDAT";
+  size_t at = std::min<size_t>(bytes.size(), 8);
+  std::vector<uint8_t> rest(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at));
+  while (bytes.size() - at >= around) {
+    const uint64_t size = png_get_uint_32(&bytes[at]) + around;
+    const std::span<const uint8_t> chunk = bytes.subspan(at, std::min<uint64_t>(size, bytes.size() - at));
+    if (std::memcmp(&chunk[4], pixels.data(), pixels.size()) != 0) rest.insert(rest.end(), chunk.begin(), chunk.end());
+    at += chunk.size();
+  }
+  return rest;
+}
+
+std::string about_of(png_structp png, png_infop info) {
+  png_textp texts = nullptr;
+  int count = 0;
+  png_get_text(png, info, &texts, &count);
+  for (int i = 0; i < count; ++i) {
+    if (std::strcmp(texts[i].key, kKeyword) == 0 && texts[i].text != nullptr) return texts[i].text;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<uint8_t> encode_png(const Image& image, const PictureText& text) {
@@ -73,23 +100,21 @@ std::vector<uint8_t> encode_png(const Image& image, const PictureText& text) {
 }
 
 std::string about_in_png(std::span<const uint8_t> bytes) {
+  const std::vector<uint8_t> rest = without_pixels(bytes);
   Stream stream;
-  stream.left = bytes;
+  stream.left = rest;
   std::string about;
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &stream.errors, on_png_error, on_png_warning);
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
-  png_textp texts = nullptr;
-  int count = 0;
-  const bool good = info != nullptr && run_png(png, [&] {
-                      png_set_read_fn(png, &stream, read);
-                      png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-                      png_set_chunk_malloc_max(png, 4 << 20);
-                      png_set_chunk_cache_max(png, 64);
-                      png_read_info(png, info);
-                      png_get_text(png, info, &texts, &count);
-                    });
-  for (int i = 0; good && i < count && about.empty(); ++i) {
-    if (std::strcmp(texts[i].key, kKeyword) == 0 && texts[i].text != nullptr) about = texts[i].text;
+  if (info != nullptr) {
+    run_png(png, [&] {  // ends by an error, because there are no pixels; what came before it stays
+      png_set_read_fn(png, &stream, read);
+      png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+      png_set_chunk_malloc_max(png, 4 << 20);
+      png_set_chunk_cache_max(png, 64);
+      png_read_info(png, info);
+    });
+    about = about_of(png, info);
   }
   png_destroy_read_struct(&png, &info, nullptr);
   return about;

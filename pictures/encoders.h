@@ -17,6 +17,7 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality, std::span<cons
 std::vector<uint8_t> encode_webp(const Image& image, int quality, std::span<const uint8_t> exif);
 // Return a file's `about`, and its EXIF data with "Exif\0\0" in front, or nothing.
 std::string about_in_png(std::span<const uint8_t> bytes);
+std::vector<uint8_t> exif_in_jpeg(std::span<const uint8_t> bytes);
 std::vector<uint8_t> exif_in_webp(std::span<const uint8_t> bytes);
 
 }  // namespace glm

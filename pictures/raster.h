@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "glm/image.h"
@@ -18,7 +19,7 @@ struct Raster {
   int64_t height = 0;
   std::vector<uint8_t> samples;  // [height][width][channels(kind)]
   std::vector<uint8_t> profile;  // ICC, or empty
-  int orientation = 1;           // EXIF's, 1 to 8
+  int orientation = 1;           // EXIF's or XMP's, 1 to 8
 };
 
 int64_t channels(Raster::Kind kind);
@@ -43,8 +44,9 @@ Raster read_webp(std::span<const uint8_t> bytes);  // of an animation the first 
 Raster read_gif(std::span<const uint8_t> bytes);
 Raster read_bmp(std::span<const uint8_t> bytes);
 
-// Returns the orientation, 1 to 8, in EXIF data with or without "Exif\0\0" in front; 1 when there is none.
-int exif_orientation(std::span<const uint8_t> bytes);
+// Returns the orientation, 1 to 8, that EXIF data says, or where they have none, XMP; 1 when neither does. exif: with
+// or without "Exif\0\0" in front. Upstream: PIL's Image.getexif and ImageOps.exif_transpose
+int orientation_of(std::span<const uint8_t> exif, std::string_view xmp);
 
 // Where a stored picture's pixels belong in the upright one. Places are indices of pixels, row after row.
 struct Oriented {

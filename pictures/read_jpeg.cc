@@ -4,7 +4,11 @@
 #include <string_view>
 
 #include "base/refuse.h"
+#include "glm/error.h"
+#include "glm/picture_file.h"
+#include "pictures/encoders.h"
 #include "pictures/libjpeg.h"
+#include "pictures/picture_size.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -15,6 +19,7 @@ constexpr int kMostScans = 32;
 constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
 // How the segments begin that are read.
 constexpr std::string_view kExif("Exif\0\0", 6);
+constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
 constexpr std::string_view kProfile("ICC_PROFILE\0", 12);
 
 struct JpegReader {
@@ -22,9 +27,10 @@ struct JpegReader {
   JpegErrors errors;
   jpeg_source_mgr source{};
   jpeg_progress_mgr progress{};
-  bool ended = false;  // the bytes have run out
-  bool cut = false;    // a scan ended early
-  int orientation = 1;
+  bool ended = false;                               // the bytes have run out
+  size_t exif_parts = 0;                            // how many the EXIF data has
+  std::array<std::span<const uint8_t>, 64> exif{};  // they begin with "Exif\0\0"
+  std::string_view xmp;
   int profile_parts = 0;                                // how many the ICC profile has
   std::array<std::span<const uint8_t>, 256> profile{};  // its parts by their number, from 1
 
@@ -45,19 +51,13 @@ struct JpegReader {
   static JpegReader* of(j_common_ptr info) { return static_cast<JpegReader*>(info->client_data); }
 };
 
-void on_message(j_common_ptr info, int level) {
-  if (level >= 0) return;
-  ++info->err->num_warnings;
-  if (info->err->msg_code == JWRN_HIT_MARKER) JpegReader::of(info)->cut = true;
-}
-
 void on_scan(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
     JpegReader::of(info)->errors.jump("more scans than a picture needs");
   }
 }
 
-// Called when the bytes have run out. It hands out an end marker; `cut` tells later whether something was missing.
+// Called when the bytes have run out. It hands out an end marker.
 boolean refill(j_decompress_ptr info) {
   JpegReader::of(reinterpret_cast<j_common_ptr>(info))->ended = true;
   info->src->next_input_byte = kEnd;
@@ -90,7 +90,10 @@ boolean read_segment(j_decompress_ptr info) {
 }
 
 void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
-  if (marker == JPEG_APP0 + 1 && begins(contents, kExif)) orientation = exif_orientation(contents);
+  if (marker == JPEG_APP0 + 1 && begins(contents, kExif) && exif_parts < exif.size()) exif[exif_parts++] = contents;
+  if (marker == JPEG_APP0 + 1 && begins(contents, kXmp)) {
+    xmp = {reinterpret_cast<const char*>(contents.data()), contents.size()};
+  }
   if (marker == JPEG_APP0 + 2 && begins(contents, kProfile) && contents.size() > kProfile.size() + 2) {
     profile[contents[kProfile.size()]] = contents.subspan(kProfile.size() + 2);
     profile_parts = contents[kProfile.size() + 1];
@@ -99,7 +102,6 @@ void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
 
 JpegReader::JpegReader(std::span<const uint8_t> bytes) {
   errors.connect(reinterpret_cast<j_common_ptr>(&info));
-  errors.manager.emit_message = on_message;
   info.client_data = this;
   run([&](j_decompress_ptr jpeg) { jpeg_create_decompress(jpeg); });
   info.src = &source;
@@ -144,21 +146,62 @@ std::vector<uint8_t> profile_of(const JpegReader& reader) {
   return profile;
 }
 
-}  // namespace
+// Returns the EXIF data from all its parts with "Exif\0\0" in front, or nothing.
+std::vector<uint8_t> exif_of(const JpegReader& reader) {
+  std::vector<uint8_t> exif;
+  for (size_t i = 0; i < reader.exif_parts; ++i) {
+    const std::span<const uint8_t> part = reader.exif[i].subspan(i == 0 ? 0 : kExif.size());
+    exif.insert(exif.end(), part.begin(), part.end());
+  }
+  return exif;
+}
 
-Raster read_jpeg(std::span<const uint8_t> bytes) {
-  JpegReader reader(bytes);
-  reader.run([](j_decompress_ptr info) {
+void read_header(JpegReader* reader) {
+  reader->run([](j_decompress_ptr info) {
     jpeg_set_marker_processor(info, JPEG_APP0 + 1, read_segment);
     jpeg_set_marker_processor(info, JPEG_APP0 + 2, read_segment);
     jpeg_read_header(info, TRUE);
   });
+}
+
+// Halves a picture that is too large up to three times while it is decoded, as PIL's draft() does.
+void scale_to_fit(j_decompress_ptr info) {
+  const bool may = int64_t{info->image_width} * info->image_height <= kMostJpegPixels;
+  info->scale_num = 1;
+  info->scale_denom = 1;
+  jpeg_calc_output_dimensions(info);
+  while (may && info->scale_denom < 8 &&
+         (info->output_width > kLargestPictureSide || info->output_height > kLargestPictureSide ||
+          int64_t{info->output_width} * info->output_height > kMostPicturePixels)) {
+    info->scale_denom *= 2;
+    jpeg_calc_output_dimensions(info);
+  }
+}
+
+}  // namespace
+
+std::vector<uint8_t> exif_in_jpeg(std::span<const uint8_t> bytes) {
+  try {
+    JpegReader reader(bytes);
+    read_header(&reader);
+    return exif_of(reader);
+  } catch (const Error&) {  // a broken file has none
+    return {};
+  }
+}
+
+Raster read_jpeg(std::span<const uint8_t> bytes) {
+  JpegReader reader(bytes);
+  read_header(&reader);
   Raster raster;
-  raster.width = reader.info.image_width;
-  raster.height = reader.info.image_height;
-  check_picture_size(raster.width, raster.height);
+  reader.run(scale_to_fit);
+  raster.width = reader.info.output_width;
+  raster.height = reader.info.output_height;
+  if (!size_problem(raster.width, raster.height).empty()) {
+    check_picture_size(reader.info.image_width, reader.info.image_height);  // the message says the file's own size
+  }
   raster.kind = kind_of(&reader.info);
-  raster.orientation = reader.orientation;
+  raster.orientation = orientation_of(exif_of(reader), reader.xmp);
   raster.profile = profile_of(reader);
   const int64_t row = raster.width * channels(raster.kind);
   reader.run([&](j_decompress_ptr info) {
@@ -171,9 +214,10 @@ Raster read_jpeg(std::span<const uint8_t> bytes) {
       JSAMPROW to = &raster.samples[info->output_scanline * static_cast<size_t>(row)];
       jpeg_read_scanlines(info, &to, 1);
     }
+    jpeg_finish_decompress(info);  // reads on to the end marker
   });
-  // A file may lack its end marker and nothing else. libjpeg's arithmetic decoding doesn't tell what is missing.
-  if (reader.ended && (reader.cut || reader.info.arith_code != 0)) {
+  // PIL refuses a file without its end marker, too. What else is missing then can't be told in every case.
+  if (reader.ended) {
     refuse(ErrorCode::usage, "JPEG", "a whole file", "one that ends early", "get the picture again");
   }
   return raster;

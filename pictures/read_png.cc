@@ -2,6 +2,7 @@
 
 #include "base/refuse.h"
 #include "pictures/libpng.h"
+#include "pictures/orientation_texts.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -57,9 +58,14 @@ class PngReader {
 
 constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
 
-// Skips chunks that would be inflated, too, and say nothing about the pixels.
-void skip_text(png_structp png) {
+// Skips chunks that libpng would inflate, too, and that say nothing about the pixels. `texts` is shown them.
+void skip_text(png_structp png, OrientationTexts* texts) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
+  png_set_read_user_chunk_fn(png, texts, [](png_structp from, png_unknown_chunkp chunk) {
+    auto* const to = static_cast<OrientationTexts*>(png_get_user_chunk_ptr(from));
+    if (!to->take(reinterpret_cast<const char*>(chunk->name), {chunk->data, chunk->size})) png_error(from, "no memory");
+    return chunk->name[0] >= 'a' ? 1 : 0;  // libpng refuses an unknown chunk that the pixels depend on
+  });
   png_set_chunk_malloc_max(png, 4 << 20);
 }
 
@@ -106,12 +112,13 @@ void spread(const uint8_t* row, uint8_t* to, const Pass& pass, const Raster& ras
 }  // namespace
 
 Raster read_png(std::span<const uint8_t> bytes) {
+  OrientationTexts texts;
   PngReader reader(bytes);
   Raster raster;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_read_fn(png, &reader, PngReader::read);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    skip_text(png);
+    skip_text(png, &texts);
     png_read_info(png, info);
     raster.width = png_get_image_width(png, info);
     raster.height = png_get_image_height(png, info);
@@ -146,7 +153,8 @@ Raster read_png(std::span<const uint8_t> bytes) {
     png_bytep data = nullptr;
     png_uint_32 size = 0;
     if (png_get_iCCP(png, info, &name, &compression, &data, &size) != 0) raster.profile.assign(data, data + size);
-    if (png_get_eXIf_1(png, info, &size, &data) != 0) raster.orientation = exif_orientation({data, size});
+    const bool has_exif = png_get_eXIf_1(png, info, &size, &data) != 0;
+    raster.orientation = orientation_of(has_exif ? std::span<const uint8_t>(data, size) : texts.exif(), texts.xmp());
   });
   return raster;
 }

@@ -70,7 +70,9 @@ Raster read_webp(std::span<const uint8_t> bytes) {
   read_first_frame(demuxer.get(), &raster);
   const std::span<const uint8_t> profile = chunk(demuxer.get(), "ICCP");
   raster.profile.assign(profile.begin(), profile.end());
-  raster.orientation = exif_orientation(chunk(demuxer.get(), "EXIF"));
+  const std::span<const uint8_t> xmp = chunk(demuxer.get(), "XMP ");
+  raster.orientation =
+      orientation_of(chunk(demuxer.get(), "EXIF"), {reinterpret_cast<const char*>(xmp.data()), xmp.size()});
   return raster;
 }
 

@@ -1,6 +1,7 @@
 # One imported target for each library from the distribution. README.md beside this file says what each is here for.
 find_package(PkgConfig REQUIRED)
 find_package(PNG REQUIRED)
+find_package(ZLIB REQUIRED)  # libpng's
 find_package(JPEG REQUIRED)
 find_package(GIF REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -28,9 +29,6 @@ add_library(glm_stb INTERFACE)
 target_include_directories(glm_stb SYSTEM INTERFACE "${STB_INCLUDE_DIR}")
 add_library(glm::stb ALIAS glm_stb)
 
-if(GLM_TESTS OR GLM_FUZZ)
-  find_package(ZLIB REQUIRED)  # libpng's; checksums
-endif()
 if(GLM_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -213,6 +213,36 @@ TEST_F(Metadata, OfPicturesFromReferencesKnowsThem) {
             std::string::npos);
 }
 
+// Where other programs put it when they write a picture again.
+TEST_F(Metadata, IsFoundBehindThePixelsAndBehindOtherSegments) {
+  const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};
+  const std::string about = R"({"prompt": "a cat"})";
+  const auto encoded = [&](PictureFormat format) {
+    const std::vector<uint8_t> bytes = encode_picture(image, format, 90, {.about = about, .parameters = {}});
+    return std::string(bytes.begin(), bytes.end());
+  };
+  const auto said = [&](const std::string& bytes) {
+    std::ofstream(folder_ / "x", std::ios::binary) << bytes;
+    return run({"info", "x"}).out;
+  };
+  const std::string png = encoded(PictureFormat::png);
+  const size_t text = png.find("iTXtglm-image") - 4;
+  const size_t size = 12 + static_cast<size_t>(static_cast<uint8_t>(png[text + 3]));
+  const std::string chunk = png.substr(text, size);
+  const std::string without = png.substr(0, text) + png.substr(text + size);
+  const size_t end = without.find("IEND") - 4;
+  const std::string behind = without.substr(0, end) + chunk + without.substr(end);
+  EXPECT_EQ(said(behind), "prompt: a cat\n");
+  EXPECT_EQ(said(behind.substr(0, end + size)), "prompt: a cat\n") << "without its end";
+  EXPECT_EQ(said(without), "");
+  const std::string jpeg = encoded(PictureFormat::jpeg);
+  const std::string comment("\xff\xfe\0\4no", 6);
+  const std::string xmp = std::string("\xff\xe1\0\x1f", 4) + "http://ns.adobe.com/xap/1.0/" + '\0';
+  for (const std::string& before : {comment, xmp, xmp + comment}) {
+    EXPECT_EQ(said(jpeg.substr(0, 2) + before + jpeg.substr(2)), "prompt: a cat\n");
+  }
+}
+
 // A stranger's file, read by `info` and --from.
 TEST_F(Metadata, OfStrangersIsRefusedOrHarmless) {
   const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};

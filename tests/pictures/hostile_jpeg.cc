@@ -95,6 +95,17 @@ std::string profile_part(int number, int count, size_t size) {
 
 using Make = std::function<std::string()>;
 
+// A camera's, which are halved until they fit.
+Pictures larger_than_the_limit() {
+  const auto of = [](uint32_t width, uint32_t height, bool progressive) {
+    return [=] { return jpeg({.width = width, .height = height, .progressive = progressive, .noisy = false}); };
+  };
+  return {{"halved", of(8192, 6144, false), "4096x3072"},
+          {"halved_twice", of(16384, 16384, false), "4096x4096"},
+          {"halved_three_times", of(65000, 400, false), "8125x50"},
+          {"halved_progressive", of(16384, 8192, true), "memory"}};
+}
+
 void add_large(Pictures* pictures) {
   const auto add = [&](const std::string& name, const Make& make, const std::string& outcome) {
     pictures->push_back({"jpeg_" + name, make, outcome});
@@ -142,10 +153,10 @@ void add_large(Pictures* pictures) {
     uint32_t width, height;
     const char* outcome;
   };
-  for (const Size& s :
-       {Size{"too_wide", 65535, 65535, "65500"}, Size{"too_high", 16, 8193, "16x8193"},
-        Size{"too_many", 8192, 4097, "8192x4097"}, Size{"too_small", 16, 15, "16x15"}, Size{"no_width", 0, 48, "JPEG"},
-        Size{"no_height", 64, 0, "JPEG"}, Size{"larger_than_its_data", 8192, 4096, "ends early"}}) {
+  for (const Size& s : {Size{"too_wide", 65535, 65535, "65500"}, Size{"too_high", 16, 8193, "16x8193"},
+                        Size{"too_many", 16384, 16385, "16384x16385"}, Size{"too_small", 16, 15, "16x15"},
+                        Size{"no_width", 0, 48, "JPEG"}, Size{"no_height", 64, 0, "JPEG"},
+                        Size{"larger_than_its_data", 8192, 4096, "ends early"}}) {
     add(
         s.name, [s] { return with_size(jpeg({}), s.width, s.height).substr(0, 2000); }, s.outcome);
   }
@@ -155,7 +166,7 @@ Pictures wrong_ends() {
   return {
       {"trailing_data", [] { return jpeg({}) + std::string(1 << 20, 'x'); }, "64x48"},
       {"trailing_jpeg", [] { return jpeg({}) + jpeg({}); }, "64x48"},
-      {"without_its_end", [] { return jpeg({}).substr(0, jpeg({}).size() - 2); }, "64x48"},
+      {"without_its_end", [] { return jpeg({}).substr(0, jpeg({}).size() - 2); }, "ends early"},
       {"two_starts", [] { return "\xFF\xD8" + jpeg({}); }, "JPEG"},
   };
 }
@@ -246,7 +257,8 @@ Pictures jpegs() {
       &pictures, "jpeg_arithmetic", [] { return jpeg({.width = 256, .height = 256, .arithmetic = true}); },
       "ends early");
   add_large(&pictures);
-  for (const auto& table : {wrong_ends, wrong_frames, wrong_segments}) add_all(&pictures, "jpeg", table());
+  for (const auto& table : {larger_than_the_limit, wrong_ends, wrong_frames, wrong_segments})
+    add_all(&pictures, "jpeg", table());
   return pictures;
 }
 

@@ -87,7 +87,7 @@ Pictures wrong_exif() {
        [] { return png({.before = png_chunk("eXIf", patched(exif(6), 4, le32(exif(6).size() - 1)))}); }, "64x48"},
       {"exif_more_entries_than_bytes",
        [] { return png({.before = png_chunk("eXIf", patched(exif(1), 8, le16(65535)))}); }, "64x48"},
-      {"exif_without_end", [] { return png({.before = png_chunk("eXIf", orientations_without_end())}); }, "64x48"},
+      {"exif_without_end", [] { return png({.before = png_chunk("eXIf", orientations_without_end())}); }, "48x64"},
       {"exif_behind_a_long_text",
        [] {
          return png({.after = png_chunk("tEXt", std::string("a\0", 2) + std::string(1 << 20, 'x')) +

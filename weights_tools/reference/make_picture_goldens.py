@@ -15,6 +15,7 @@ import json
 import os
 import struct
 import subprocess
+import warnings
 import zlib
 
 import numpy as np
@@ -370,6 +371,94 @@ def add_others(decoded, rgb, rgba):
     decoded.add("alpha.bmp", data, over_white(Image.open(io.BytesIO(data)).convert("RGBA")))
 
 
+def exif_of(entry, order="<", rest=b""):
+    """EXIF data of one entry, 12 bytes, and of what it points to, which begins at byte 26."""
+    return (b"MM" if order == ">" else b"II") + struct.pack(order + "HIH", 42, 8, 1) + entry + struct.pack(order + "I", 0) + rest
+
+
+def xmp(orientation, element=False):
+    inside = f"><tiff:Orientation>{orientation}</tiff:Orientation></x>" if element else f' tiff:Orientation="{orientation}"/>'
+    return b"<?xpacket?><x:xmpmeta xmlns:tiff='http://ns.adobe.com/tiff/1.0/'><x" + inside.encode() + b"</x:xmpmeta>"
+
+
+def segment(data):
+    return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def add_orientations(decoded):
+    """Wherever an orientation may stand, and in whatever type: as exif_transpose takes it."""
+    def upright(data):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+
+    def add(name, data):
+        decoded.add(name, data, upright(data))
+
+    plain = saved(Image.fromarray(pattern(24, 17)), "JPEG", quality=70)
+
+    def jpeg(*segments):
+        return plain[:2] + b"".join(map(segment, segments)) + plain[2:]
+
+    tag = 0x0112
+    entries = {
+        "long": exif_of(struct.pack("<HHII", tag, 4, 1, 6)),
+        "long_big_endian": exif_of(struct.pack(">HHII", tag, 4, 1, 6), ">"),
+        "directory": exif_of(struct.pack("<HHII", tag, 13, 1, 8)),
+        "signed_byte": exif_of(struct.pack("<HHIb3x", tag, 6, 1, 5)),
+        "signed_short": exif_of(struct.pack("<HHIhh", tag, 8, 1, 7, 0)),
+        "signed_long": exif_of(struct.pack(">HHIi", tag, 9, 1, 2), ">"),
+        "float": exif_of(struct.pack("<HHIf", tag, 11, 1, 6.0)),
+        "half": exif_of(struct.pack("<HHIf", tag, 11, 1, 6.5)),
+        "double": exif_of(struct.pack(">HHII", tag, 12, 1, 26), ">", struct.pack(">d", 3.0)),
+        "rational": exif_of(struct.pack("<HHII", tag, 5, 1, 26), "<", struct.pack("<II", 12, 2)),
+        "signed_rational": exif_of(struct.pack("<HHII", tag, 10, 1, 26), "<", struct.pack("<ii", -16, -2)),
+        "long8": exif_of(struct.pack(">HHII", tag, 16, 1, 26), ">", struct.pack(">Q", 6)),
+        "two_shorts": exif_of(struct.pack("<HHIHH", tag, 3, 2, 6, 1)),
+        "three_longs": exif_of(struct.pack("<HHII", tag, 4, 3, 26), "<", struct.pack("<III", 8, 1, 1)),
+        "byte": exif_of(struct.pack("<HHIB3x", tag, 1, 1, 6)),
+        "text": exif_of(struct.pack("<HHI4s", tag, 2, 2, b"6")),
+        "undefined": exif_of(struct.pack("<HHIB3x", tag, 7, 1, 6)),
+        "negative": exif_of(struct.pack("<HHIi", tag, 9, 1, -6)),
+    }
+    for name, data in entries.items():
+        add(f"orientation_{name}.jpg", jpeg(b"Exif\0\0" + data))
+    adobe = b"http://ns.adobe.com/xap/1.0/\0"
+    nothing = exif_of(struct.pack("<HHIHH", 0x0100, 3, 1, 999, 0))
+    unknown = exif_of(struct.pack("<HHII", tag, 99, 1, 6))
+    outside = exif_of(struct.pack("<HHII", tag, 5, 1, 4000))
+    add("orientation_xmp.jpg", jpeg(adobe + xmp(6)))
+    add("orientation_xmp_element.jpg", jpeg(adobe + xmp(8, element=True)))
+    add("orientation_xmp_before_exif.jpg", jpeg(adobe + xmp(6), b"Exif\0\0" + exif(3)))
+    add("orientation_xmp_beside_exif.jpg", jpeg(b"Exif\0\0" + nothing, adobe + xmp(5)))
+    add("orientation_xmp_beside_unknown_type.jpg", jpeg(b"Exif\0\0" + unknown, adobe + xmp(5)))
+    add("orientation_xmp_beside_text.jpg", jpeg(b"Exif\0\0" + entries["text"], adobe + xmp(5)))
+    add("orientation_xmp_beside_exif_9.jpg", jpeg(b"Exif\0\0" + exif(9), adobe + xmp(5)))
+    add("orientation_xmp_9.jpg", jpeg(adobe + xmp(9)))
+    add("orientation_two_segments.jpg", jpeg(b"Exif\0\0" + exif(6)[:13], b"Exif\0\0" + exif(6)[13:]))
+    add("orientation_two_exifs.jpg", jpeg(b"Exif\0\0" + exif(6), b"Exif\0\0" + exif(3)))
+    add("orientation_name_twice.jpg", jpeg(b"Exif\0\0Exif\0\0" + exif(6)))
+    add("orientation_outside.jpg", jpeg(b"Exif\0\0" + outside, adobe + xmp(1)))
+
+    rows = [row.tobytes() for row in pattern(20, 18)]
+    profile = b"Exif\0\0" + exif(6)
+    text = b"\nexif\n%8d\n" % len(profile) + b"".join(profile.hex().encode()[i:i + 72] + b"\n" for i in range(0, 2 * len(profile), 72))
+    itxt = b"XML:com.adobe.xmp\0"
+    for name, data in (("text", chunk(b"tEXt", b"Raw profile type exif\0" + text)),
+                       ("ztext", chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))),
+                       ("itext", chunk(b"iTXt", b"Raw profile type exif\0\0\0\0\0" + text)),
+                       ("xmp", chunk(b"iTXt", itxt + b"\0\0\0\0" + xmp(8))),
+                       ("xmp_compressed", chunk(b"iTXt", itxt + b"\1\0\0\0" + zlib.compress(xmp(7, element=True)))),
+                       ("xmp_text", chunk(b"tEXt", itxt + xmp(5))),
+                       ("long", chunk(b"eXIf", entries["long"])),
+                       ("text_and_exif", chunk(b"tEXt", b"Raw profile type exif\0" + text) + chunk(b"eXIf", exif(3)))):
+        add(f"orientation_{name}.png", png(20, 18, 8, 2, rows, before_data=data))
+    add("orientation_xmp_late.png", png(20, 18, 8, 2, rows, after_data=chunk(b"iTXt", itxt + b"\0\0\0\0" + xmp(8))))
+    small = Image.fromarray(pattern(20, 18))
+    add("orientation_xmp.webp", saved(small, "WEBP", lossless=True, xmp=xmp(6)))
+    add("orientation_long.webp", saved(small, "WEBP", lossless=True, exif=b"Exif\0\0" + entries["long"]))
+
+
 def add_profiles(decoded, rgb):
     """lcms2 of another version rounds otherwise: a few levels."""
     profile = wide_rgb_profile()
@@ -401,6 +490,7 @@ def files():
     add_png(decoded, rgb, rgba)
     add_jpeg(decoded, rgb)
     add_others(decoded, rgb, rgba)
+    add_orientations(decoded)
     add_profiles(decoded, rgb)
     write("decoded.json", {"decoded": decoded.entries})
 
