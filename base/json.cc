@@ -4,6 +4,7 @@
 #include <fstream>
 #include <vector>
 
+#include "base/file_kind.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
 #include "glm/error.h"
@@ -17,7 +18,19 @@ std::string json_text(const json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
 }
 
+namespace {
+
+// Throws Error(model) for a file that is of a known other kind.
+void check_kind(std::string_view text, const std::string& source) {
+  const FileKind kind = file_kind(text);
+  if (kind.name.empty()) return;
+  refuse(ErrorCode::model, source, "JSON", kind.name, kind.advice.empty() ? "download the file again" : kind.advice);
+}
+
+}  // namespace
+
 json parse_json(std::string_view text, const std::string& source, int max_depth) {
+  check_kind(text, source);
   // nlohmann-json takes a NUL for the end of the text and wouldn't look at what follows it.
   if (text.find('\0') != std::string_view::npos) {
     throw Error(ErrorCode::model, source + ": not valid JSON (it holds a NUL byte); download the file again");

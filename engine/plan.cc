@@ -12,6 +12,7 @@
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/dtype.h"
+#include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
 #include "engine/run/injection.h"
@@ -95,9 +96,17 @@ void check_inputs(const CheckpointName& name, const ModelConfig& config, const S
                   config);
 }
 
+// Reads the headers of all weight files. Throws Error(model) for one that is missing, cut short or of another kind.
+void check_weight_files(const fs::path& checkpoint) {
+  for (const char* part : {"vision_language_encoder", "text_encoder", "transformer", "vae"}) {
+    (void)Weights(checkpoint / part, at::kFloat);
+  }
+}
+
 Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Request& request) {
   const CheckpointName name(checkpoint);
   const ModelConfig config(name.folder);
+  if (!name.random) check_weight_files(name.folder);
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});

@@ -4,6 +4,7 @@
 #include <new>
 #include <string_view>
 
+#include "base/file_kind.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
 #include "glm/error.h"
@@ -38,7 +39,9 @@ Raster read_raster(std::span<const uint8_t> bytes) {
   if (begins(bytes, "RIFF") && bytes.size() >= 8 && begins(bytes.subspan(8), "WEBP")) return read_webp(bytes);
   if (begins(bytes, "GIF87a") || begins(bytes, "GIF89a")) return read_gif(bytes);
   if (begins(bytes, "BM")) return read_bmp(bytes);
-  refuse(ErrorCode::usage, "", "a PNG, JPEG, WebP, BMP or GIF", "another kind of file", "save the picture as PNG");
+  const FileKind kind = file_kind({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  refuse(ErrorCode::usage, "", "a PNG, JPEG, WebP, BMP or GIF", kind.name.empty() ? "another kind of file" : kind.name,
+         kind.advice.empty() ? "open it in another program and save it as PNG or JPEG" : kind.advice);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "base/atomic_file.h"
 #include "base/checked.h"
+#include "base/file_kind.h"
 #include "base/json.h"
 #include "base/refuse.h"
 #include "base/text.h"
@@ -159,8 +160,25 @@ struct SafetensorsFile::File {
   const char* mapped = nullptr;  // the file's first byte; null: the file isn't mapped
 };
 
+namespace {
+
+// Refuses what is of a known other kind. A header's length is small, so that its fifth to eighth bytes are 0.
+template <typename File>
+void check_kind(const File& file) {
+  std::string begin(std::min<uint64_t>(file.size, kFileKindBytes), '\0');
+  file.read("its beginning", 0, begin.data(), begin.size());
+  if (begin.size() > 8 && begin[8] == '{') return;
+  const FileKind kind = file_kind(begin);
+  if (kind.name.empty()) return;
+  refuse(ErrorCode::model, file.path.string(), "a safetensors file", kind.name,
+         kind.advice.empty() ? "download the checkpoint's own file" : kind.advice);
+}
+
+}  // namespace
+
 SafetensorsFile::SafetensorsFile(const fs::path& file, FileAccess access)
     : path_(file), file_(std::make_shared<const File>(file, access)) {
+  check_kind(*file_);
   if (file_->size < 8) refuse_damaged(file, "", "at least 8 bytes", std::to_string(file_->size));
   uint64_t header_size = 0;
   file_->read("its header", 0, reinterpret_cast<char*>(&header_size), sizeof header_size);

@@ -85,6 +85,45 @@ TEST_F(BadModel, MissingParts) {
   }
 }
 
+// --dry-run sees it, too.
+TEST_F(BadModel, WeightsThatAreAnotherKindOfFile) {
+  const std::string weights = "vae/diffusion_pytorch_model.safetensors";
+  const fs::path model = folder_ / "model";
+  fs::copy(small_checkpoint(), model, fs::copy_options::recursive);
+  const auto expect_said = [&](const Arguments& said) {
+    expect_failure(draw({"-m", model.string()}), 3, said);
+    expect_failure(draw({"-m", model.string(), "--dry-run"}), 3, said);
+  };
+  const std::string whole = read_file(model / weights);
+  fs::remove(model / weights);
+  std::ofstream(model / weights) << "version https://git-lfs.github.com/spec/v1\noid sha256:4f\nsize 7\n";
+  expect_said({weights, "a Git LFS pointer", "git lfs pull"});
+  std::ofstream(model / weights) << "<!doctype html>\n<p>Please sign in";
+  expect_said({weights, "a web page"});
+  std::ofstream(model / weights) << whole.substr(0, whole.size() - 1);
+  expect_said({weights});
+  fs::remove(model / weights);
+  expect_said({"vae: expected "});
+  expect_nothing_drawn();
+}
+
+TEST_F(BadModel, ZeroedWeightsAreTold) {
+  const std::string weights = "vae/diffusion_pytorch_model.safetensors";
+  const fs::path model = folder_ / "model";
+  fs::copy(small_checkpoint(), model, fs::copy_options::recursive);
+  fs::permissions(model / weights, fs::perms::owner_write, fs::perm_options::add);
+  EXPECT_EQ(draw({"-m", model.string()}).err.find("zeros"), std::string::npos);
+  const uintmax_t size = fs::file_size(model / weights);
+  fs::resize_file(model / weights, size * 6 / 10);
+  fs::resize_file(model / weights, size);
+  const Outcome drawn = draw({"-m", model.string()});
+  EXPECT_EQ(drawn.status, 0);
+  for (const std::string& said :
+       {weights, std::string("tensors hold nothing but zeros: \""), std::string("decoder.")}) {
+    EXPECT_NE(drawn.err.find(said), std::string::npos) << drawn.err;
+  }
+}
+
 TEST_F(BadModel, TruncatedWeights) {
   const char* weights = "transformer/diffusion_pytorch_model.safetensors";
   for (const uintmax_t size : {0, 7, 100, 1000000}) {

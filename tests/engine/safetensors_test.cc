@@ -59,7 +59,7 @@ class BrokenFile : public testing::Test {
 
 TEST_F(BrokenFile, Lengths) {
   expect_refused({
-      {"empty", "", {"at least 8 bytes", "found 0"}},
+      {"empty", "", {"a safetensors file", "an empty file"}},
       {"seven bytes", "1234567", {"at least 8 bytes", "found 7"}},
       {"the reference reader's limit", length_bytes(100'000'001) + "{}", {"at most 100000000", "found 100000001"}},
       {"within the limit but not the file", length_bytes(100'000'000) + "{}", {"needs 100000008", "has 10"}},
@@ -67,6 +67,21 @@ TEST_F(BrokenFile, Lengths) {
       {"8 + N overflows", length_bytes(UINT64_MAX) + "{}", {"found 18446744073709551615"}},
       {"8 + N is 0", length_bytes(UINT64_MAX - 7) + "{}", {"found 18446744073709551608"}},
       {"no header", length_bytes(0), {"doesn't start with {"}},
+  });
+}
+
+TEST_F(BrokenFile, OtherKindsAreNamed) {
+  const std::string tar = std::string(257, 'x') + "ustar" + std::string(1000, 'x');
+  expect_refused({
+      {"a pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:4f\nsize 7\n", {"Git LFS", "git lfs pull"}},
+      {"a page", "\n\n<!doctype HTML><html>", {"a web page", "in a browser"}},
+      {"an error of a server", "<?xml version='1.0'?><Error>AccessDenied</Error>", {"a web page"}},
+      {"PyTorch's", "PK\3\4" + std::string(100, 'x'), {"a ZIP archive, or PyTorch's own weights"}},
+      {"a pickle", "\x80\2" + std::string(100, 'x'), {"pickle"}},
+      {"GGUF", "GGUF\3" + std::string(100, '\0'), {"GGUF"}},
+      {"gzip", "\x1f\x8b" + std::string(100, 'x'), {"gzip"}},
+      {"tar", tar, {"tar"}},
+      {"zeros", std::string(1000, '\0'), {"zeros at its beginning", "download it again"}},
   });
 }
 

@@ -73,6 +73,34 @@ TEST(ReadPicture, NamesTheFile) {
                       [] { read_picture(GLM_GOLDENS "/sizes.json"); }));
 }
 
+TEST(ReadPicture, SaysWhatAnotherKindOfFileIs) {
+  using namespace std::string_literals;
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"\0\0\0\x1c"s + "ftypheic", "a HEIC picture; open it in another program and save it as PNG or JPEG"},
+      {"\0\0\0\x1c"s + "ftypmif1", "a HEIC picture"},
+      {"\0\0\0\x1c"s + "ftypavif", "an AVIF picture"},
+      {"\0\0\0\x1c"s + "ftypisom", "a video"},
+      {"II*\0"s, "a TIFF"},
+      {"MM\0*"s, "a TIFF"},
+      {"\xff\x0a", "a JPEG XL picture"},
+      {"\0\0\0\x0cJXL \r\n"s, "a JPEG XL picture"},
+      {"\0\0\0\x0cjP  \r\n"s, "a JPEG 2000 picture"},
+      {"8BPS", "a picture of Photoshop"},
+      {"%PDF-1.7", "a PDF"},
+      {"\0\0\1\0"s, "an icon"},
+      {"P6\n4 4\n255\n", "a PNM picture"},
+      {"\xef\xbb\xbf <?xml version='1.0'?>\n<svg>", "an SVG drawing"},
+      {"<!DOCTYPE html>", "a web page; open it in a browser"},
+      {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, which stands for the file; fetch"},
+      {"", "an empty file"},
+      {"a cat", "another kind of file"}};
+  for (const auto& [bytes, said] : rows) {
+    const std::vector<uint8_t> file(bytes.begin(), bytes.end());
+    EXPECT_TRUE(refused(ErrorCode::usage, {"expected a PNG, JPEG, WebP, BMP or GIF, found " + said},
+                        [&file = file] { decode_picture(file); }));
+  }
+}
+
 TEST(ReadPicture, ReadsNoFileLargerThanPicturesAre) {
   const std::filesystem::path file =
       std::filesystem::path(testing::TempDir()) / ("glm_large_picture_" + std::to_string(getpid()));
