@@ -27,6 +27,7 @@ struct Header {
   int64_t pixels_at = 0;
   int64_t bits = 0;
   uint32_t compression = 0;
+  bool is_core = false;  // the first kind of header, of OS/2 and of Windows 2
 };
 
 constexpr size_t kFileHeader = 14;
@@ -43,6 +44,7 @@ Header read_header(std::span<const uint8_t> bytes) {
   Header header;
   header.pixels_at = number(bytes, 10, 4);
   if (number(bytes, 14, 4) == kCoreHeader) {
+    header.is_core = true;
     header.width = number(bytes, 18, 2);
     header.height = number(bytes, 20, 2);
     header.bits = number(bytes, 24, 2);
@@ -56,14 +58,24 @@ Header read_header(std::span<const uint8_t> bytes) {
   return header;
 }
 
+std::string compression_name(uint32_t compression) {
+  if (compression == 1 || compression == 2) return "compressed ones (RLE)";
+  return compression == 4 || compression == 5 ? "a JPEG or PNG inside" : "compression " + std::to_string(compression);
+}
+
 }  // namespace
 
 Raster read_bmp(std::span<const uint8_t> bytes) {
   const Header header = read_header(bytes);
   check_picture_size(header.width, header.height);
+  // stb_image reads none of RLE, and takes the palette of the oldest header for four colours shorter than it is.
   if (header.compression != kUncompressed && header.compression != kBitFields) {
-    refuse(ErrorCode::usage, "BMP", "uncompressed pixels", "compression " + std::to_string(header.compression),
-           "save the picture as PNG");
+    refuse(ErrorCode::usage, "BMP", "uncompressed pixels", compression_name(header.compression),
+           "open it in another program and save it as PNG");
+  }
+  if (header.is_core && header.bits < 16) {
+    refuse(ErrorCode::usage, "BMP", "a header of Windows before a palette", "one of OS/2",
+           "open it in another program and save it as PNG");
   }
   // stb_image takes missing pixels for zeros, so a short file is refused here.
   const int64_t row = (header.width * header.bits + 31) / 32 * 4;
@@ -79,7 +91,8 @@ Raster read_bmp(std::span<const uint8_t> bytes) {
       stbi_load_from_memory(bytes.data(), static_cast<int>(size), &width, &height, &found, asked), stbi_image_free);
   const int step = asked == 0 ? found : asked;
   if (pixels == nullptr || width != header.width || height != header.height || step < 3 || step > 4) {
-    refuse(ErrorCode::usage, "BMP", "1, 4, 8, 16, 24 or 32 bits a pixel in a valid file", "another", "save it as PNG");
+    refuse(ErrorCode::usage, "BMP", "a header of Windows and 1, 4, 8, 16, 24 or 32 bits a pixel", "another kind",
+           "open it in another program and save it as PNG");
   }
   Raster raster;
   raster.kind = step == 4 ? Raster::Kind::rgba : Raster::Kind::rgb;

@@ -1,5 +1,5 @@
-// Reads one picture and says what became of it and what that took:  decode_once FILE
-// "64x48 17 MB 0.01 s", or the message that refuses it and the same two numbers.
+// Reads one picture and says what became of it and what that took:  decode_once FILE [RAW]
+// The pixels go to RAW. "64x48 17 MB 0.01 s", or the message that refuses it and the same two numbers.
 #include <sys/resource.h>
 
 #include <fstream>
@@ -34,7 +34,7 @@ double seconds() {
 
 }  // namespace
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
   // What runs away ends here, and not the machine.
   const rlimit memory{.rlim_cur = rlim_t{1} << 30, .rlim_max = rlim_t{1} << 30};
   if (!glm::kSanitized) setrlimit(RLIMIT_AS, &memory);
@@ -44,6 +44,10 @@ int main(int, char** arguments) {
   try {
     const glm::Image image = glm::read_picture(arguments[1]);
     outcome = std::to_string(image.width) + "x" + std::to_string(image.height);
+    if (count > 2) {
+      const auto size = static_cast<std::streamsize>(image.rgb.size());
+      std::ofstream(arguments[2], std::ios::binary).write(reinterpret_cast<const char*>(image.rgb.data()), size);
+    }
   } catch (const glm::Error& e) {
     outcome = e.what();
   }

@@ -51,8 +51,8 @@ Pictures bmps() {
   add("2_bits", {.bits = 2}, "BMP");
   add("64_bits", {.bits = 64, .pixels = 64 * 48 * 8}, "BMP");
   add("65535_bits", {.bits = 65535}, "BMP");
-  add("runs", {.bits = 8, .compression = 1}, "compression 1");
-  add("jpeg_inside", {.compression = 4}, "compression 4");
+  add("runs", {.bits = 8, .compression = 1}, "RLE");
+  add("jpeg_inside", {.compression = 4}, "a JPEG or PNG inside");
   add("unknown_compression", {.compression = 0xFFFFFFFF}, "compression 4294967295");
   add("header_of_no_size", {.header = 0}, "BMP");
   add("header_of_all_sizes", {.header = 0xFFFFFFFF}, "BMP");
