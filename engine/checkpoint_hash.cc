@@ -22,13 +22,16 @@ namespace {
   throw Error(ErrorCode::model, file.string() + ": can't be read (" + reason + "); is the checkpoint complete?");
 }
 
-// Returns every path below `folder` that ends in .json or .safetensors, sorted. Paths that are no files are listed,
-// too, so that add_file() refuses them.
+// Returns every path in `folder` and in its folders that ends in .json or .safetensors, sorted. Paths that are no files
+// are listed, too, so that add_file() refuses them. Links are followed, to folders as well, and nothing is said of
+// where they lead: a download cache has each file as a link.
 std::vector<fs::path> files_of(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    const std::string kind = entry.path().extension();
-    if (kind == ".json" || kind == ".safetensors") files.push_back(entry.path());
+  fs::recursive_directory_iterator at(folder, fs::directory_options::follow_directory_symlink);
+  for (; at != fs::recursive_directory_iterator(); ++at) {
+    const std::string kind = at->path().extension();
+    if (kind == ".json" || kind == ".safetensors") files.push_back(at->path());
+    if (at.depth() > 0) at.disable_recursion_pending();  // a checkpoint has no folders within folders
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -65,7 +68,7 @@ std::string hash_of(const CheckpointName& name) {
     if (name.random) hash.add("random\n");
     for (const fs::path& file : files_of(name.folder)) {
       if (name.random && file.extension() != ".json") continue;
-      hash.add(fs::relative(file, name.folder).string() + "\n");
+      hash.add(file.lexically_relative(name.folder).string() + "\n");
       add_file(&hash, file);
     }
     return hash.hex();

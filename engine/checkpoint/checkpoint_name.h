@@ -6,11 +6,14 @@
 namespace glm {
 
 // A checkpoint's name is a folder, or "random:FOLDER" for random weights in the shapes that the folder's json files
-// imply.
+// imply. The folder of a repository in a Hugging Face cache (models--OWNER--NAME) means its snapshot of refs/main.
 struct CheckpointName {
   explicit CheckpointName(const std::filesystem::path& checkpoint);
   bool random;
   std::filesystem::path folder;
 };
+
+// Throws Error(model) if the folder isn't a checkpoint of this pipeline at all. The message names one that is near.
+void check_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace glm
