@@ -96,6 +96,23 @@ std::string read_pattern(const Node& pre_tokenizer) {
   return split["pattern"]["Regex"].text();
 }
 
+// Refuses a post-processor that adds tokens. ByteLevel changes offsets alone; today's save_pretrained writes a template
+// of the text and nothing else.
+void require_no_addition(const Node& post_processor) {
+  if (post_processor.is_null()) return;
+  const std::string& type = post_processor["type"].text();
+  if (type == "Sequence") {
+    const Node steps = post_processor["processors"];
+    for (size_t i = 0; i < steps.array().size(); ++i) require_no_addition(steps.at(i));
+  } else if (type == "TemplateProcessing") {
+    const Node pieces = post_processor["single"];
+    if (pieces.array().size() != 1) pieces.refuse("the text alone");
+    pieces.at(0)["Sequence"]["id"].require_text("A");
+  } else {
+    post_processor["type"].require_text("ByteLevel");
+  }
+}
+
 void require_supported_model(const Node& model) {
   model["type"].require_text("BPE");
   model["dropout"].require_null();
@@ -196,7 +213,7 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& file) {
   node["normalizer"].require_null();
   TokenizerFile out;
   out.pattern = read_pattern(node["pre_tokenizer"]);
-  if (!node["post_processor"].is_null()) node["post_processor"]["type"].require_text("ByteLevel");
+  require_no_addition(node["post_processor"]);
   const Node model = node["model"];
   require_supported_model(model);
   out.ignore_merges = model["ignore_merges"].flag_or(false);

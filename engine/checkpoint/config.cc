@@ -7,6 +7,8 @@
 #include "base/limits.h"
 #include "base/refuse.h"
 #include "base/text.h"
+#include "engine/checkpoint/checkpoint_name.h"
+#include "engine/checkpoint/config_defaults.h"
 
 namespace glm {
 
@@ -14,43 +16,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-// The defaults of upstream's classes, which hold where a key is absent. They come from transformers 5.17.0
-// (configuration_glm_image.py, configuration_t5.py, and generation/configuration_utils.py for what sampling falls back
-// to) and diffusers 0.39.0 (transformer_glm_image.py, autoencoder_kl.py, scheduling_flow_match_euler_discrete.py, and
-// pipeline_glm_image.py for "picture"). A key that stands in no list is required.
-constexpr const char* kDefaults = R"({
-  "vision_language_encoder": {"image_start_token_id": 16384, "image_end_token_id": 16385,
-    "image_token_id": 167855, "dtype": "float32", "tie_word_embeddings": false},
-  "text_config": {"vocab_size": 168064, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
-    "num_attention_heads": 32, "num_key_value_heads": 2, "hidden_act": "silu", "max_position_embeddings": 131072,
-    "rms_norm_eps": 1e-05, "vision_vocab_size": 16512, "attention_bias": true},
-  "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0,
-    "mrope_section": [8, 12, 12]},
-  "vision_config": {"depth": 40, "hidden_size": 1536, "hidden_act": "gelu", "attention_bias": true, "num_heads": 16,
-    "in_channels": 3, "image_size": 2048, "patch_size": 16, "spatial_merge_size": 1, "intermediate_size": 6144,
-    "layer_norm_eps": 1e-06},
-  "vq_config": {"embed_dim": 2048, "num_embeddings": 16384, "latent_channels": 1536},
-  "preprocessor": {"do_resize": true, "do_rescale": true, "do_normalize": true, "do_convert_rgb": true, "resample": 3,
-    "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2, "rescale_factor": 0.00392156862745098,
-    "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]},
-  "size": {"shortest_edge": 3136, "longest_edge": 1003520},
-  "generation_config": {"temperature": 1.0, "top_p": 1.0, "top_k": 50},
-  "text_encoder": {"vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,
-    "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-06,
-    "feed_forward_proj": "relu"},
-  "transformer": {"patch_size": 2, "in_channels": 16, "out_channels": 16, "num_layers": 30, "attention_head_dim": 40,
-    "num_attention_heads": 64, "text_embed_dim": 1472, "time_embed_dim": 512, "condition_dim": 256,
-    "prior_vq_quantizer_codebook_size": 16384},
-  "vae": {"in_channels": 3, "out_channels": 3, "block_out_channels": [64], "layers_per_block": 1, "act_fn": "silu",
-    "latent_channels": 4, "norm_num_groups": 32, "sample_size": 32, "use_quant_conv": true,
-    "use_post_quant_conv": true, "mid_block_add_attention": true, "up_block_types": ["UpDecoderBlock2D"],
-    "down_block_types": ["DownEncoderBlock2D"]},
-  "scheduler": {"num_train_timesteps": 1000, "use_dynamic_shifting": false, "base_shift": 0.5, "max_shift": 1.15,
-    "base_image_seq_len": 256, "time_shift_type": "exponential", "shift_terminal": null, "invert_sigmas": false,
-    "use_karras_sigmas": false, "use_exponential_sigmas": false, "use_beta_sigmas": false, "stochastic_sampling": false},
-  "picture": {"steps": 50, "guidance": 1.5}
-})";
 
 constexpr int64_t kMaxDimension = 1 << 20;  // keeps products of two dimensions far from overflowing
 constexpr int64_t kMaxPixels = 1 << 30;
@@ -177,19 +142,21 @@ PriorConfig prior_config(const Section& s) {
   return c;
 }
 
-GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& folder) {
-  const fs::path file = folder / "generation_config.json";
+GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& file) {
   const Section s(file.string(), is_present(file) ? read_json(file) : json::object(), "generation_config");
   const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
   GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
                      .image_end = model.number("image_end_token_id", 0, last_id),
                      .image_token = model.number("image_token_id", 0, last_id),
                      .codebook = model.section("vq_config").number("num_embeddings"),
-                     .eos = 0,
+                     .eos = {},
                      .temperature = s.real("temperature", limits::kMinTemperature, limits::kMaxTemperature),
                      .top_p = s.real("top_p", 0, 1),
                      .top_k = s.number("top_k", 0, limits::kMaxTopK)};
-  c.eos = s.has("eos_token_id") ? s.number("eos_token_id", 0) : c.image_end;
+  c.eos = {c.image_end};
+  if (s.has("eos_token_id")) {
+    c.eos = s.value("eos_token_id").is_array() ? s.numbers("eos_token_id") : std::vector{s.number("eos_token_id", 0)};
+  }
   if (c.codebook > text.number("vision_vocab_size")) {
     model.fail("vq_config: num_embeddings", "at most vision_vocab_size", c.codebook);
   }
@@ -222,6 +189,16 @@ CodebookConfig codebook_config(const Section& s, const VisionConfig& vision) {
     s.fail("latent_channels", "vision_config's hidden_size (" + std::to_string(vision.dim) + ")", c.features);
   }
   return c;
+}
+
+// Upstream: ImageProcessingMixin.get_image_processor_dict. Today's save_pretrained writes one file for all parts of a
+// processor.
+Section preprocessor_section(const fs::path& folder) {
+  const fs::path file = folder / "processor_config.json";
+  const char* key = "image_processor";
+  const json all = is_present(file) ? read_json(file) : json();
+  if (!all.is_object() || !all.contains(key)) return read(folder / "preprocessor_config.json", "preprocessor");
+  return {file.string() + ": " + key, all[key], "preprocessor"};
 }
 
 PreprocessorConfig preprocessor_config(const Section& s, const VisionConfig& vision) {
@@ -352,23 +329,6 @@ PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, G
           .guidance = s.real("guidance", 0, limits::kMaxGuidance)};
 }
 
-// Throws Error(model) if the folder isn't a checkpoint of this pipeline at all.
-void check_model_index(const fs::path& folder) {
-  const fs::path file = folder / "model_index.json";
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::model,
-                folder.string() + ": no such folder; give the folder of a GLM-Image checkpoint with -m");
-  }
-  if (!is_present(file)) refuse(ErrorCode::model, folder.string(), "a checkpoint folder with model_index.json", "none");
-  const json index = read_json(file);
-  const json found = index.is_object() ? index.value("_class_name", json()) : json();
-  if (found != "GlmImagePipeline") {
-    refuse(ErrorCode::model, file.string(), "a checkpoint of GlmImagePipeline",
-           "one of " + (found.is_string() ? found.get<std::string>() : "another kind"));
-  }
-}
-
 std::string model_dtype(const Section& s) {
   const json v = s.has("torch_dtype") && !s.has("dtype") ? s.value("torch_dtype") : s.value("dtype");
   for (const char* known : {"float32", "bfloat16", "float16"}) {
@@ -380,21 +340,30 @@ std::string model_dtype(const Section& s) {
 }  // namespace
 
 ModelConfig::ModelConfig(const fs::path& folder) {
-  check_model_index(folder);
+  check_checkpoint(folder);
   const Section model = read(folder / "vision_language_encoder" / "config.json", "vision_language_encoder");
   model.only("tie_word_embeddings", false);
   const Section text = model.section("text_config");
   dtype = model_dtype(model);
   prior = prior_config(text);
-  generation = generation_config(model, text, folder / "vision_language_encoder");
+  const fs::path sampling = folder / "vision_language_encoder" / "generation_config.json";
+  generation = generation_config(model, text, sampling);
   vision = vision_config(model.section("vision_config"));
   codebook = codebook_config(model.section("vq_config"), vision);
-  preprocessor = preprocessor_config(read(folder / "processor" / "preprocessor_config.json", "preprocessor"), vision);
+  preprocessor = preprocessor_config(preprocessor_section(folder / "processor"), vision);
   glyph = glyph_config(read(folder / "text_encoder" / "config.json", "text_encoder"));
   dit = dit_config(read(folder / "transformer" / "config.json", "transformer"), glyph, generation);
   vae = vae_config(read(folder / "vae" / "config.json", "vae"), dit);
   schedule = schedule_config(read(folder / "scheduler" / "scheduler_config.json", "scheduler"));
   picture = picture_defaults(folder, vae, &generation);
+  const fs::path own = folder / "glm_image.json";
+  const json given = is_present(own) ? read_json(own) : json::object();
+  if (!is_present(sampling) && !(given.contains("temperature") && given.contains("top_p") && given.contains("top_k"))) {
+    warnings.push_back(
+        sampling.string() + ": no such file, so tokens are drawn by transformers' defaults (temperature " +
+        number_text(generation.temperature) + ", top-p " + number_text(generation.top_p) + ", top-k " +
+        std::to_string(generation.top_k) + "); the checkpoint's own give better pictures, so download it");
+  }
 }
 
 }  // namespace glm

@@ -33,11 +33,11 @@ struct PriorConfig {
 // The ids come from vision_language_encoder/config.json, the rest from its generation_config.json. glm_image.json may
 // replace temperature, top_p and top_k.
 struct GenerationConfig {
-  int64_t image_begin = 0;  // image_start_token_id
-  int64_t image_end = 0;    // image_end_token_id
-  int64_t image_token = 0;  // image_token_id: stands in a prompt for each token of a reference
-  int64_t codebook = 0;     // vq_config.num_embeddings: ids below it are image tokens
-  int64_t eos = 0;          // eos_token_id, or image_end
+  int64_t image_begin = 0;   // image_start_token_id
+  int64_t image_end = 0;     // image_end_token_id
+  int64_t image_token = 0;   // image_token_id: stands in a prompt for each token of a reference
+  int64_t codebook = 0;      // vq_config.num_embeddings: ids below it are image tokens
+  std::vector<int64_t> eos;  // eos_token_id, or image_end
   double temperature = 0;
   double top_p = 0;
   int64_t top_k = 0;
@@ -63,9 +63,9 @@ struct CodebookConfig {
   int64_t features = 0;  // latent_channels: width of the vision tower's features, D
 };
 
-// processor/preprocessor_config.json: how a reference picture is prepared for the vision tower. The first two numbers
-// are squares: of the least that the shorter side should have, and of the most that the longer side may have.
-// Upstream: GlmImageImageProcessor
+// processor/preprocessor_config.json, or image_processor in processor/processor_config.json: how a reference picture is
+// prepared for the vision tower. The first two numbers are squares: of the least that the shorter side should have, and
+// of the most that the longer side may have. Upstream: GlmImageImageProcessor
 struct PreprocessorConfig {
   int64_t min_pixels = 0;    // min_pixels, or size.shortest_edge
   int64_t max_pixels = 0;    // max_pixels, or size.longest_edge
@@ -155,7 +155,8 @@ struct ModelConfig {
   VaeConfig vae;
   ScheduleConfig schedule;
   PictureDefaults picture;
-  std::string dtype;  // the vision_language_encoder's: "float32", "bfloat16" or "float16"
+  std::string dtype;                  // the vision_language_encoder's: "float32", "bfloat16" or "float16"
+  std::vector<std::string> warnings;  // about files that are missing and may be
 
   int64_t patch() const { return vae.pixels_per_latent() * dit.patch; }  // pixels a side of a patch of the DiT
   int64_t cell() const { return 2 * patch(); }                           // pixels a side of a token

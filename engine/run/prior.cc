@@ -64,6 +64,9 @@ at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& 
   fed.feed(transformer, request.ids, positions.all(), tap / "prefill");
   DecodeState& state = *fed.state;
   RandomNumbers random = RandomNumbers::of(request.rng, request.seed);
+  const auto is_end = [&eos = c.generation.eos](int64_t id) {
+    return std::find(eos.begin(), eos.end(), id) != eos.end();
+  };
   FiniteWatch watch;
   at::Tensor generated = at::empty({1, cells + 1}, state.token.options());
   std::vector<at::Tensor> all_logits;
@@ -80,7 +83,7 @@ at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& 
     generated.select(1, n).copy_(state.token);
     ++n;
     done(n);
-    if (n > cells || (request.allow_early_stop && state.token.item<int64_t>() == c.generation.eos)) break;
+    if (n > cells || (request.allow_early_stop && is_end(state.token.item<int64_t>()))) break;
     logits = transformer.step(state);
   }
   watch.check("prior's logits");

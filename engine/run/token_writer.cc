@@ -317,6 +317,11 @@ struct TokenWriter::ReadBack {
   c10::Event arrived;
 };
 
+// Says which of these ids end a row. ids: i64 or i32 [n] -> bool [n]
+at::Tensor TokenWriter::ends_in(const at::Tensor& ids) const {
+  return at::isin(ids, at::tensor(options_.eos, ids.options()));
+}
+
 // Waits for a block and reports it to `done`. Returns whether every row has ended. Throws Error(model).
 bool TokenWriter::see(const ReadBack& block, const std::function<void(int64_t)>& done) const {
   block.arrived.synchronize();
@@ -329,7 +334,7 @@ bool TokenWriter::see(const ReadBack& block, const std::function<void(int64_t)>&
     const int64_t count = state[Memory::kCounts][k];
     sum += count;
     const bool ended = count >= m.totals[static_cast<size_t>(k)] ||
-                       (!options_.mask && block.written[k].slice(0, 0, count).eq(options_.eos).any().item<bool>());
+                       (!options_.mask && ends_in(block.written[k].slice(0, 0, count)).any().item<bool>());
     all = all && ended;
   }
   done(sum);
@@ -359,7 +364,7 @@ std::vector<at::Tensor> TokenWriter::run(const std::function<void(int64_t)>& don
     const at::Tensor row = blocks[current].written[k].slice(0, 0, total).to(at::kLong);
     int64_t count = std::min<int64_t>(total, blocks[current].state[Memory::kCounts][k].item<int>());
     if (!options_.mask) {
-      const at::Tensor ends = row.slice(0, 0, count).eq(options_.eos).nonzero();
+      const at::Tensor ends = ends_in(row.slice(0, 0, count)).nonzero();
       if (ends.numel() > 0) count = ends[0].item<int64_t>() + 1;
     }
     tokens.push_back(row.slice(0, 0, count).unsqueeze(0).clone());

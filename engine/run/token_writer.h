@@ -31,9 +31,9 @@ class TokenWriter {
  public:
   struct Options {
     SamplingOptions sampling;
-    int64_t codebook = 0;  // ids below it are image tokens
-    bool mask = true;      // only image tokens are drawn, but for a row's last token
-    int64_t eos = -1;      // the id that ends a row when nothing is masked
+    int64_t codebook = 0;      // ids below it are image tokens
+    bool mask = true;          // only image tokens are drawn, but for a row's last token
+    std::vector<int64_t> eos;  // the ids that end a row when nothing is masked
   };
 
   // Do the kernels fit a model of these shapes? They need 16 query heads for each key/value head, heads of 128, rows in
@@ -64,6 +64,7 @@ class TokenWriter {
   void add_sample(int splits);
   void queue(int64_t steps);
   void draw_exponentials();
+  at::Tensor ends_in(const at::Tensor& ids) const;
   bool see(const ReadBack& block, const std::function<void(int64_t)>& done) const;
 
   const PriorTransformer& transformer_;

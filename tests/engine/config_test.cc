@@ -10,7 +10,7 @@ TEST_F(Config, ReadsTheSmallCheckpoint) {
   EXPECT_EQ(c.prior.head_dim, 32);
   EXPECT_EQ(c.prior.rotary_dim(), 16);
   EXPECT_EQ(c.generation.image_end, 257);
-  EXPECT_EQ(c.generation.eos, 257);
+  EXPECT_EQ(c.generation.eos, std::vector<int64_t>{257});
   EXPECT_EQ(c.generation.temperature, 0.9);
   EXPECT_EQ(c.vae.pixels_per_latent(), 8);
   EXPECT_EQ(c.picture.width, 1024);
@@ -21,7 +21,9 @@ TEST_F(Config, ReadsTheSmallCheckpoint) {
 TEST_F(Config, RefusesWhatIsNoCheckpoint) {
   EXPECT_TRUE(
       refused(ErrorCode::model, {(folder_ / "no").string(), "no such folder"}, [&] { ModelConfig(folder_ / "no"); }));
-  EXPECT_TRUE(refused(ErrorCode::model, {path(kIndex).string(), "no such folder"}, [&] { ModelConfig{path(kIndex)}; }));
+  EXPECT_TRUE(refused(ErrorCode::model,
+                      {path(kIndex).string(), "a file", "did you mean " + folder_.path().string() + "?"},
+                      [&] { ModelConfig{path(kIndex)}; }));
   EXPECT_TRUE(refused(ErrorCode::model, {path("vae").string(), kIndex}, [&] { ModelConfig{path("vae")}; }));
 }
 
@@ -43,7 +45,11 @@ TEST_F(Config, NamesAMissingOrBrokenFile) {
   }
   for (const char* name : {kPrior, kGeneration, kPixels, kGlyph, kDit, kVae, kSchedule, kPicture}) {
     write_bytes(path(name), "");
-    EXPECT_TRUE(refuses(name, {"not valid JSON"}));
+    EXPECT_TRUE(refuses(name, {"expected JSON, found an empty file"}));
+    write_bytes(path(name), "version https://git-lfs.github.com/spec/v1\noid sha256:4f\nsize 7\n");
+    EXPECT_TRUE(refuses(name, {"a Git LFS pointer", "git lfs pull"}));
+    write_bytes(path(name), "<!DOCTYPE html><title>Sign in</title>");
+    EXPECT_TRUE(refuses(name, {"a web page"}));
     write(name, json::array());
     EXPECT_TRUE(refuses(name, {"expected an object", "found []"}));
     write_bytes(path(name), R"({"a": NaN})");
@@ -126,7 +132,7 @@ TEST_F(Config, AbsentKeysOfThePriorMeanTheClassDefaults) {
   EXPECT_TRUE(c.prior.attention_bias);
   EXPECT_EQ(c.generation.image_begin, 16384);
   EXPECT_EQ(c.generation.image_end, 16385);
-  EXPECT_EQ(c.generation.eos, 16385);
+  EXPECT_EQ(c.generation.eos, std::vector<int64_t>{16385});
   EXPECT_EQ(c.dtype, "float32");
 }
 
@@ -138,8 +144,58 @@ TEST_F(Config, WithoutGenerationConfigUpstreamSamplesByItsOwnDefaults) {
     EXPECT_EQ(c.generation.top_k, 50);
     EXPECT_EQ(c.generation.top_p, 1.0);
     EXPECT_EQ(c.generation.temperature, 1.0);
-    EXPECT_EQ(c.generation.eos, 257);
+    EXPECT_EQ(c.generation.eos, std::vector<int64_t>{257});
   }
+}
+
+TEST_F(Config, AMissingGenerationConfigIsToldUnlessNothingIsTakenFromIt) {
+  EXPECT_TRUE(read().warnings.empty());
+  write(kGeneration, json::object());
+  EXPECT_TRUE(read().warnings.empty()) << "save_pretrained leaves out what is as the defaults are";
+  fs::remove(path(kGeneration));
+  for (const json& own : {json(), json{{"steps", 3}}, json{{"temperature", 0.5}, {"top_p", 1}}}) {
+    if (!own.is_null()) write(kPicture, own);
+    const std::vector<std::string> warnings = read().warnings;
+    ASSERT_EQ(warnings.size(), 1U) << own;
+    for (const std::string& said : {path(kGeneration).string(), std::string("top-k 50")}) {
+      EXPECT_NE(warnings[0].find(said), std::string::npos) << warnings[0];
+    }
+  }
+  write(kPicture, {{"temperature", 0.5}, {"top_p", 1}, {"top_k", 7}});
+  EXPECT_TRUE(read().warnings.empty());
+}
+
+TEST_F(Config, TakesSeveralEnds) {
+  const Key key{kGeneration, "/eos_token_id"};
+  for (const json& ends : {json(7), json({7}), json({7, 257, 9})}) {
+    json changed = good_[kGeneration];
+    changed["eos_token_id"] = ends;
+    write(kGeneration, changed);
+    EXPECT_EQ(read().generation.eos,
+              ends.is_array() ? ends.get<std::vector<int64_t>>() : std::vector<int64_t>{ends.get<int64_t>()});
+  }
+  for (const json& value :
+       {json(-1), json(1e30), json("text"), json(true), json::array(), json({-1}), json({7, "text"}), json({{7}})}) {
+    EXPECT_TRUE(refuses_value(key, value)) << value;
+  }
+}
+
+// As today's save_pretrained writes it, alone or beside the older file.
+TEST_F(Config, ReadsAProcessorThatIsOneFile) {
+  const char* one = "processor/processor_config.json";
+  json all = {{"image_processor", good_[kPixels]}, {"processor_class", "GlmImageProcessor"}};
+  all["image_processor"]["min_pixels"] = 12345;
+  write(one, all);
+  EXPECT_EQ(read().preprocessor.min_pixels, 12345) << "it comes first";
+  fs::remove(path(kPixels));
+  EXPECT_EQ(read().preprocessor.min_pixels, 12345);
+  all["image_processor"]["do_resize"] = false;
+  write(one, all);
+  EXPECT_TRUE(refuses(one, {"image_processor: do_resize", "true"}));
+  write(one, {{"processor_class", "GlmImageProcessor"}});
+  EXPECT_TRUE(refuses(kPixels, {"no such file"}));
+  write(kPixels, good_[kPixels]);
+  EXPECT_NE(read().preprocessor.min_pixels, 12345);
 }
 
 TEST_F(Config, KnowsBothNamesOfTheDtype) {
@@ -183,7 +239,7 @@ TEST_F(Config, RefusesWhatIsNoNumberInItsRange) {
   const std::string rope = "/text_config/rope_parameters/";
   const Keys all = {{kPrior, {"/image_start_token_id", "/image_end_token_id", "/text_config/rms_norm_eps"}},
                     {kPrior, {rope + "rope_theta", rope + "partial_rotary_factor"}},
-                    {kGeneration, {"/eos_token_id", "/temperature", "/top_p", "/top_k"}},
+                    {kGeneration, {"/temperature", "/top_p", "/top_k"}},
                     {kGlyph, {"/layer_norm_epsilon"}},
                     {kSchedule, {"/base_shift", "/max_shift"}}};
   expect_refused(all, {-1, 1e30, "text", json::array({1}), true}, "expected");

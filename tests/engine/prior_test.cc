@@ -154,7 +154,7 @@ TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {
   const auto ignore = [](int64_t, int64_t) {};
   const at::Tensor free = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
   ASSERT_LT(free.size(1), cells) << "this seed ended early upstream-wise when the test was written";
-  EXPECT_EQ(free[0][-1].item<int64_t>(), model.config.generation.eos);
+  EXPECT_EQ(std::vector{free[0][-1].item<int64_t>()}, model.config.generation.eos);
   request.allow_early_stop = false;
   const at::Tensor masked = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
   ASSERT_EQ(masked.size(1), cells + 1);

@@ -42,7 +42,7 @@ TEST(RandomModel, OfThePublicShapesHasItsDimensionsAndATokenizer) {
   EXPECT_EQ(c.prior.rotary_dim(), 64);
   EXPECT_TRUE(c.prior.attention_bias);
   EXPECT_EQ(c.dit.layers * c.dit.dim(), 30 * 4096);
-  EXPECT_EQ(c.generation.eos, 16385);
+  EXPECT_EQ(c.generation.eos, std::vector<int64_t>{16385});
   EXPECT_EQ(c.picture.width, 1024);
   for (const char* file :
        {"processor/tokenizer.json", "processor/tokenizer_config.json", "tokenizer/tokenizer_config.json"}) {

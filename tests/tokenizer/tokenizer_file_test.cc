@@ -56,6 +56,27 @@ TEST(TokenizerFile, MergesMayBeTexts) {
   EXPECT_EQ(tokenizer_of(contents).encode("abcab", true), (Ids{258, 256}));
 }
 
+TEST(TokenizerFile, APostProcessorMayBeThereIfItAddsNothing) {
+  const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const json token = {{"SpecialToken", {{"id", "<sop>"}, {"type_id", 0}}}};
+  const auto pieces = [](const json& single) { return json{{"type", "TemplateProcessing"}, {"single", single}}; };
+  const json bytes = {{"type", "ByteLevel"}};
+  const auto steps = [](const json& all) { return json{{"type", "Sequence"}, {"processors", all}}; };
+  json contents = small_tokenizer();
+  for (const json& good : {pieces(json::array({text})), bytes, steps(json::array()),
+                           steps(json::array({bytes, pieces(json::array({text}))}))}) {
+    contents["post_processor"] = good;
+    EXPECT_EQ(tokenizer_of(contents).encode("abc", true), Ids{258}) << good;
+  }
+  for (const json& bad :
+       {pieces(json::array({token, text})), pieces(json::array({text, token})), pieces(json::array({token})),
+        pieces(json::array()), steps(json::array({bytes, pieces(json::array({text, token}))})),
+        json{{"type", "BertProcessing"}}}) {
+    contents["post_processor"] = bad;
+    EXPECT_TRUE(refused(ErrorCode::model, {"post_processor"}, [&] { tokenizer_of(contents); })) << bad;
+  }
+}
+
 TEST(TokenizerFile, IgnoreMergesTakesWholeWordsFirst) {
   json contents = small_tokenizer();
   contents["model"]["ignore_merges"] = true;

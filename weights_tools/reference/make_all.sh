@@ -11,4 +11,5 @@ done
 "$python" make_faint_goldens.py
 "$python" make_tokenizer_goldens.py
 "$python" make_picture_goldens.py
+"$python" save_again.py ../../build/reference/a ../../tests/data/saved_again
 "$python" make_goldens.py "$@"
