@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <atomic>
+#include <cstring>
 #include <map>
 #include <set>
 #include <utility>
@@ -26,8 +28,9 @@ struct Weights::Store {
   std::shared_ptr<Uploader> uploader;  // brings tensors of files to the device; null: they stay on the CPU
   bool random = false;                 // true: there are no files
   std::vector<SafetensorsFile> files;
-  std::map<std::string, size_t> file_of;  // tensor name -> index into files
-  std::set<std::string> claimed;          // tensor names
+  std::map<std::string, size_t> file_of;               // tensor name -> index into files
+  std::set<std::string> claimed;                       // tensor names
+  std::map<fs::path, std::vector<std::string>> zeros;  // file -> names of tensors that hold nothing but zeros
 
   void add(SafetensorsFile file) {
     for (const auto& [name, info] : file.tensors()) file_of.emplace(name, files.size());
@@ -36,6 +39,17 @@ struct Weights::Store {
 };
 
 namespace {
+
+bool all_zeros(const char* bytes, size_t size) {
+  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+// Returns the first names in quotes.
+std::string first_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < 3; ++i) text += (i > 0 ? ", \"" : "\"") + names[i] + "\"";
+  return names.size() > 3 ? text + ", …" : text;
+}
 
 // Opens the shards that an index file names, and checks that each holds exactly the tensors that the index says.
 std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
@@ -149,11 +163,36 @@ at::Tensor Weights::stored(const std::string& full, at::IntArrayRef shape) const
     refuse(ErrorCode::model, where, "F32, BF16 or F16", dtype_name(info.dtype));
   }
   store_->claimed.insert(full);
-  if (store_->uploader == nullptr) return file.tensor(full).to(store_->dtype);
-  const auto read = [&](int64_t offset, char* to, int64_t size) {
-    file.copy(full, static_cast<uint64_t>(offset), to, static_cast<uint64_t>(size));
-  };
-  return store_->uploader->upload(info.shape, info.dtype, read).to(store_->dtype);
+  return read(file, full).to(store_->dtype);
+}
+
+// Looks for zeros while the bytes pass by. It stops at the first that is something else, so that it costs no time.
+at::Tensor Weights::read(const SafetensorsFile& file, const std::string& full) const {
+  const TensorInfo& info = file.tensors().at(full);
+  std::atomic<bool> zeros = info.begin < info.end && !full.ends_with("bias");
+  at::Tensor weight;
+  if (store_->uploader == nullptr) {
+    weight = file.tensor(full);
+    zeros = zeros && all_zeros(static_cast<const char*>(weight.const_data_ptr()), weight.nbytes());
+  } else {
+    const auto copy = [&](int64_t offset, char* to, int64_t size) {  // on several threads
+      file.copy(full, static_cast<uint64_t>(offset), to, static_cast<uint64_t>(size));
+      if (zeros && !all_zeros(to, static_cast<size_t>(size))) zeros = false;
+    };
+    weight = store_->uploader->upload(info.shape, info.dtype, copy);
+  }
+  if (zeros) store_->zeros[file.path()].push_back(full);
+  return weight;
+}
+
+std::vector<std::string> Weights::warnings() const {
+  std::vector<std::string> warnings;
+  for (const auto& [file, names] : store_->zeros) {
+    warnings.push_back(
+        file.string() + ": " + std::to_string(names.size()) + (names.size() == 1 ? " tensor holds" : " tensors hold") +
+        " nothing but zeros: " + first_of(names) + "; was the download interrupted? download the file again");
+  }
+  return warnings;
 }
 
 bool Weights::has(const std::string& name) const {
@@ -177,17 +216,15 @@ void Weights::leave(const std::string& name) const {
 }
 
 void Weights::check_all_claimed() const {
-  std::vector<std::pair<std::string, size_t>> left;
-  for (const auto& entry : store_->file_of) {
-    if (!store_->claimed.contains(entry.first)) left.push_back(entry);
+  std::vector<std::string> left;
+  for (const auto& [name, file] : store_->file_of) {
+    if (!store_->claimed.contains(name)) left.push_back(name);
   }
   if (left.empty()) return;
-  std::string names;
-  for (size_t i = 0; i < left.size() && i < 3; ++i) names += (i > 0 ? ", \"" : "\"") + left[i].first + "\"";
-  if (left.size() > 3) names += ", …";
-  throw Error(ErrorCode::model, store_->files[left[0].second].path().string() + ": " + std::to_string(left.size()) +
-                                    (left.size() == 1 ? " tensor" : " tensors") + " that this model doesn't use: " +
-                                    names + "; does config.json belong to this file?");
+  const fs::path& file = store_->files[store_->file_of.at(left[0])].path();
+  throw Error(ErrorCode::model,
+              file.string() + ": " + std::to_string(left.size()) + (left.size() == 1 ? " tensor" : " tensors") +
+                  " that this model doesn't use: " + first_of(left) + "; does config.json belong to this file?");
 }
 
 }  // namespace glm

@@ -55,10 +55,15 @@ class Weights {
   // Throws Error(model), naming the first of them, when there are tensors that nothing has claimed.
   void check_all_claimed() const;
 
+  // Says for each file which of the tensors that were claimed so far hold nothing but zeros, as an interrupted download
+  // leaves them. Biases are passed over: a model may have been trained without ever changing them.
+  std::vector<std::string> warnings() const;
+
  private:
   struct Store;
   Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes = {});
   at::Tensor stored(const std::string& full, at::IntArrayRef shape) const;  // the tensor before its changes
+  at::Tensor read(const SafetensorsFile& file, const std::string& full) const;
 
   std::shared_ptr<Store> store_;
   std::string scope_;  // what stands before a tensor's name: "" or a text that ends in a dot

@@ -40,6 +40,7 @@ struct Model::Loader {
         kernels(choose_prior_kernels(config.prior, dtype, device,
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
+    warnings.insert(warnings.end(), config.warnings.begin(), config.warnings.end());
     check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }
 
@@ -87,7 +88,10 @@ Model::Model(Loader&& from)
       dit(from.weights("transformer"), config.dit),
       vae_encoder(from.weights("vae"), config.vae),
       vae(from.weights("vae"), config.vae) {
-  for (const auto& [name, weights] : from.opened) weights.check_all_claimed();
+  for (const auto& [name, weights] : from.opened) {
+    weights.check_all_claimed();
+    for (const std::string& warning : weights.warnings()) warnings.push_back(warning);
+  }
   if (from.uploader != nullptr) {
     from.uploader->finish();
     uploaded = {from.uploader->bytes(), from.uploader->seconds()};

@@ -41,7 +41,7 @@ struct Model {
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
-  std::vector<std::string> warnings;  // about the kernels
+  std::vector<std::string> warnings;  // about the kernels and the checkpoint's files
   TextTokenizer text_tokenizer;
   LayoutTokens layout_tokens;
   ByteTokenizer byte_tokenizer;

@@ -122,6 +122,31 @@ TEST_F(WeightsFolder, ConvertsToTheDtypeThatIsAsked) {
   }
 }
 
+// What an interrupted download leaves. Biases may be zeros in a good file.
+TEST_F(WeightsFolder, NamesTheTensorsThatAreAllZeros) {
+  at::Tensor nearly = at::zeros({3000, 1000});
+  nearly[2999][999] = 1;
+  Tensors tensors = {{"a.weight", at::zeros({3, 2}, at::kBFloat16)},
+                     {"a.bias", at::zeros({3})},
+                     {"b.weight", nearly},
+                     {"c.norm.weight", at::zeros({2}, at::kHalf)},
+                     {"d.weight", at::zeros({2000, 1000})},
+                     {"e.weight", at::empty({0, 4})},
+                     {"f.weight", at::zeros({1})}};
+  write_safetensors(file(), tensors, {});
+  const auto uploader = std::make_shared<Uploader>(at::kCPU);
+  for (const Weights& w : {open(), open(at::kBFloat16), open(at::kFloat, FileAccess::map),
+                           Weights(folder_.path(), at::kFloat, uploader)}) {
+    EXPECT_TRUE(w.warnings().empty()) << "nothing has been read";
+    for (const auto& [name, tensor] : tensors) w.tensor(name, tensor.sizes());
+    const std::string said = file().string() +
+                             ": 4 tensors hold nothing but zeros: \"a.weight\", \"c.norm.weight\", \"d.weight\", …; "
+                             "was the download interrupted?";
+    ASSERT_EQ(w.warnings().size(), 1U);
+    EXPECT_EQ(w.warnings()[0].rfind(said, 0), 0U) << w.warnings()[0];
+  }
+}
+
 TEST_F(WeightsFolder, ATensorOutlivesTheWeights) {
   write_safetensors(file(), {{"a", at::ones({4})}}, {});
   const at::Tensor a = open().tensor("a", {4});
