@@ -7,6 +7,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/values.h"
@@ -22,7 +23,8 @@ struct Engine {
   std::unique_ptr<glm::Pipeline> pipeline;
   std::mutex load;  // held while a checkpoint is loaded
 
-  std::mutex mutex;       // guards `pipeline` and `error`
+  std::mutex mutex;       // guards `pipeline`, `warnings` and `error`
+  std::string warnings;   // of loading, a line each
   char error[2048] = "";  // an array: there may be no memory left for the message that says so
 };
 
@@ -90,6 +92,16 @@ glm_status guarded(const glm_engine* handle, Call call) noexcept {
     tell(engine, "an exception of an unknown kind");
     return GLM_INTERNAL;
   }
+}
+
+// Copies as much of `from` as fits, with a 0 at the end. Returns the length of `from`.
+size_t hand_out(std::string_view from, char* text, size_t size) {
+  if (text != nullptr && size > 0) {
+    const size_t copied = std::min(from.size(), size - 1);
+    std::memcpy(text, from.data(), copied);
+    text[copied] = '\0';
+  }
+  return from.size();
 }
 
 glm::Pipeline& pipeline_of(Engine& engine) {
@@ -231,8 +243,11 @@ glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm
                          .reference_bytes = o.reference_bytes,
                          .map_weights = o.map_weights != 0,
                          .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
+    std::string warnings;
+    for (const std::string& warning : loaded->warnings()) warnings += warning + "\n";
     const std::lock_guard lock(engine.mutex);
     engine.pipeline = std::move(loaded);
+    engine.warnings = std::move(warnings);
   });
 }
 
@@ -240,13 +255,14 @@ size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) 
   if (handle == nullptr) return 0;
   Engine& engine = *handle->engine;
   const std::lock_guard lock(engine.mutex);
-  const size_t length = std::strlen(engine.error);
-  if (text != nullptr && size > 0) {
-    const size_t copied = std::min(length, size - 1);
-    std::memcpy(text, engine.error, copied);
-    text[copied] = '\0';
-  }
-  return length;
+  return hand_out(engine.error, text, size);
+}
+
+size_t glm_engine_warnings(const glm_engine* handle, char* text, size_t size) {
+  if (handle == nullptr) return 0;
+  Engine& engine = *handle->engine;
+  const std::lock_guard lock(engine.mutex);
+  return hand_out(engine.warnings, text, size);
 }
 
 glm_status glm_engine_sizes(glm_engine* handle, const glm_request* request, glm_sizes* sizes) {

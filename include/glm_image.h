@@ -160,6 +160,9 @@ GLM_IMAGE_API glm_status glm_engine_load(glm_engine* engine, const char* checkpo
  * `size` bytes with the 0 at the end. Returns the length of the whole message, without the 0. */
 GLM_IMAGE_API size_t glm_engine_last_error(const glm_engine* engine, char* text, size_t size);
 
+/* Does the same with what loading warned of, a line each: about the checkpoint and the device. */
+GLM_IMAGE_API size_t glm_engine_warnings(const glm_engine* engine, char* text, size_t size);
+
 /* Fills in the sizes, which glm_sizes_init has begun. GLM_USAGE: the request can't be met. Waits for no other call. */
 GLM_IMAGE_API glm_status glm_engine_sizes(glm_engine* engine, const glm_request* request, glm_sizes* sizes);
 

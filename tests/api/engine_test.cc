@@ -67,6 +67,23 @@ TEST(Engine, IsCalledFromManyThreads) {
   for (const std::vector<uint8_t>& own : drawn) EXPECT_TRUE(own == host.rgb);
 }
 
+TEST(Engine, LoadingTellsItsWarnings) {
+  const Host good(kSmall);
+  EXPECT_EQ(glm_engine_warnings(good.engine, nullptr, 0), 0U);
+  const std::filesystem::path folder = testing::TempDir() + "glm_warnings_" + std::to_string(getpid());
+  std::filesystem::copy(kSmall, folder, std::filesystem::copy_options::recursive);
+  std::filesystem::remove(folder / "vision_language_encoder/generation_config.json");
+  const Host host(folder.string());
+  std::filesystem::remove_all(folder);
+  std::string text(glm_engine_warnings(host.engine, nullptr, 0) + 1, '\0');
+  EXPECT_EQ(glm_engine_warnings(host.engine, text.data(), text.size()), text.size() - 1);
+  EXPECT_NE(text.find("generation_config.json: no such file"), std::string::npos) << text;
+  EXPECT_EQ(text[text.size() - 2], '\n');
+  char little[4] = {};
+  EXPECT_EQ(glm_engine_warnings(host.engine, little, sizeof little), text.size() - 1);
+  EXPECT_EQ(std::string(little), text.substr(0, 3));
+}
+
 TEST(Engine, AHostsExceptionIsAStatus) {
   Host host(kSmall);
   glm_callbacks callbacks;
