@@ -13,17 +13,23 @@
 namespace glm {
 namespace {
 
+constexpr double kNoLimit = 1e9;
+
 // How many cores' time the control group at `folder` may use; a huge number where it has no limit.
 double quota(const std::string& folder) {
-  std::ifstream file(folder + "/cpu.max");
-  std::string limit;
+  std::string limit;  // "max" is none
+  double time = 0;
   double period = 0;
-  if (!(file >> limit >> period) || limit == "max" || period <= 0) return 1e9;
-  return std::atof(limit.c_str()) / period;
+  std::ifstream both(folder + "/cpu.max");
+  if (both >> limit >> period && period > 0) return limit == "max" ? kNoLimit : std::atof(limit.c_str()) / period;
+  // Version 1 has two files, and -1 for no limit.
+  std::ifstream(folder + "/cpu.cfs_quota_us") >> time;
+  std::ifstream(folder + "/cpu.cfs_period_us") >> period;
+  return time > 0 && period > 0 ? time / period : kNoLimit;
 }
 
 double smallest_quota() {
-  double least = 1e9;
+  double least = kNoLimit;
   for_each_cgroup([&](const std::string& folder) { least = std::min(least, quota(folder)); });
   return least;
 }
@@ -35,7 +41,7 @@ int cpu_count() {
   CPU_ZERO(&set);
   int cores = static_cast<int>(std::thread::hardware_concurrency());
   if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
-  return std::max(1, static_cast<int>(std::min(static_cast<double>(cores), std::ceil(smallest_quota()))));
+  return std::max(1, static_cast<int>(std::min(static_cast<double>(cores), std::floor(smallest_quota()))));
 }
 
 }  // namespace glm

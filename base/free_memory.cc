@@ -26,15 +26,28 @@ int64_t number_in(const std::string& file, const std::string& key) {
   return -1;
 }
 
+// The first number in a file, or -1.
+int64_t first_number(const std::string& file) {
+  int64_t number = 0;
+  return std::ifstream(file) >> number ? number : -1;
+}
+
 // Bytes that the control group at `folder` may still take. Cached file pages count as free: the kernel can drop
-// them.
+// them. Version 1 has other names for the files, and a huge number where version 2 has "max".
 int64_t left_in(const std::string& folder) {
-  int64_t limit = 0;
-  int64_t used = 0;
-  if (!(std::ifstream(folder + "/memory.max") >> limit)) return kNoLimit;  // "max", or no such group
-  if (!(std::ifstream(folder + "/memory.current") >> used)) return kNoLimit;
-  const int64_t cached = std::max<int64_t>(number_in(folder + "/memory.stat", "inactive_file"), 0) +
-                         std::max<int64_t>(number_in(folder + "/memory.stat", "active_file"), 0);
+  int64_t limit = kNoLimit;
+  for (const char* file : {"/memory.max", "/memory.high", "/memory.limit_in_bytes"}) {
+    if (const int64_t own = first_number(folder + file); own >= 0) limit = std::min(limit, own);
+  }
+  const int64_t used =
+      std::max(first_number(folder + "/memory.current"), first_number(folder + "/memory.usage_in_bytes"));
+  if (limit == kNoLimit || used < 0) return kNoLimit;
+  int64_t cached = 0;
+  for (const std::string kind : {"inactive_file", "active_file"}) {
+    // total_: with the groups below, in version 1
+    cached += std::max(
+        {int64_t{0}, number_in(folder + "/memory.stat", kind), number_in(folder + "/memory.stat", "total_" + kind)});
+  }
   return std::max<int64_t>(limit - used + std::min(cached, used), 0);
 }
 
@@ -42,8 +55,8 @@ int64_t left_in(const std::string& folder) {
 int64_t left_of_address_space() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur >= static_cast<rlim_t>(kNoLimit)) return kNoLimit;
-  int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
+  const int64_t pages = first_number("/proc/self/statm");
+  if (pages < 0) return kNoLimit;
   return std::max<int64_t>(static_cast<int64_t>(limit.rlim_cur) - pages * ::sysconf(_SC_PAGESIZE), 0);
 }
 
@@ -55,7 +68,7 @@ int64_t free_memory() {
   least = std::min(least, left_of_address_space());
   for_each_cgroup([&](const std::string& folder) { least = std::min(least, left_in(folder)); });
   // Memory that this process has freed and malloc hasn't given back to the system counts, too.
-  return least == kNoLimit ? least : least + static_cast<int64_t>(::mallinfo2().fordblks);
+  return least == kNoLimit ? -1 : least + static_cast<int64_t>(::mallinfo2().fordblks);
 }
 
 }  // namespace glm

@@ -1,5 +1,6 @@
 #include "cli/generate.h"
 
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -39,10 +40,17 @@ namespace {
 
 constexpr double kLong = 120;  // seconds; the user is told of a longer call beforehand
 
+// The name that the kernel was given to start this program.
+fs::path name_of_program() {
+  const auto* const name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  return name != nullptr ? name : "";
+}
+
 // Finds a model that comes with the program: beside the installed program, else in the source tree it was built from.
 fs::path own_model(const std::string& name) {
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (program.empty()) program = fs::canonical(name_of_program(), ignored);  // there is no /proc
   const fs::path installed = program.parent_path().parent_path() / "share/glm-image/models" / name;
   const fs::path source = fs::path(GLM_SOURCE_DIR) / "models" / name;
   for (const fs::path& folder : {installed, source}) {
@@ -61,7 +69,9 @@ fs::path model_of(const std::string& text) {
 
 // "nano" of ".../nano/"
 std::string model_name(const fs::path& model) {
-  const fs::path path = fs::absolute(model).lexically_normal();
+  std::error_code no_folder;  // where the working folder has been removed, a path stays as it was given
+  const fs::path whole = fs::absolute(model, no_folder);
+  const fs::path path = (no_folder ? model : whole).lexically_normal();
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 

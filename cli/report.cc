@@ -120,7 +120,7 @@ json plan_json(const Plan& p, const Request& request, const std::vector<fs::path
                  {"top_p", d.top_p},
                  {"weight_bytes", p.weight_bytes},
                  {"working_bytes", p.working_bytes},
-                 {"free_bytes", p.free_bytes},
+                 {"free_bytes", p.free_bytes < 0 ? json() : json(p.free_bytes)},
                  {"seconds", p.seconds}};
   if (!utf8) object["files_base64"] = bytes;
   return object;
@@ -140,11 +140,11 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
   } else {
     out << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
   }
-  const bool little = p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
+  const bool little = p.free_bytes >= 0 && p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
   out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes_text(p.weight_bytes)
       << " for the weights and " << gigabytes_text(p.working_bytes) << " for the rest, "
-      << gigabytes_text(static_cast<double>(p.free_bytes)) << " free" << (little ? ": too little" : "")
-      << "\ntime: about " << duration_text(p.seconds) << " without loading\n";
+      << (p.free_bytes < 0 ? "unknown how much is" : gigabytes_text(static_cast<double>(p.free_bytes))) << " free"
+      << (little ? ": too little" : "") << "\ntime: about " << duration_text(p.seconds) << " without loading\n";
   return out.str();
 }
 

@@ -18,7 +18,7 @@ void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device de
   const double need = weight_bytes(c, element, device.is_cpu() ? element : prior_bytes);
   release_cached_memory(device);  // what an earlier model has left unused
   const auto found = static_cast<double>(free_memory_of(device));
-  if (need <= found) return;
+  if (found < 0 || need <= found) return;
   const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or close other programs"
                              : device.is_cpu()   ? "close other programs, or take a machine with more"
                                                  : "take --precision prior=int4, another GPU or --device cpu";
@@ -43,11 +43,11 @@ void check_call_fits(const ModelConfig& c, at::ScalarType dtype, at::Device devi
   if (!device.is_cpu()) return;
   const double need = call_bytes(c, load, static_cast<double>(c10::elementSize(dtype)));
   int64_t found = free_memory();
-  if (need > static_cast<double>(found) && store.count() > 0) {
+  if (found >= 0 && need > static_cast<double>(found) && store.count() > 0) {
     store.clear();
     found = free_memory();
   }
-  if (need <= static_cast<double>(found)) return;
+  if (found < 0 || need <= static_cast<double>(found)) return;
   refuse(ErrorCode::memory, "out of memory", gigabytes_text(need) + " beside the weights",
          gigabytes_text(static_cast<double>(found)) + " free",
          "try a smaller size, fewer pictures at once, or --dtype bfloat16");

@@ -18,7 +18,7 @@ struct Plan {
   int64_t tokens;                         // that the prior writes for one picture
   double weight_bytes;                    // of all weights, as they lie in the device's memory
   double working_bytes;                   // what the call needs beside the weights, at least
-  int64_t free_bytes;                     // of the device's memory now
+  int64_t free_bytes;                     // of the device's memory now; -1: unknown
   double seconds;                         // for all pictures, without loading; estimated from a few small products
 };
 
