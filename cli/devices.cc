@@ -14,13 +14,14 @@ namespace {
 using Row = std::vector<std::string>;
 
 std::string memory_text(int64_t bytes) {
+  if (bytes <= 0) return "unknown";
   char text[32];
   std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
   return text;
 }
 
 Row row_of(const DeviceInfo& d) {
-  const std::string cores = std::to_string(d.cores);
+  const std::string cores = d.cores > 0 ? std::to_string(d.cores) : "no";
   if (d.capability == 0) return {d.name, d.product, memory_text(d.memory), cores + " cores"};
   return {d.name, d.product, memory_text(d.memory),
           cores + " multiprocessors, capability " + std::to_string(d.capability / 10) + "." +

@@ -193,7 +193,7 @@ std::vector<Option> run_options() {
           [](O& o, const Text& label, const Text& text) { o.model = model_path(label, text); })),
       with_choices(
           value("device", 0, "DEVICE", g,
-                "cpu, cuda (the first GPU), cuda:N, or auto (default): the first GPU if it can be used, else the CPU",
+                "cpu, cuda (the first GPU that can be used), cuda:N, or auto (default): the same, else the CPU",
                 [](O& o, const Text&, const Text& text) { o.device = text; }),
           {"auto", "cpu", "cuda"}),
       one_of_these("dtype", "TYPE", g,

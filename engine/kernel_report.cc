@@ -13,8 +13,9 @@ namespace glm {
 namespace {
 
 at::Device open_gpu(const std::string& name) {
-  if ((name == "auto" || name == "cuda" || name == "cuda:0") && cuda_devices().empty()) {
-    refuse(ErrorCode::device, "our CUDA kernels", "an NVIDIA GPU with its driver", "none",
+  std::string problem;
+  if ((name == "auto" || name == "cuda" || name == "cuda:0") && cuda_devices(&problem).empty()) {
+    refuse(ErrorCode::device, "our CUDA kernels", "an NVIDIA GPU with its driver", problem.empty() ? "none" : problem,
            "install the driver and run third_party/install.sh; without a GPU glm-image generate draws on the CPU");
   }
   std::string note;

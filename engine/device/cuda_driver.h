@@ -14,11 +14,12 @@ struct CudaDevice {
   int major = 0;       // the compute capability is major.minor
   int minor = 0;
   int multiprocessors = 0;
-  int driver = 0;  // the newest CUDA that the driver knows: 1000 * major + 10 * minor
+  int driver = 0;       // the newest CUDA that the driver knows: 1000 * major + 10 * minor
+  std::string problem;  // what the driver said when it was asked about this GPU; then the fields above may be missing
 };
 
-// Returns the driver's GPUs in its order. There are none without a driver, or when one of them doesn't answer. Throws
-// nothing.
-std::vector<CudaDevice> cuda_devices();
+// Returns the driver's GPUs in its order. Where there is a driver that can't list them, *problem says why. Without a
+// driver, or with one that has no GPU, it stays as it is. Throws nothing but std::bad_alloc.
+std::vector<CudaDevice> cuda_devices(std::string* problem = nullptr);
 
 }  // namespace glm

@@ -1,6 +1,7 @@
 #include "engine/device/device.h"
 
 #include <ATen/Context.h>
+#include <ATen/Version.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <optional>
 
 #include "base/free_memory.h"
 #include "base/refuse.h"
@@ -77,6 +79,7 @@ int gpu_index(const std::string& name) {
 }  // namespace
 
 std::string problem_of(const CudaDevice& device) {
+  if (!device.problem.empty()) return device.problem;
   if (10 * device.major + device.minor < kLeastCapability) {
     return "expected a GPU of compute capability 8.0 or newer (Ampere), found " + std::to_string(device.major) + "." +
            std::to_string(device.minor) + "; use --device cpu";
@@ -91,25 +94,63 @@ std::string problem_of(const CudaDevice& device) {
   return {};
 }
 
+namespace {
+
+// Opens the first GPU that can be used, or returns nothing. Appends to `passed_over` each one before it, with why it
+// isn't used.
+std::optional<at::Device> first_usable(const std::vector<CudaDevice>& all, std::string* passed_over) {
+  for (const CudaDevice& device : all) {
+    std::string problem = problem_of(device);
+    if (problem.empty()) {
+      try {
+        return start(device);
+      } catch (const Error& e) {
+        problem = e.what();
+      }
+    }
+    *passed_over += (passed_over->empty() ? "" : "; ");
+    *passed_over += "the GPU " + device.name + " is not used: " + problem;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void check_libtorch() {
+  static const std::string found = [] {
+    const std::string all = at::show_config();  // "…, TORCH_VERSION=2.11.0, …"
+    const std::string key = "TORCH_VERSION=";
+    const size_t at = all.find(key);
+    if (at == std::string::npos) return std::string("an unknown one");
+    return all.substr(at + key.size(), all.find(',', at) - at - key.size());
+  }();
+  if (found == GLM_TORCH_VERSION) return;
+  Dl_info place{};
+  const bool known = ::dladdr(reinterpret_cast<void*>(&at::show_config), &place) != 0 && place.dli_fname != nullptr;
+  refuse(ErrorCode::internal, "LibTorch", GLM_TORCH_VERSION,
+         found + (known ? std::string(" in ") + place.dli_fname : ""),
+         "another part of this process has loaded it before; use glm-image in a process of its own");
+}
+
 at::Device open_device(const std::string& name, std::string* note) {
   const int index = gpu_index(name);
   if (name != "auto" && name != "cpu" && index < 0) {
     refuse("device", "auto, cpu, cuda or cuda:N", "\"" + shortened(name, 60) + "\"");
   }
-  const std::vector<CudaDevice> all = cuda_devices();
+  std::string why;  // what is wrong with the GPUs that aren't taken
+  const std::vector<CudaDevice> all = cuda_devices(&why);
   if (name == "cpu") {
     if (!all.empty()) load_problem();  // after the first computation on the CPU, this process couldn't load it any more
     return at::kCPU;
   }
-  if (name == "auto") {
-    if (all.empty()) return at::kCPU;
-    const std::string problem = problem_of(all[0]);
-    if (problem.empty()) return start(all[0]);
-    if (note != nullptr) *note = "the GPU " + all[0].name + " is not used: " + problem;
-    return at::kCPU;
+  if (name == "auto" || (name == "cuda" && !all.empty())) {
+    const std::optional<at::Device> opened = first_usable(all, &why);
+    if (!opened && name == "cuda") throw Error(ErrorCode::device, "device cuda: " + why);
+    if (note != nullptr) *note = why;
+    return opened.value_or(at::kCPU);
   }
   if (all.empty()) {
-    refuse(ErrorCode::device, "device " + name, "an NVIDIA GPU with its driver", "none",
+    refuse(ErrorCode::device, "device " + name, "an NVIDIA GPU with its driver", why.empty() ? "none" : why,
            std::string("install the driver and ") + kInstall + ", or use --device cpu");
   }
   if (static_cast<size_t>(index) >= all.size()) {

@@ -14,9 +14,14 @@ namespace glm {
 // Returns why this GPU can't be used, or nothing. Loads LibTorch's CUDA library.
 std::string problem_of(const CudaDevice& device);
 
-// Opens a device by its name: "cpu", "cuda" (the first GPU), "cuda:N", or "auto" (the first GPU when it can be used,
-// else the CPU). From then on a GPU computes with IEEE fp32 (no TF32), fp32 sums of bf16 products and deterministic
-// convolutions. Writes to `note` why "auto" passed over a GPU. Throws Error(usage) for another name, and Error(device)
+// Throws Error(internal) when this process has another LibTorch than the one that this library was built for. Call it
+// after open_device(): it asks whether CUDA is there.
+void check_libtorch();
+
+// Opens a device by its name: "cpu", "cuda" (the first GPU that can be used), "cuda:N", or "auto" (the same, else the
+// CPU). From then on a GPU computes with IEEE fp32 (no TF32), fp32 sums of bf16 products and deterministic
+// convolutions. Writes to `note` why it passed over a GPU, or what the driver's
+// error is. Throws Error(usage) for another name, and Error(device)
 // for a GPU that isn't there or can't be used.
 //
 // LibTorch asks only once in a process whether CUDA is there, when something is computed for the first time. So on a
@@ -27,7 +32,7 @@ at::Device open_device(const std::string& name, std::string* note = nullptr);
 int64_t memory_of(at::Device device);
 
 // Returns the bytes of it that are free now. On the CPU, those that the machine can make free count, too. On a GPU,
-// those that LibTorch keeps for later tensors don't.
+// those that LibTorch keeps for later tensors don't. -1: unknown, as free_memory() says.
 int64_t free_memory_of(at::Device device);
 
 // Returns the most bytes of it that this process has had so far. On a GPU only what LibTorch took counts.

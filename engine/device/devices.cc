@@ -1,5 +1,6 @@
 #include "glm/devices.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/cpu_count.h"
@@ -21,7 +22,8 @@ std::string cpu_product() {
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> all = {
       {.name = "cpu", .product = cpu_product(), .memory = memory_of(at::kCPU), .cores = cpu_count(), .problem = {}}};
-  for (const CudaDevice& device : cuda_devices()) {
+  std::string problem;
+  for (const CudaDevice& device : cuda_devices(&problem)) {
     all.push_back({.name = "cuda:" + std::to_string(device.index),
                    .product = device.name,
                    .memory = device.memory,
@@ -30,8 +32,11 @@ std::vector<DeviceInfo> devices() {
                    .driver = device.driver,
                    .problem = problem_of(device)});
   }
-  const bool gpu = all.size() > 1 && all[1].problem.empty();
-  all[gpu ? 1 : 0].automatic = true;
+  if (!problem.empty()) {
+    all.push_back({.name = "cuda", .product = "an NVIDIA driver", .problem = problem});
+  }
+  const auto gpu = std::find_if(all.begin() + 1, all.end(), [](const DeviceInfo& d) { return d.problem.empty(); });
+  (gpu == all.end() ? all.front() : *gpu).automatic = true;
   return all;
 }
 

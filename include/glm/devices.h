@@ -20,8 +20,9 @@ struct DeviceInfo {
   bool automatic = false;  // "auto" takes this one
 };
 
-// Returns the CPU, then each GPU. Where there is a GPU, it loads LibTorch's CUDA library to see whether that GPU can be
-// used. Reports no error; may be called from any thread.
+// Returns the CPU, then each GPU, or a "cuda" with the problem where the driver can't list them. Where there is a GPU,
+// it loads LibTorch's CUDA library to see whether that GPU can be used. Reports no error; may be called from any
+// thread.
 GLM_API std::vector<DeviceInfo> devices();
 
 }  // namespace glm
