@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "api/start.h"
 #include "api/values.h"
 #include "base/checked.h"
+#include "base/process_mark.h"
 #include "base/refuse.h"
 #include "glm/error.h"
 #include "glm/pipeline.h"
@@ -19,7 +21,12 @@
 
 namespace {
 
+__attribute__((constructor)) void libraries_have_started() {
+  glm_image_give_folder_back();
+}
+
 struct Engine {
+  glm::ProcessMark process;  // the one that made it; in a child of its fork the locks may be held for ever
   std::unique_ptr<glm::Pipeline> pipeline;
   std::mutex load;  // held while a checkpoint is loaded
 
@@ -45,6 +52,10 @@ using glm::c::check_struct_size;
 using glm::c::checked_text;
 using glm::c::request_of;
 using glm::c::taken;
+
+constexpr const char* kForked =
+    "expected a call in the process that created the engine, found one in a child that it forked afterwards; create an "
+    "engine in the child";
 
 void tell(Engine& engine, const char* text) noexcept {
   const std::lock_guard lock(engine.mutex);
@@ -73,7 +84,7 @@ glm_status status_of(ErrorCode code) noexcept {
 
 template <typename Call>
 glm_status guarded(const glm_engine* handle, Call call) noexcept {
-  if (handle == nullptr) return GLM_USAGE;
+  if (handle == nullptr || handle->engine->process.is_in_child()) return GLM_USAGE;
   const std::shared_ptr<Engine> kept = handle->engine;
   Engine& engine = *kept;
   try {
@@ -225,7 +236,8 @@ glm_engine* glm_engine_create(void) {
   }
 }
 void glm_engine_destroy(glm_engine* handle) {
-  delete handle;
+  // In a child it stays: threads that would have to end, and what they have locked, are the parent's.
+  if (handle != nullptr && !handle->engine->process.is_in_child()) delete handle;
 }
 
 glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm_load_options* options) {
@@ -254,6 +266,7 @@ glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm
 size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) {
   if (handle == nullptr) return 0;
   Engine& engine = *handle->engine;
+  if (engine.process.is_in_child()) return hand_out(kForked, text, size);
   const std::lock_guard lock(engine.mutex);
   return hand_out(engine.error, text, size);
 }
@@ -261,6 +274,7 @@ size_t glm_engine_last_error(const glm_engine* handle, char* text, size_t size) 
 size_t glm_engine_warnings(const glm_engine* handle, char* text, size_t size) {
   if (handle == nullptr) return 0;
   Engine& engine = *handle->engine;
+  if (engine.process.is_in_child()) return hand_out("", text, size);
   const std::lock_guard lock(engine.mutex);
   return hand_out(engine.warnings, text, size);
 }

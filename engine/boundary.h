@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
+#include <cfenv>
 #include <new>
 #include <string>
 
@@ -19,6 +20,22 @@ class Silence : public c10::WarningHandler {
   void process(const c10::Warning& /*warning*/) override {}
 };
 
+// While it lives, the calling thread computes as C++ begins: no signal at a division by zero, rounding to the nearest,
+// small numbers as they are. Afterwards all is as the host had it.
+class OwnArithmetic {
+ public:
+  OwnArithmetic() {
+    std::fegetenv(&host_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~OwnArithmetic() { std::fesetenv(&host_); }
+  OwnArithmetic(const OwnArithmetic&) = delete;
+  OwnArithmetic& operator=(const OwnArithmetic&) = delete;
+
+ private:
+  std::fenv_t host_{};
+};
+
 // The error for a computer with too little memory.
 // what: ATen's message ("… you tried to allocate 268435456 bytes. …"), or "".
 Error out_of_memory(const std::string& what);
@@ -30,6 +47,7 @@ Error translated(const c10::Error& e, at::Device device);
 template <typename Call>
 auto guarded(at::Device device, Call call) {
   try {
+    const OwnArithmetic arithmetic;
     const c10::InferenceMode inference;
     c10::OptionalDeviceGuard current;
     if (!device.is_cpu()) current.reset_device(device);

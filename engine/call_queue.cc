@@ -1,10 +1,17 @@
 #include "engine/call_queue.h"
 
+#include <ATen/Parallel.h>
+#include <pthread.h>
+
 #include <algorithm>
+#include <cfenv>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
+#include <set>
 #include <system_error>
 
+#include "base/process_end.h"
 #include "base/refuse.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
@@ -17,6 +24,48 @@ struct CallQueue::Job {
   bool begun = false;
   bool done = false;
   std::exception_ptr thrown = nullptr;
+};
+
+// The queues that there are. It is never destroyed: a host's static objects may have queues that live longer.
+class CallQueue::Living {
+ public:
+  static Living& all() {
+    static auto* const living = new Living;
+    return *living;
+  }
+  void add(CallQueue* queue) {
+    const std::lock_guard lock(mutex_);
+    queues_.insert(queue);
+  }
+  void remove(CallQueue* queue) {
+    const std::lock_guard lock(mutex_);
+    queues_.erase(queue);
+  }
+
+  // What is registered last is called first at exit(), and static objects count as registered when they were made. So
+  // this is called once more when LibTorch has made some.
+  static void register_end() { std::atexit(end_calls); }
+
+ private:
+  Living() {
+    register_end();
+    const auto lock = [] { all().mutex_.lock(); };
+    const auto unlock = [] { all().mutex_.unlock(); };
+    ::pthread_atfork(lock, unlock, unlock);  // a child makes queues of its own
+  }
+
+  static void end_calls() {
+    begin_process_end();
+    const std::lock_guard lock(all().mutex_);
+    for (CallQueue* queue : all().queues_) queue->wait_for_the_end_of_a_call();
+    // LibTorch joins its own pool's threads at the end, and in a child they are missing, until it is asked for a pool
+    // again and sees that.
+    if (all().process_.is_in_child()) at::set_num_threads(1);
+  }
+
+  ProcessMark process_;
+  std::mutex mutex_;
+  std::set<CallQueue*> queues_;
 };
 
 CallQueue::CallQueue() {
@@ -35,29 +84,56 @@ CallQueue::~CallQueue() {
   }
   changed_.notify_all();
   thread_.join();
+  Living::all().remove(this);
 }
 
 void CallQueue::work() {
+  // A host may have asked for a signal at each division by zero, or for another rounding. A thread inherits that from
+  // the one that starts it, so what is set here holds for OpenMP's threads, too.
+  std::fesetenv(FE_DFL_ENV);
+  at::set_num_threads(1);  // makes LibTorch's pool, which has to be there before the next line
+  Living::all().add(this);
   std::unique_lock lock(mutex_);
-  while (true) {
+  for (int calls = 0;; ++calls) {
     changed_.wait(lock, [&] { return ending_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
     Job* job = waiting_.front();
     waiting_.pop_front();
     job->begun = true;
+    busy_ = true;
     lock.unlock();
     try {
+      check_process_lives();
       job->call();
     } catch (...) {
       job->thrown = std::current_exception();
     }
+    if (calls < 3) Living::register_end();  // where the device is opened, the load, and the first call after it
     lock.lock();
+    busy_ = false;
     job->done = true;
     changed_.notify_all();
   }
 }
 
+void CallQueue::check_process_lives() {
+  if (process_is_ending()) throw Error(ErrorCode::cancelled, "cancelled, because the process ends");
+}
+
+void CallQueue::wait_for_the_end_of_a_call() {
+  if (is_in_child()) return;  // the call goes on in the parent
+  std::unique_lock lock(mutex_);
+  while (busy_ && !in_callback_) changed_.wait_for(lock, std::chrono::milliseconds(20));
+}
+
+void CallQueue::check_process() const {
+  if (!process_.is_in_child()) return;
+  refuse(ErrorCode::usage, "", "a call in the process that loaded the checkpoint",
+         "one in a child that it forked afterwards", "load the checkpoint in the child");
+}
+
 void CallQueue::run(const std::function<void()>& call, const CancelToken* cancel) {
+  check_process();
   if (std::this_thread::get_id() == thread_.get_id()) {
     refuse(ErrorCode::usage, "", "a call from outside", "one from a callback of the same pipeline",
            "call it after the callback's return");

@@ -11,6 +11,7 @@
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
 #include "engine/checkpoint/dtype.h"
+#include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
 #include "engine/run/model.h"
 #include "engine/run/picture_run.h"
@@ -27,6 +28,7 @@ struct Pipeline::Engine {
     if (options.threads < 0 || options.threads > limits::kMaxThreads) {
       refuse("threads", "0 to 1024", std::to_string(options.threads));
     }
+    queue.run([&] { open(options); }, options.cancel);
     queue.run([&] { load(checkpoint, options); }, options.cancel);
   }
   // The thread that allocated the model frees it.
@@ -42,12 +44,22 @@ struct Pipeline::Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // A call of its own, after which the queue knows that LibTorch has made its static objects.
+  void open(const LoadOptions& options) {
+    std::string note, few;
+    to = guarded(at::kCPU, [&] { return open_device(options.device, &note); });
+    guarded(to, [&] {
+      check_libtorch();
+      threads = start_compute_threads(threads, &few);
+      compute_once();
+    });
+    for (const std::string& text : {note, few}) {
+      if (!text.empty()) warnings.push_back(text);
+    }
+  }
+
   void load(const fs::path& checkpoint, const LoadOptions& options) {
-    std::string note;
-    const at::Device to = guarded(at::kCPU, [&] { return open_device(options.device, &note); });
-    if (!note.empty()) warnings.push_back(note);
     model = guarded(to, [&] {
-      at::set_num_threads(threads);
       return std::make_unique<const Model>(checkpoint, options.dtype, to,
                                            ModelOptions{.prior_precision = options.prior_precision,
                                                         .kernels = options.kernels,
@@ -92,19 +104,27 @@ struct Pipeline::Engine {
   auto computed(const Callbacks& callbacks, Call call) const {
     return guarded(model->device, [&] {
       at::set_num_threads(threads);
+      model->check_mapped_files();
       return call(callbacks);
     });
   }
 
-  // Returns callbacks that set *handed_out when a picture, a preview or a tensor goes to the caller.
-  static Callbacks watched(const Callbacks& callbacks, bool* handed_out) {
+  // Returns callbacks that set *handed_out when a picture, a preview or a tensor goes to the caller. After each token
+  // and step they look after what the call needs: the process, and the files that the weights are mapped from.
+  Callbacks watched(const Callbacks& callbacks, bool* handed_out) {
     Callbacks own = callbacks;
-    const auto watch = [handed_out](auto& callback) {
+    const auto watch = [this, handed_out](auto& callback) {
       if (!callback) return;
-      callback = [handed_out, given = std::move(callback)](auto&& value) {
+      callback = [this, handed_out, given = std::move(callback)](auto&& value) {
         *handed_out = true;
-        given(std::forward<decltype(value)>(value));
+        queue.call_back([&] { given(std::forward<decltype(value)>(value)); });
       };
+    };
+    own.progress = [this, given = std::move(own.progress)](Stage stage, int64_t done, int64_t total) {
+      queue.call_back([&] {
+        if (given) given(stage, done, total);
+      });
+      model->check_mapped_files();
     };
     watch(own.picture);
     watch(own.preview);
@@ -112,7 +132,8 @@ struct Pipeline::Engine {
     return own;
   }
 
-  int threads;
+  int threads;  // that LibTorch computes with; before the load, those that were asked for
+  at::Device to = at::kCPU;
   std::string device, dtype;
   std::vector<std::string> warnings;
   std::unique_ptr<const Model> model;
@@ -120,16 +141,23 @@ struct Pipeline::Engine {
   CallQueue queue;  // the last member: its thread ends before the others are destroyed
 };
 
+// In a child that a fork has made, an engine stays as it is: destroying it would wait for threads that aren't there.
 Pipeline::Pipeline(const fs::path& checkpoint, const LoadOptions& options)
-    : engine_(guarded(at::kCPU, [&] { return std::make_shared<Engine>(checkpoint, options); })) {}
+    : engine_(guarded(at::kCPU, [&] {
+        const auto destroy = [](Engine* engine) {
+          if (!engine->queue.is_in_child()) delete engine;
+        };
+        return std::shared_ptr<Engine>(new Engine(checkpoint, options), destroy);
+      })) {}
 Pipeline::~Pipeline() = default;
 Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 
 // Every call holds the engine, because the pipeline may be destroyed meanwhile, for example in a callback.
 std::shared_ptr<Pipeline::Engine> Pipeline::engine() const {
-  if (engine_ != nullptr) return engine_;
-  refuse("", "a pipeline with a checkpoint", "one that was moved from");
+  if (engine_ == nullptr) refuse("", "a pipeline with a checkpoint", "one that was moved from");
+  engine_->queue.check_process();
+  return engine_;
 }
 
 const std::vector<std::string>& Pipeline::warnings() const {

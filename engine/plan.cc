@@ -1,7 +1,6 @@
 #include "glm/plan.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/weights.h"
+#include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
 #include "engine/run/cost.h"
 #include "engine/run/injection.h"
@@ -110,7 +110,8 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
-  at::set_num_threads(options.threads > 0 ? options.threads : cpu_count());
+  std::string few;  // the load says it, too
+  start_compute_threads(options.threads > 0 ? options.threads : cpu_count(), &few);
   const Settings s = settle(request, config);
   const CallLoad load = load_of(config, request, s, /*keeps_pictures=*/true);
   check_inputs(name, config, s, request, load.references);

@@ -18,6 +18,10 @@
  * overlap glm_engine_destroy, with one exception: a callback may destroy the engine of its own call, which then goes on
  * to its end.
  *
+ * An engine belongs to the process that created it: in a child that this process forks, each call returns GLM_USAGE, and
+ * glm_engine_destroy does nothing. A child may create engines of its own. When the process ends as main() returns, calls
+ * under way are cancelled, and the end waits for their next token or step.
+ *
  * Each structure begins with its size as the caller knows it. Its _init function fills in this size and the defaults. A
  * library that is newer than the caller uses the defaults for fields that the caller doesn't know; an older one refuses
  * the structure with GLM_USAGE.
@@ -70,11 +74,12 @@ typedef struct glm_load_options {
   const char* device;          /* "auto", "cpu", "cuda", "cuda:N" */
   const char* prior_precision; /* format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4" */
   const char* kernels;         /* our CUDA kernels: "auto", "off", "force" */
-  int32_t threads;             /* CPU threads, 0 to 1024; 0: as many as the process may use */
-  int64_t reference_bytes;     /* to store the last references' results in; -1: a tenth of the device's memory */
-  const glm_cancel* cancel;    /* or NULL */
+  int32_t threads;         /* CPU threads, 0 to 1024; 0: as many as the process may use. Fewer, where it gets no more */
+  int64_t reference_bytes; /* to store the last references' results in; -1: a tenth of the device's memory */
+  const glm_cancel* cancel; /* or NULL */
   /* 1: on a CPU the checkpoint's files are mapped, and weights stay in them. As long as the engine lives nobody may
-   * write to these files or shorten them: pictures would change, or SIGBUS would end the process. 0: they are read. */
+   * write to these files or shorten them. What was done to them is seen at a call's begin and after each token and step
+   * (GLM_MODEL); in between, a file that is cut short ends the process by SIGBUS. 0: they are read. */
   int32_t map_weights;
 } glm_load_options;
 GLM_IMAGE_API void glm_load_options_init(glm_load_options* options);

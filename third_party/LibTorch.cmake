@@ -17,12 +17,17 @@ foreach(_name c10 torch_cpu)
     IMPORTED_LOCATION "${GLM_TORCH_ROOT}/lib/lib${_name}.so" IMPORTED_SONAME "lib${_name}.so")
 endforeach()
 
+# The OpenMP library that comes with it: engine/device/compute_threads.cc asks it how many threads it gives.
+file(GLOB _gomp "${GLM_TORCH_ROOT}/lib/libgomp*.so*")
+add_library(glm_imported_gomp SHARED IMPORTED GLOBAL)
+set_target_properties(glm_imported_gomp PROPERTIES IMPORTED_LOCATION "${_gomp}")
+
 add_library(glm_torch INTERFACE)
 add_library(glm::torch ALIAS glm_torch)
 target_include_directories(glm_torch SYSTEM INTERFACE "${GLM_TORCH_ROOT}/include")
 # libtorch_cpu.so needs libcupti and libcudart, which it finds by its own RPATH: keep ld from looking for them.
 target_link_options(glm_torch INTERFACE "LINKER:--allow-shlib-undefined")
-target_link_libraries(glm_torch INTERFACE glm_imported_torch_cpu glm_imported_c10)
+target_link_libraries(glm_torch INTERFACE glm_imported_torch_cpu glm_imported_c10 glm_imported_gomp)
 
 # Where the programs look at run time: beside themselves, then this LibTorch.
 list(PREPEND CMAKE_BUILD_RPATH "$ORIGIN" "${GLM_TORCH_ROOT}/lib")

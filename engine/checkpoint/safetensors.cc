@@ -33,18 +33,6 @@ constexpr size_t kMaxTensors = 1'000'000;
 constexpr size_t kMaxName = 1024;
 constexpr size_t kMaxRank = 16;
 
-constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, which older systems' headers lack
-
-// Asks for all of these pages of a mapped file at once and maps them, which saves a fault for every few of them. Linux
-// before 5.14 doesn't map them ahead, and the faults come.
-void populate(const char* from, size_t size) {
-  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const uintptr_t into_page = reinterpret_cast<uintptr_t>(from) % page;
-  auto* const begin = const_cast<char*>(from) - into_page;
-  ::madvise(begin, size + into_page, MADV_WILLNEED);
-  ::madvise(begin, size + into_page, kPopulateRead);
-}
-
 constexpr const char* kDamaged = "the file is damaged, download it again";
 
 [[noreturn]] void fail(const fs::path& file, const std::string& what) {
@@ -125,22 +113,29 @@ struct SafetensorsFile::File {
       refuse(ErrorCode::model, path.string(), "a safetensors file", "something else");
     }
     size = static_cast<uint64_t>(status.st_size);
+    written = status.st_mtim;
   }
+  // Some file systems can't map files. Then the tensors are read.
   void map() {
     void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (address == MAP_FAILED) {
-      throw Error(ErrorCode::memory, path.string() + ": can't be mapped (" + std::strerror(errno) + ")");
+    if (address != MAP_FAILED) mapped = static_cast<const char*>(address);
+  }
+  // Touches no mapped byte: where the file has become shorter, that would be a signal.
+  void check_mapped() const {
+    struct stat status {};
+    if (mapped == nullptr || (::fstat(descriptor, &status) == 0 && static_cast<uint64_t>(status.st_size) == size &&
+                              status.st_mtim.tv_sec == written.tv_sec && status.st_mtim.tv_nsec == written.tv_nsec)) {
+      return;
     }
-    mapped = static_cast<const char*>(address);
+    refuse(ErrorCode::model, path.string(), "the file as it was loaded, because weights are mapped from it",
+           static_cast<uint64_t>(status.st_size) == size
+               ? "one that was written to since"
+               : std::to_string(status.st_size) + " of " + std::to_string(size) + " bytes",
+           "load the checkpoint again, without map_weights where its files may change");
   }
 
   // Copies `count` bytes, from the file's byte `begin` on, to `to`. what: names them in the message of an Error.
   void read(const std::string& what, uint64_t begin, char* to, uint64_t count) const {
-    if (mapped != nullptr) {
-      populate(mapped + begin, count);
-      std::memcpy(to, mapped + begin, count);
-      return;
-    }
     for (uint64_t done = 0; done < count;) {
       const ssize_t n = ::pread(descriptor, to + done, count - done, static_cast<off_t>(begin + done));
       if (n < 0 && errno == EINTR) continue;
@@ -157,6 +152,7 @@ struct SafetensorsFile::File {
   fs::path path;
   int descriptor = -1;
   uint64_t size = 0;
+  timespec written{};            // when the file was last written to
   const char* mapped = nullptr;  // the file's first byte; null: the file isn't mapped
 };
 
@@ -246,9 +242,18 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
     return at::from_blob(
         const_cast<char*>(mapped), info.shape, [keep = file_](void*) {}, at::TensorOptions(info.dtype));
   }
-  at::Tensor read = at::empty(info.shape, info.dtype);
-  copy(name, 0, static_cast<char*>(read.mutable_data_ptr()), info.end - info.begin);
-  return read;
+  return read(name);
+}
+
+at::Tensor SafetensorsFile::read(const std::string& name) const {
+  const TensorInfo& info = tensors_.at(name);
+  at::Tensor result = at::empty(info.shape, info.dtype);
+  copy(name, 0, static_cast<char*>(result.mutable_data_ptr()), info.end - info.begin);
+  return result;
+}
+
+void SafetensorsFile::check_mapped() const {
+  file_->check_mapped();
 }
 
 void SafetensorsFile::copy(const std::string& name, uint64_t offset, char* to, uint64_t size) const {

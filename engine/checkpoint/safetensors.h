@@ -21,16 +21,16 @@ struct TensorInfo {
 };
 
 // With `read`, tensors are read into memory of their own, and the file may change afterwards. With `map`, tensors are
-// views of the mapped file. Until the last of them is gone, nobody may write to the file or shorten it: otherwise the
-// numbers change under the reader, or SIGBUS ends the process.
+// views of the mapped file, where its file system can map it. Until the last of them is gone, nobody may write to the
+// file or shorten it: otherwise the numbers change under the reader, or SIGBUS ends the process. check_mapped() sees
+// that only afterwards.
 enum class FileAccess { read, map };
 
 // Any number of threads may use a SafetensorsFile at once. Copies share the open file.
 class SafetensorsFile {
  public:
   // Opens `file` and checks its header: tensors don't overlap, leave no hole and no trailing byte, and their sizes
-  // agree with their shapes. Throws Error(model) naming the file and what is wrong, and Error(memory) when the file
-  // can't be mapped.
+  // agree with their shapes. Throws Error(model) naming the file and what is wrong.
   explicit SafetensorsFile(const std::filesystem::path& file, FileAccess access = FileAccess::read);
 
   const std::filesystem::path& path() const { return path_; }
@@ -41,6 +41,12 @@ class SafetensorsFile {
   // read-only; where the file doesn't align it to its element size, it is a copy. Throws Error(model) when the file
   // can't be read or has become shorter.
   at::Tensor tensor(const std::string& name) const;
+
+  // Returns the tensor in memory of its own, whatever the access. Throws as tensor() does.
+  at::Tensor read(const std::string& name) const;
+
+  // Throws Error(model) when the file is mapped and has been written to or shortened since it was opened.
+  void check_mapped() const;
 
   // Copies `size` of a tensor's bytes, from its byte `offset` on, to `to`. Throws as tensor() does.
   void copy(const std::string& name, uint64_t offset, char* to, uint64_t size) const;

@@ -172,7 +172,7 @@ at::Tensor Weights::read(const SafetensorsFile& file, const std::string& full) c
   std::atomic<bool> zeros = info.begin < info.end && !full.ends_with("bias");
   at::Tensor weight;
   if (store_->uploader == nullptr) {
-    weight = file.tensor(full);
+    weight = info.dtype == store_->dtype ? file.tensor(full) : file.read(full);
     zeros = zeros && all_zeros(static_cast<const char*>(weight.const_data_ptr()), weight.nbytes());
   } else {
     const auto copy = [&](int64_t offset, char* to, int64_t size) {  // on several threads
@@ -213,6 +213,10 @@ void Weights::leave(const std::string& name) const {
        ++at) {
     store_->claimed.insert(at->first);
   }
+}
+
+void Weights::check_mapped_files() const {
+  for (const SafetensorsFile& file : store_->files) file.check_mapped();
 }
 
 void Weights::check_all_claimed() const {

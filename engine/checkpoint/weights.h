@@ -19,8 +19,7 @@ namespace glm {
 class Weights {
  public:
   // Opens a component's folder: one safetensors file, or the shards that its index names. Tensors are handed out in
-  // `dtype`, on the uploader's device or, without an uploader, on the CPU. Throws Error(model), and Error(memory) when
-  // a file can't be mapped.
+  // `dtype`, on the uploader's device or, without an uploader, on the CPU. Throws Error(model).
   Weights(const std::filesystem::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader = nullptr,
           FileAccess access = FileAccess::read);
 
@@ -58,6 +57,9 @@ class Weights {
   // Says for each file which of the tensors that were claimed so far hold nothing but zeros, as an interrupted download
   // leaves them. Biases are passed over: a model may have been trained without ever changing them.
   std::vector<std::string> warnings() const;
+
+  // Throws Error(model) when a mapped file has been changed or shortened since it was opened.
+  void check_mapped_files() const;
 
  private:
   struct Store;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/process_end.h"
 #include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/weights.h"
@@ -35,7 +36,7 @@ struct Model::Loader {
         config(name.folder),
         dtype(compute_dtype(dtype_name, config.dtype)),
         device(to),
-        access(options.map_weights ? FileAccess::map : FileAccess::read),
+        access(options.map_weights && device.is_cpu() ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
         kernels(choose_prior_kernels(config.prior, dtype, device,
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
@@ -47,7 +48,8 @@ struct Model::Loader {
   // Returns the weights of one of the checkpoint's folders, which is opened once for all components in it. Throws
   // Error(cancelled).
   const Weights& weights(const std::string& part) {
-    if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+    if (process_is_ending() || (cancel != nullptr && cancel->cancelled()))
+      throw Error(ErrorCode::cancelled, "cancelled");
     const auto known = opened.find(part);
     if (known != opened.end()) return known->second;
     return opened
@@ -91,12 +93,17 @@ Model::Model(Loader&& from)
   for (const auto& [name, weights] : from.opened) {
     weights.check_all_claimed();
     for (const std::string& warning : weights.warnings()) warnings.push_back(warning);
+    if (from.access == FileAccess::map) mapped.push_back(weights);
   }
   if (from.uploader != nullptr) {
     from.uploader->finish();
     uploaded = {from.uploader->bytes(), from.uploader->seconds()};
   }
   if (!random_weights) check_ids();
+}
+
+void Model::check_mapped_files() const {
+  for (const Weights& weights : mapped) weights.check_mapped_files();
 }
 
 void Model::check_ids() const {

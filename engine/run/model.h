@@ -7,6 +7,7 @@
 
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
+#include "engine/checkpoint/weights.h"
 #include "engine/components/dit.h"
 #include "engine/components/glyph_encoder.h"
 #include "engine/components/image_tokenizer.h"
@@ -36,6 +37,9 @@ struct Model {
   Model(const std::filesystem::path& checkpoint, const std::string& dtype, at::Device device = at::kCPU,
         const ModelOptions& options = {});
 
+  // Throws Error(model) when a file that weights are mapped from has changed since it was loaded.
+  void check_mapped_files() const;
+
   std::filesystem::path folder;
   bool random_weights;  // then the tokenizer may be another model's, with other ids for the layout's tokens
   ModelConfig config;
@@ -59,6 +63,7 @@ struct Model {
     double seconds = 0;
   };
   Uploaded uploaded;
+  std::vector<Weights> mapped;  // weights that lie in the checkpoint's files
 
  private:
   struct Loader;

@@ -8,6 +8,10 @@
 // Every function throws glm::Error (glm/error.h) and nothing else, and prints nothing. Each throws Error(usage) when
 // the pipeline was moved from. A Pipeline's functions may be called from any thread. generate() and its three parts run
 // one after the other on a thread of the pipeline's own, and throw Error(usage) in a callback of the same pipeline.
+//
+// A pipeline belongs to the process that made it: in a child that this process forks, every function throws
+// Error(usage), and the destructor does nothing. A child may make pipelines of its own. When the process ends by exit()
+// or main()'s return, calls under way end with Error(cancelled), and exit() waits for their next token or step.
 #pragma once
 
 #include <filesystem>

@@ -19,16 +19,19 @@
 namespace glm {
 
 struct LoadOptions {
-  std::string dtype = "auto";   // "float32", "bfloat16", or "auto": what the checkpoint was made for
-  std::string device = "auto";  // "cpu", "cuda", "cuda:N", or "auto": the first GPU where it can be used, else the CPU
+  std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the checkpoint was made for
+  std::string device =
+      "auto";  // "cpu", "cuda:N", "cuda" (the first GPU that can be used), or "auto" (the same, else the CPU)
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they pass their check), "off", "force"
-  int threads = 0;                       // CPU threads, 0 .. 1024; 0: as many as the process may use
+  int threads = 0;  // CPU threads, 0 .. 1024; 0: as many as the process may use. Fewer are a warning of the pipeline's
   // Bytes in which the last references' results are stored for the next call; -1: a tenth of the device's memory
   int64_t reference_bytes = -1;
   // On a CPU: maps the checkpoint's files and leaves those weights there that already have the type to compute in. Then
   // loading takes no time, and processes share the memory. As long as the pipeline lives nobody may write to the files
-  // or shorten them (a resumed download, rsync --inplace): pictures would change, or SIGBUS would end the process.
+  // or shorten them (a resumed download, rsync --inplace). What was done to them is seen at a call's begin and after
+  // each token and step: Error(model). In between, a file that is cut short ends the process by SIGBUS. Where a file
+  // system can't map files, they are read.
   bool map_weights = false;
   const CancelToken* cancel = nullptr;  // asked between the checkpoint's folders: Error(cancelled)
 };

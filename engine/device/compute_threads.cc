@@ -1,0 +1,108 @@
+#include "engine/device/compute_threads.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+// What LibTorch's OpenMP library has. No compiler's option is needed to call it.
+extern "C" {
+void omp_set_dynamic(int dynamic);
+int omp_get_num_threads();
+void GOMP_parallel(void (*call)(void*), void* data, unsigned threads, unsigned flags);
+}
+
+namespace glm {
+namespace {
+
+// A thread counts against the limits until the kernel has forgotten it, which is a little after it was joined.
+void wait_until_forgotten(pid_t thread) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0) {
+    if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(1)) return;
+    std::this_thread::yield();
+  }
+}
+
+// Returns how many threads the system gives beside those that there are, at most `most`. They exist for a moment, all
+// at once.
+int threads_to_be_had(int most) {
+  std::vector<pid_t> ids(static_cast<size_t>(most), 0);
+  std::vector<std::thread> threads;
+  std::atomic<bool> over = false;
+  try {
+    threads.reserve(ids.size());
+    for (pid_t& id : ids) {
+      threads.emplace_back([&id, &over] {
+        id = static_cast<pid_t>(::syscall(SYS_gettid));
+        over.wait(false);
+      });
+    }
+  } catch (const std::system_error&) {  // that many are to be had
+  }
+  over = true;
+  over.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < threads.size(); ++i) wait_until_forgotten(ids[i]);
+  return static_cast<int>(threads.size());
+}
+
+// Returns how many threads a team has that is to have `wanted`. The team's threads stay for the next one.
+int team_of(int wanted) {
+  std::atomic<int> size = 1;
+  const auto look = [](void* data) { *static_cast<std::atomic<int>*>(data) = omp_get_num_threads(); };
+  GOMP_parallel(look, &size, static_cast<unsigned>(wanted), 0);
+  return size;
+}
+
+// How many threads LibTorch's other pool has, which is the whole process's and as large as the largest number that it
+// was told.
+std::atomic<int> g_pool = 1;
+
+// Returns how many threads are needed beside those that there are.
+int needed(int threads) {
+  return threads - 1 + std::max(0, threads - g_pool);
+}
+
+}  // namespace
+
+int start_compute_threads(int wanted, std::string* why_fewer) {
+  omp_set_dynamic(0);     // otherwise OpenMP makes smaller teams on a busy machine
+  at::get_num_threads();  // LibTorch sets a number of its own when a thread first asks: now, not in a call
+  const int had = threads_to_be_had(needed(wanted));
+  int threads = wanted;
+  while (needed(threads) > had) --threads;
+  const bool few = threads < wanted;
+  const int team = team_of(threads);
+  at::set_num_threads(team);
+  g_pool = std::max<int>(g_pool, team);
+  if (team < threads) {
+    *why_fewer = "OpenMP gives no more (OMP_THREAD_LIMIT)";
+  } else if (few) {
+    *why_fewer = "the system gives no more (see ulimit -u, or the container's limit of processes)";
+  }
+  if (team < wanted) {
+    *why_fewer =
+        "computing with " + std::to_string(team) + " of " + std::to_string(wanted) + " threads, because " + *why_fewer;
+  }
+  return team;
+}
+
+void compute_once() {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor picture = at::ones({1, 16, 16, 16}, dtype);
+    const at::Tensor drawn = at::conv2d(picture, at::ones({16, 16, 3, 3}, dtype));
+    at::gelu(at::linear(at::ones({16, 16}, dtype), at::ones({16, 16}, dtype)));
+    at::softmax(at::layer_norm(drawn, {14}), -1);
+  }
+}
+
+}  // namespace glm

@@ -1,0 +1,17 @@
+// The threads that LibTorch computes with on the CPU.
+#pragma once
+
+#include <string>
+
+namespace glm {
+
+// Lets LibTorch compute with up to `wanted` threads on the calling thread from now on, and returns how many they are.
+// They are fewer where OpenMP makes no team of that size (OMP_THREAD_LIMIT), because LibTorch computes wrong numbers
+// with a team that is smaller than it believes, and where the system gives fewer threads (ulimit -u, a container's
+// limit), because OpenMP ends the process when it gets none. Then *why_fewer says so; otherwise it stays as it is.
+int start_compute_threads(int wanted, std::string* why_fewer);
+
+// Lets LibTorch's parts for the CPU make the static objects that each makes when it first computes.
+void compute_once();
+
+}  // namespace glm
