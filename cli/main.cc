@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/refuse.h"
+#include "cli/before_main.h"
 #include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
@@ -28,14 +28,6 @@ using glm::cli::commands;
 using glm::cli::opposite;
 using glm::cli::Option;
 using glm::cli::Values;
-
-// Makes waiting OpenMP threads sleep instead of spin: on a busy machine two spinning threads are 10 to 50 times slower
-// than one. libgomp reads the variable when it is loaded, before main(), so it is set before any library starts.
-void let_threads_sleep(int /*argc*/, char** /*argv*/, char** /*environment*/) {
-  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
-}
-__attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)(int, char**,
-                                                                                char**) = let_threads_sleep;
 
 int exit_status(glm::ErrorCode code) {
   switch (code) {
@@ -248,6 +240,7 @@ int guarded_run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  glm::cli::libraries_have_started();
   glm::cli::open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit of a file's size fails, and is told, like any other
   const int status = guarded_run(argc, argv);

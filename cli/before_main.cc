@@ -1,0 +1,75 @@
+// What has to be done before the libraries start, which is before main(). LibTorch brings some that print lines of
+// their own, and one that ends the process when there is no working folder.
+#include "cli/before_main.h"
+
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+extern "C" bool cpuinfo_initialize();  // LibTorch's
+
+namespace glm::cli {
+namespace {
+
+int g_standard_error = -1;  // where it leads; -1: it stays as it is
+int g_folder = -1;          // the working folder, which has been removed; -1: it stays as it is
+
+// These make LibTorch's libraries print what they do, some of them on standard output.
+constexpr std::array kTalkers = {"MKL_VERBOSE",    "ONEDNN_VERBOSE",       "DNNL_VERBOSE",
+                                 "MKLDNN_VERBOSE", "OMP_DISPLAY_AFFINITY", "OMP_DISPLAY_ENV"};
+// Makes waiting OpenMP threads sleep instead of spin: on a busy machine two spinning threads are 10 to 50 times slower
+// than one.
+constexpr std::string_view kSleep = "OMP_WAIT_POLICY=passive";
+constexpr std::string_view kQuiet = "TORCH_CPP_LOG_LEVEL=FATAL";  // LibTorch's warnings go nowhere
+
+bool is_named(std::string_view entry, std::string_view name) {
+  return entry.starts_with(name) && entry.substr(name.size()).starts_with('=');
+}
+
+// Starts the program once more with the environment that its libraries need. What is added to an environment before
+// main() doesn't reach them, because the C library takes the original one when it starts. Where there is no /proc, the
+// program goes on with what it has.
+void start_again_quietly(char** arguments, char** environment) {
+  std::vector<char*> wanted;
+  for (char** entry = environment; *entry != nullptr; ++entry) {
+    if (is_named(*entry, "OMP_WAIT_POLICY")) return;  // it was started again, or its user wants another policy
+    const auto talks = [&](const char* name) { return is_named(*entry, name); };
+    if (std::none_of(kTalkers.begin(), kTalkers.end(), talks)) wanted.push_back(*entry);
+  }
+  for (const std::string_view added : {kSleep, kQuiet}) wanted.push_back(const_cast<char*>(added.data()));
+  wanted.push_back(nullptr);
+  ::execve("/proc/self/exe", arguments, wanted.data());
+}
+
+void before_libraries(int /*argc*/, char** arguments, char** environment) {
+  start_again_quietly(arguments, environment);
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  g_standard_error = nowhere < 0 ? -1 : ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (g_standard_error >= 0) ::dup2(nowhere, STDERR_FILENO);
+  if (nowhere >= 0) ::close(nowhere);
+
+  char path[PATH_MAX];
+  if (::getcwd(path, sizeof path) == nullptr) {
+    g_folder = ::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (::chdir("/") != 0) ::close(g_folder);
+  }
+}
+__attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)(int, char**, char**) = before_libraries;
+
+}  // namespace
+
+void libraries_have_started() {
+  cpuinfo_initialize();  // it complains of a machine without /proc or /sys when it is first asked
+  if (g_standard_error >= 0) {
+    ::dup2(g_standard_error, STDERR_FILENO);
+    ::close(g_standard_error);
+  }
+  if (g_folder >= 0 && ::fchdir(g_folder) == 0) ::close(g_folder);
+}
+
+}  // namespace glm::cli

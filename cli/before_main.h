@@ -1,0 +1,9 @@
+#pragma once
+
+namespace glm::cli {
+
+// Gives standard error and the working folder back, which this file takes away while the libraries start. For main()'s
+// beginning.
+void libraries_have_started();
+
+}  // namespace glm::cli
