@@ -18,9 +18,9 @@
  * overlap glm_engine_destroy, with one exception: a callback may destroy the engine of its own call, which then goes on
  * to its end.
  *
- * An engine belongs to the process that created it: in a child that this process forks, each call returns GLM_USAGE, and
- * glm_engine_destroy does nothing. A child may create engines of its own. When the process ends as main() returns, calls
- * under way are cancelled, and the end waits for their next token or step.
+ * An engine belongs to the process that created it: in a child that this process forks, each call returns GLM_USAGE,
+ * and glm_engine_destroy does nothing. A child may create engines of its own. When the process ends as main() returns,
+ * calls under way are cancelled, and the end waits for their next token or step.
  *
  * Each structure begins with its size as the caller knows it. Its _init function fills in this size and the defaults. A
  * library that is newer than the caller uses the defaults for fields that the caller doesn't know; an older one refuses
