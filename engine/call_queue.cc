@@ -18,6 +18,18 @@
 
 namespace glm {
 
+namespace {
+
+// Makes LibTorch's own pool of threads, without a thread, or sees that a fork has taken its threads away.
+void make_pool() {
+  try {
+    at::set_num_threads(1);
+  } catch (...) {  // the process ends, and the pool is gone
+  }
+}
+
+}  // namespace
+
 // Lives on the stack of the thread that waits for it.
 struct CallQueue::Job {
   const std::function<void()>& call;
@@ -58,9 +70,16 @@ class CallQueue::Living {
     begin_process_end();
     const std::lock_guard lock(all().mutex_);
     for (CallQueue* queue : all().queues_) queue->wait_for_the_end_of_a_call();
-    // LibTorch joins its own pool's threads at the end, and in a child they are missing, until it is asked for a pool
-    // again and sees that.
-    if (all().process_.is_in_child()) at::set_num_threads(1);
+    if (all().process_.is_in_child()) renew_pool();
+  }
+
+  // LibTorch joins its own pool's threads at the end, and in a child they are missing, until it is asked for a pool
+  // again and sees that. A thread of its own asks, because what LibTorch keeps for the one that exits is gone already.
+  static void renew_pool() {
+    try {
+      std::thread(make_pool).join();
+    } catch (const std::system_error&) {  // a child without a second thread hangs in LibTorch's end
+    }
   }
 
   ProcessMark process_;
@@ -69,6 +88,7 @@ class CallQueue::Living {
 };
 
 CallQueue::CallQueue() {
+  check_process_lives();
   try {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error& e) {
@@ -91,7 +111,7 @@ void CallQueue::work() {
   // A host may have asked for a signal at each division by zero, or for another rounding. A thread inherits that from
   // the one that starts it, so what is set here holds for OpenMP's threads, too.
   std::fesetenv(FE_DFL_ENV);
-  at::set_num_threads(1);  // makes LibTorch's pool, which has to be there before the next line
+  make_pool();  // it has to be there before the next line
   Living::all().add(this);
   std::unique_lock lock(mutex_);
   for (int calls = 0;; ++calls) {

@@ -21,7 +21,7 @@ class CancelToken;
 // be destroyed.
 class CallQueue {
  public:
-  CallQueue();   // Throws Error(memory) when the system gives no thread.
+  CallQueue();   // Throws Error(memory) when the system gives no thread, and Error(cancelled) when the process ends.
   ~CallQueue();  // no call may be waiting in run()
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
