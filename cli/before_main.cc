@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,19 +32,30 @@ bool is_named(std::string_view entry, std::string_view name) {
   return entry.starts_with(name) && entry.substr(name.size()).starts_with('=');
 }
 
-// Starts the program once more with the environment that its libraries need. What is added to an environment before
-// main() doesn't reach them, because the C library takes the original one when it starts. Where there is no /proc, the
-// program goes on with what it has.
+// Starts the program once more with the environment that its libraries need, unless it has that. What is added to an
+// environment before main() doesn't reach them, because the C library takes the original one when it starts. Where the
+// program can't be started again, it goes on with what it has.
 void start_again_quietly(char** arguments, char** environment) {
   std::vector<char*> wanted;
+  bool sleeps = false;
+  bool quiet = false;
+  bool talks = false;
   for (char** entry = environment; *entry != nullptr; ++entry) {
-    if (is_named(*entry, "OMP_WAIT_POLICY")) return;  // it was started again, or its user wants another policy
-    const auto talks = [&](const char* name) { return is_named(*entry, name); };
-    if (std::none_of(kTalkers.begin(), kTalkers.end(), talks)) wanted.push_back(*entry);
+    sleeps = sleeps || is_named(*entry, "OMP_WAIT_POLICY");  // its user may want another policy
+    quiet = quiet || kQuiet == *entry;
+    const bool talker =
+        std::any_of(kTalkers.begin(), kTalkers.end(), [&](const char* name) { return is_named(*entry, name); });
+    if (!talker && (kQuiet == *entry || !is_named(*entry, "TORCH_CPP_LOG_LEVEL"))) wanted.push_back(*entry);
+    talks = talks || talker;
   }
-  for (const std::string_view added : {kSleep, kQuiet}) wanted.push_back(const_cast<char*>(added.data()));
+  if (sleeps && quiet && !talks) return;
+  if (!sleeps) wanted.push_back(const_cast<char*>(kSleep.data()));
+  if (!quiet) wanted.push_back(const_cast<char*>(kQuiet.data()));
   wanted.push_back(nullptr);
   ::execve("/proc/self/exe", arguments, wanted.data());
+  // Without /proc: by the name that the kernel was given.
+  const auto* const name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  if (name != nullptr) ::execve(name, arguments, wanted.data());
 }
 
 void before_libraries(int /*argc*/, char** arguments, char** environment) {

@@ -1,6 +1,7 @@
 #include "engine/call_queue.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -111,7 +112,8 @@ void CallQueue::work() {
   // A host may have asked for a signal at each division by zero, or for another rounding. A thread inherits that from
   // the one that starts it, so what is set here holds for OpenMP's threads, too.
   std::fesetenv(FE_DFL_ENV);
-  make_pool();  // it has to be there before the next line
+  c10::initLogging();  // LibTorch prints what TORCH_CPP_LOG_LEVEL asks for, as it does in Python
+  make_pool();         // it has to be there before the next line
   Living::all().add(this);
   std::unique_lock lock(mutex_);
   for (int calls = 0;; ++calls) {

@@ -21,7 +21,7 @@ void find_between(std::string_view text, std::string_view open, std::string_view
   }
 }
 
-// A mark that opens a quotation, and those that may close it. “…” is read, but “…“ isn't.
+// A mark that opens a quotation, and those that may close it. “…” is here because it is read and “…“ isn't.
 struct Marks {
   std::string_view open;
   std::vector<std::string_view> close;
@@ -29,10 +29,10 @@ struct Marks {
 
 const std::vector<Marks>& marks() {
   static const std::vector<Marks> all = {
-      {"„", {"“", "”", "„"}}, {"‚", {"‘", "’"}}, {"«", {"»"}},   {"»", {"«", "»"}},    {"‹", {"›"}},
-      {"›", {"‹", "›"}},      {"‘", {"’", "‘"}}, {"“", {"“"}},   {"”", {"”"}},         {"‟", {"”"}},
-      {"『", {"』"}},         {"《", {"》"}},    {"〈", {"〉"}}, {"〝", {"〞", "〟"}}, {"｢", {"｣"}},
-      {"﹁", {"﹂"}},         {"﹃", {"﹄"}},    {"＂", {"＂"}}, {"＇", {"＇"}},       {"`", {"`", "'"}}};
+      {"„", {"“", "”", "„"}}, {"‚", {"‘", "’"}}, {"«", {"»"}},      {"»", {"«", "»"}},    {"‹", {"›"}},
+      {"›", {"‹", "›"}},      {"‘", {"’", "‘"}}, {"“", {"“", "”"}}, {"”", {"”"}},         {"‟", {"”"}},
+      {"『", {"』"}},         {"《", {"》"}},    {"〈", {"〉"}},    {"〝", {"〞", "〟"}}, {"｢", {"｣"}},
+      {"﹁", {"﹂"}},         {"﹃", {"﹄"}},    {"＂", {"＂"}},    {"＇", {"＇"}},       {"`", {"`", "'"}}};
   return all;
 }
 
@@ -49,8 +49,14 @@ std::pair<std::string_view, std::string_view> quotation_at(std::string_view text
       end = found;
       length = close.size();
     }
-    if (end != std::string_view::npos && end > begin)
-      return {text.substr(at, end + length - at), text.substr(begin, end - begin)};
+    if (end == std::string_view::npos) continue;
+    // As above, an opener with another opener before its closer is skipped.
+    const size_t last = text.substr(0, end).rfind(kind.open);
+    const std::string_view inside = text.substr(last + kind.open.size(), end - last - kind.open.size());
+    const bool is_sign = inside.starts_with(' ') && kind.open != "«" && kind.open != "‹";  // 5 » 3; French has spaces
+    if (last >= begin - kind.open.size() && !inside.empty() && !is_sign) {
+      return {text.substr(at, end + length - at), inside};
+    }
   }
   return {};
 }

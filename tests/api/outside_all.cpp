@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   call("weight_formats", [] { glm::weight_formats(); });
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
   call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
+  call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
   call("stage_name", [] { glm::stage_name(glm::Stage::tokens); });
   call("Pipeline", [&] {

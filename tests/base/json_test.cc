@@ -18,10 +18,11 @@ TEST(ParseJson, TakesWhatIsJson) {
 }
 
 TEST(ParseJson, RefusesWhatIsNot) {
-  for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "// x\n1", "{'a':1}", "NaN", "Infinity", "01", "1 2",
+  for (const char* text : {" ", "{", "[1,]", "{\"a\":1,}", "// x\n1", "{'a':1}", "NaN", "Infinity", "01", "1 2",
                            "\"\xC3\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\\ud800\"", "\"\t\"", "1e999"}) {
     EXPECT_TRUE(parse_refused(text, "not valid JSON")) << text;
   }
+  EXPECT_TRUE(parse_refused("", "expected JSON, found an empty file"));
   EXPECT_TRUE(parse_refused(std::string("{}\0", 3), "NUL"));
   EXPECT_TRUE(parse_refused(std::string("{}\0{\"a\": 1", 10), "NUL"));
 }

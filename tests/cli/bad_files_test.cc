@@ -119,7 +119,7 @@ TEST_F(BadModel, ZeroedWeightsAreTold) {
   const Outcome drawn = draw({"-m", model.string()});
   EXPECT_EQ(drawn.status, 0);
   for (const std::string& said :
-       {weights, std::string("tensors hold nothing but zeros: \""), std::string("decoder.")}) {
+       {weights, std::string("tensors hold nothing but zeros: \""), std::string("\"encoder.")}) {
     EXPECT_NE(drawn.err.find(said), std::string::npos) << drawn.err;
   }
 }

@@ -116,7 +116,7 @@ std::vector<Row> rows() {
   const json many = 9'000'000'000'000'000'000;
   return {
       // Headers.
-      {"EmptyWeights", size(kVae, 0), {kVae, "expected at least 8 bytes, found 0"}},
+      {"EmptyWeights", size(kVae, 0), {kVae, "expected a safetensors file, found an empty file"}},
       {"SevenBytes", size(kVae, 7), {kVae, "found 7"}},
       {"HeaderCut", size(kVae, 1000), {kVae, "its header needs"}},
       {"DataCut", size(kVae, 1'000'000), {kVae, "ends at byte"}},

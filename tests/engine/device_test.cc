@@ -54,8 +54,8 @@ TEST(GpuMemory, RunsOutWithAnErrorAndTheNextCallDraws) {
   const Pipeline pipeline(checkpoint, {.dtype = "float32", .device = test_device_name(), .threads = 1});
   const VaeConfig vae = ModelConfig(checkpoint).vae;
   write_safetensors(folder / "latents",
-                    {{"latents.final_scaled",
-                      at::zeros({1, vae.latent_channels, 2048 / vae.pixels_per_latent(), 2048 / vae.pixels_per_latent()})}},
+                    {{"latents.final_scaled", at::zeros({1, vae.latent_channels, 2048 / vae.pixels_per_latent(),
+                                                         2048 / vae.pixels_per_latent()})}},
                     {});
   Request request;
   request.width = request.height = 2048;

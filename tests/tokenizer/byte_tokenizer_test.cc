@@ -61,7 +61,7 @@ TEST(ByteTokenizer, RefusesBrokenFiles) {
   mentions("</s>", [](json& j) { j["added_tokens_decoder"].erase("1"); });
   mentions("token id", [](json& j) { j["added_tokens_decoder"]["x"] = j["added_tokens_decoder"]["0"]; });
   mentions("token id", [](json& j) { j["added_tokens_decoder"]["-1"] = j["added_tokens_decoder"]["0"]; });
-  mentions("of its own", [](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; });
+  mentions("that no other entry has", [](json& j) { j["added_tokens_decoder"]["7"] = j["added_tokens_decoder"]["0"]; });
   mentions("content", [](json& j) { j["added_tokens_decoder"]["0"]["content"] = ""; });
   mentions("content", [](json& j) { j["added_tokens_decoder"]["0"] = 3; });
   mentions("lstrip", [](json& j) { j["added_tokens_decoder"]["0"].erase("lstrip"); });

@@ -60,7 +60,11 @@ TEST(GlyphText, TakesMegabytesOfQuotes) {
 
 TEST(UnreadTexts, AreThoseInOtherMarks) {
   using Texts = std::vector<std::string>;
-  EXPECT_EQ(find_unread_texts("„A“ «B» »C« ‚D‘ ‹E› 『F』 ”G” “H“"), (Texts{"A", "B", "C", "D", "E", "F", "G", "H"}));
+  for (const char* prompt : {"„A“", "«A»", "»A«", "‚A‘", "‹A›", "『A』", "”A”", "“A“", "‘A’", "a „A“ b"}) {
+    EXPECT_EQ(find_unread_texts(prompt), Texts{"A"}) << prompt;
+  }
+  EXPECT_EQ(find_unread_texts("«A» »B« ‚C‘ ‹D› 『E』"), (Texts{"A", "B", "C", "D", "E"}));
+  EXPECT_EQ(find_unread_texts("« A »"), Texts{" A "});
   EXPECT_EQ(find_unread_texts("“A” 'B' \"C\" 「D」"), Texts());
   EXPECT_EQ(find_unread_texts("“A” and „B“"), Texts{"B"});
   EXPECT_EQ(find_unread_texts("\"«A»\" it’s 5 » 3, «open, «»"), Texts())
