@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string_view>
 #include <vector>
 
@@ -54,8 +55,7 @@ void start_again_quietly(char** arguments, char** environment) {
   wanted.push_back(nullptr);
   ::execve("/proc/self/exe", arguments, wanted.data());
   // Without /proc: by the name that the kernel was given.
-  const auto* const name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-  if (name != nullptr) ::execve(name, arguments, wanted.data());
+  ::execve(started_as(), arguments, wanted.data());
 }
 
 void before_libraries(int /*argc*/, char** arguments, char** environment) {
@@ -74,6 +74,11 @@ void before_libraries(int /*argc*/, char** arguments, char** environment) {
 __attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)(int, char**, char**) = before_libraries;
 
 }  // namespace
+
+const char* started_as() {
+  const auto* const name = std::bit_cast<const char*>(::getauxval(AT_EXECFN));
+  return name != nullptr ? name : "";
+}
 
 void libraries_have_started() {
   cpuinfo_initialize();  // it complains of a machine without /proc or /sys when it is first asked

@@ -1,6 +1,5 @@
 #include "cli/generate.h"
 
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "base/refuse.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "cli/before_main.h"
 #include "cli/characters.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
@@ -40,17 +40,11 @@ namespace {
 
 constexpr double kLong = 120;  // seconds; the user is told of a longer call beforehand
 
-// The name that the kernel was given to start this program.
-fs::path name_of_program() {
-  const auto* const name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-  return name != nullptr ? name : "";
-}
-
 // Finds a model that comes with the program: beside the installed program, else in the source tree it was built from.
 fs::path own_model(const std::string& name) {
   std::error_code ignored;
   fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (program.empty()) program = fs::canonical(name_of_program(), ignored);  // there is no /proc
+  if (program.empty()) program = fs::canonical(started_as(), ignored);  // there is no /proc
   const fs::path installed = program.parent_path().parent_path() / "share/glm-image/models" / name;
   const fs::path source = fs::path(GLM_SOURCE_DIR) / "models" / name;
   for (const fs::path& folder : {installed, source}) {

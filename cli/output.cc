@@ -81,7 +81,7 @@ Write writer_of(const std::vector<uint8_t>& bytes) {
 fs::path keep_beside(const fs::path& file, const std::vector<uint8_t>& bytes) {
   const fs::path target = behind_links(file);
   for (int number = 2;; ++number) {
-    const fs::path other = numbered(target, number);
+    fs::path other = numbered(target, number);
     if (write_new_file(other, writer_of(bytes))) return other;
   }
 }

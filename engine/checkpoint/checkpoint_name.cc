@@ -35,7 +35,7 @@ fs::path followed(const fs::path& folder) {
 fs::path checkpoint_near(const fs::path& folder) {
   constexpr int most_entries = 10'000;  // looked at
   const fs::path given = folder.lexically_normal();
-  const fs::path above = (given.has_filename() ? given : given.parent_path()).parent_path();
+  fs::path above = (given.has_filename() ? given : given.parent_path()).parent_path();
   if (!above.empty() && is_checkpoint(above)) return above;
   std::error_code error;
   fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, error);
