@@ -63,9 +63,10 @@ void fill(int descriptor, const Job& job) {
   if (buffer.close() == nullptr) refuse_to_write(job.file, failed());
 }
 
-// Makes a new empty file in the target's folder and opens it. Nobody can have foreseen its name. Returns -1 where that
-// can't be done, with the reason in errno. A new file has the permissions that the system gives to new files; one that
-// is going to replace another is closed to everybody else until it has that one's.
+// Makes a new empty file in the target's folder, under a name that nobody can foresee, and opens it. Returns -1 where
+// that can't be done, with the reason in errno. If the target is new, the file has the permissions that the system
+// gives to new files. If it replaces another, only its owner may open it until it has the permissions of the replaced
+// file.
 int make_temporary(const Job& job, fs::path* name) {
   std::random_device random;
   for (int attempt = 0;; ++attempt) {

@@ -44,7 +44,7 @@ int64_t left_in(const std::string& folder) {
   if (limit == kNoLimit || used < 0) return kNoLimit;
   int64_t cached = 0;
   for (const std::string kind : {"inactive_file", "active_file"}) {
-    // total_: with the groups below, in version 1
+    // In version 1 the numbers that begin with total_ include the groups below.
     cached += std::max(
         {int64_t{0}, number_in(folder + "/memory.stat", kind), number_in(folder + "/memory.stat", "total_" + kind)});
   }

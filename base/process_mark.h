@@ -2,8 +2,8 @@
 
 namespace glm {
 
-// Knows whether this process has made it, or a fork has copied it into a child. A child has no thread but the one that
-// forked, and its locks may be held for ever. Any number of threads may ask at once.
+// Distinguishes the process that made this object from a child into which a fork has copied it. A child has no thread
+// but the one that forked, and its locks may be held for ever. Any number of threads may ask at once.
 class ProcessMark {
  public:
   ProcessMark();

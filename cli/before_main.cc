@@ -1,5 +1,5 @@
-// What has to be done before the libraries start, which is before main(). LibTorch brings some that print lines of
-// their own, and one that ends the process when there is no working folder.
+// Prepares the process before the libraries start, which they do before main(). LibTorch brings some that print lines
+// of their own, and one that ends the process when there is no working folder.
 #include "cli/before_main.h"
 
 #include <fcntl.h>
@@ -18,8 +18,8 @@ extern "C" bool cpuinfo_initialize();  // LibTorch's
 namespace glm::cli {
 namespace {
 
-int g_standard_error = -1;  // where it leads; -1: it stays as it is
-int g_folder = -1;          // the working folder, which has been removed; -1: it stays as it is
+int g_standard_error = -1;  // a copy of the user's standard error; -1: it wasn't changed
+int g_folder = -1;          // the working folder, which has been removed; -1: it wasn't changed
 
 // These make LibTorch's libraries print what they do, some of them on standard output.
 constexpr std::array kTalkers = {"MKL_VERBOSE",    "ONEDNN_VERBOSE",       "DNNL_VERBOSE",

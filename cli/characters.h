@@ -13,7 +13,7 @@ struct Character {
 };
 Character character_at(const std::string& text, size_t at);
 
-// Where the first byte stands that is no part of a UTF-8 character; std::string::npos in UTF-8.
+// Returns where the first byte stands that is no part of a UTF-8 character, or std::string::npos when all is UTF-8.
 size_t first_foreign_byte(const std::string& text);
 
 // Says whether a terminal shows the character where it stands and does nothing else. Controls (C0, DEL, C1), marks of

@@ -234,7 +234,7 @@ class Generation {
       warn("the pictures after -i differ from those that the picture of --from was drawn from");
   }
 
-  // Says which options of the command line, though right, change nothing.
+  // Returns a warning for each option of the command line that is allowed but has no effect.
   std::vector<std::string> without_effect() const {
     const Values& given = sources_.back().values;
     std::vector<std::string> warnings;

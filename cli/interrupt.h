@@ -8,8 +8,8 @@ namespace glm::cli {
 // second ends the program at once. From now on a closed pipe doesn't end the program, either.
 const CancelToken& catch_interrupts();
 
-// Ends the program by the signal that has set the token, if one has: the parent, such as a shell's loop, sees then that
-// the program was interrupted, and by what. To be called when all is tidied up.
+// Ends the program by the signal that has set the token, if one has. The parent, such as a shell's loop, sees then that
+// the program was interrupted, and by what. Call it when everything is tidied up.
 void end_if_interrupted();
 
 }  // namespace glm::cli

@@ -113,7 +113,7 @@ Source source_of(const std::string& file, const json& metadata) {
     const auto found = metadata.find(key);
     if (found == metadata.end()) continue;
     std::vector<std::string>& values =
-        source.values[option];  // none is said, too: it has no texts, whatever others say
+        source.values[option];  // an empty list counts, too: this picture has no texts, whatever weaker sources say
     if (!found->is_array()) values.push_back(value_text(*found));
     for (const json& item : found->is_array() ? *found : json::array()) values.push_back(value_text(item));
   }

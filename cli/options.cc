@@ -64,7 +64,8 @@ Option excluding(Option o, std::vector<Text> names) {
   o.excludes = std::move(names);
   return o;
 }
-// A new prompt: an earlier picture's texts belong to the prompt that it had.
+// An option that gives a new prompt. It overrules the texts of --from, because they belong to that picture's own
+// prompt.
 Option of_prompt(Option o, const Text& other) {
   o.excludes = {other};
   o.overrules = {"text"};

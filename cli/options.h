@@ -67,8 +67,9 @@ struct Option {
   bool repeats = false;                   // may be given several times; if not, the last one counts
   // Options that contradict this one where the same source has both, and don't count in weaker sources.
   std::vector<std::string> excludes = {};
-  std::vector<std::string> overrules = {};  // options of a picture's metadata that don't count beside a stronger this
-  bool is_argument = false;                 // the prompt: in the table for its place among the sources alone
+  // Options that don't count in a picture's metadata where a stronger source has this one.
+  std::vector<std::string> overrules = {};
+  bool is_argument = false;  // the prompt, which is in the table only because several sources may give it
 
   bool is_switch() const { return value.empty(); }
   bool configurable() const { return use != nullptr && !is_argument; }  // may stand in the environment and in files

@@ -1,5 +1,5 @@
-// The program's two outputs. They let nothing through that a stranger wrote (in a file, a name, an option) to control
-// the user's terminal.
+// The program's two outputs. A stranger may have written characters that control the user's terminal into a file, a
+// name or an option; on a terminal the outputs don't let these through.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace glm::cli {
 // spaces.
 std::string printable(const std::string& text);
 
-// Writes to standard error as printable(), but for the ends of lines, which stay.
+// Writes to standard error what printable() makes of the text, except that the ends of lines stay.
 void tell(const std::string& text);
 
 // Throws Error(io) when something that tell() was given couldn't be written: for results that go to standard error.

@@ -1,4 +1,4 @@
-// The border that public calls cross: it sets up LibTorch for the call, and every exception leaves as a glm::Error.
+// The border that public calls cross. It sets up LibTorch for the call, and makes every exception a glm::Error.
 #pragma once
 
 #include <c10/core/Device.h>

@@ -21,7 +21,8 @@ namespace glm {
 
 namespace {
 
-// Makes LibTorch's own pool of threads, without a thread, or sees that a fork has taken its threads away.
+// Makes LibTorch's own pool of threads, for one thread, so that it starts none. In a child LibTorch notices here that
+// the pool's threads are missing.
 void make_pool() {
   try {
     at::set_num_threads(1);
@@ -39,7 +40,7 @@ struct CallQueue::Job {
   std::exception_ptr thrown = nullptr;
 };
 
-// The queues that there are. It is never destroyed: a host's static objects may have queues that live longer.
+// All queues of this process. The list is never destroyed, because a host's static objects may hold queues to the end.
 class CallQueue::Living {
  public:
   static Living& all() {
@@ -74,8 +75,9 @@ class CallQueue::Living {
     if (all().process_.is_in_child()) renew_pool();
   }
 
-  // LibTorch joins its own pool's threads at the end, and in a child they are missing, until it is asked for a pool
-  // again and sees that. A thread of its own asks, because what LibTorch keeps for the one that exits is gone already.
+  // LibTorch joins the threads of its own pool when the process ends. In a child they are missing, and LibTorch notices
+  // that only when it is asked for a pool again. A new thread asks for it, because LibTorch has already destroyed what
+  // it keeps for the thread that exits.
   static void renew_pool() {
     try {
       std::thread(make_pool).join();
@@ -130,7 +132,7 @@ void CallQueue::work() {
     } catch (...) {
       job->thrown = std::current_exception();
     }
-    if (calls < 3) Living::register_end();  // where the device is opened, the load, and the first call after it
+    if (calls < 3) Living::register_end();  // after the device's opening, the load, and the first call behind it
     lock.lock();
     busy_ = false;
     job->done = true;

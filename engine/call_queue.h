@@ -32,8 +32,8 @@ class CallQueue {
   // thread.
   void run(const std::function<void()>& call, const CancelToken* cancel = nullptr);
 
-  // Runs one of the caller's callbacks. For the queue's own thread. Throws what it throws, and Error(cancelled) when
-  // the process ends meanwhile.
+  // Runs one of the caller's callbacks. Only a call that runs on the queue's thread may use it. Throws what the
+  // callback throws, and Error(cancelled) when the process ends meanwhile.
   template <typename Callback>
   void call_back(const Callback& callback) {
     in_callback_ = true;
@@ -63,7 +63,7 @@ class CallQueue {
   std::condition_variable changed_;
   std::deque<Job*> waiting_;
   bool busy_ = false;                      // a call is under way
-  std::atomic<bool> in_callback_ = false;  // and one of its callbacks runs, which may wait for the thread that exits
+  std::atomic<bool> in_callback_ = false;  // one of the call's callbacks runs; it may wait for the thread that exits
   bool ending_ = false;
   std::thread thread_;
 };

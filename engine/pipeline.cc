@@ -44,7 +44,8 @@ struct Pipeline::Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // A call of its own, after which the queue knows that LibTorch has made its static objects.
+  // Opens the device. This is a call of its own, because the queue registers itself for exit() again after each of the
+  // first calls, and this one makes LibTorch's static objects.
   void open(const LoadOptions& options) {
     std::string note, few;
     to = guarded(at::kCPU, [&] { return open_device(options.device, &note); });

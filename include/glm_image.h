@@ -19,8 +19,8 @@
  * to its end.
  *
  * An engine belongs to the process that created it: in a child that this process forks, each call returns GLM_USAGE,
- * and glm_engine_destroy does nothing. A child may create engines of its own. When the process ends as main() returns,
- * calls under way are cancelled, and the end waits for their next token or step.
+ * and glm_engine_destroy does nothing. A child may create engines of its own. When the process exits or main()
+ * returns, calls under way are cancelled, and the process's end waits for their next token or step.
  *
  * Each structure begins with its size as the caller knows it. Its _init function fills in this size and the defaults. A
  * library that is newer than the caller uses the defaults for fields that the caller doesn't know; an older one refuses
@@ -62,8 +62,8 @@ typedef enum glm_rng { GLM_RNG_CUDA = 0, GLM_RNG_CPU = 1 } glm_rng;
 typedef struct glm_engine glm_engine;
 typedef struct glm_cancel glm_cancel;
 
-/* A token that ends the calls it is given to with GLM_CANCELLED. A call under way ends after its next token or step, a
- * call that waits for its turn at once. A token stays set. It has to outlive these calls. */
+/* A token that ends the calls it is given to with GLM_CANCELLED. A call under way ends after its next token or step. A
+ * call that waits for its turn ends at once. A token stays set. It has to outlive these calls. */
 GLM_IMAGE_API glm_cancel* glm_cancel_create(void);     /* NULL: no memory */
 GLM_IMAGE_API void glm_cancel_set(glm_cancel* cancel); /* from any thread, or a signal's handler */
 GLM_IMAGE_API void glm_cancel_destroy(glm_cancel* cancel);
@@ -74,8 +74,12 @@ typedef struct glm_load_options {
   const char* device;          /* "auto", "cpu", "cuda", "cuda:N" */
   const char* prior_precision; /* format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4" */
   const char* kernels;         /* our CUDA kernels: "auto", "off", "force" */
-  int32_t threads;         /* CPU threads, 0 to 1024; 0: as many as the process may use. Fewer, where it gets no more */
-  int64_t reference_bytes; /* to store the last references' results in; -1: a tenth of the device's memory */
+  /* CPU threads, 0 to 1024; 0: as many as the process may use. Where the system gives fewer, glm_engine_warnings says
+   * so. */
+  int32_t threads;
+  /* The most bytes that the latest references' results may take, which are stored for the next call; -1: a tenth of the
+   * device's memory. */
+  int64_t reference_bytes;
   const glm_cancel* cancel; /* or NULL */
   /* 1: on a CPU the checkpoint's files are mapped, and weights stay in them. As long as the engine lives nobody may
    * write to these files or shorten them. What was done to them is seen at a call's begin and after each token and step
@@ -121,7 +125,7 @@ typedef struct glm_callbacks {
   void* user; /* handed to each */
   /* Called when a stage begins, and after each reference, token, step and picture; both counts are of all pictures. */
   void (*progress)(void* user, glm_stage stage, int64_t done, int64_t total);
-  /* Called for each picture when it stands in the caller's buffer. index: of its seed. */
+  /* Called for each picture when it stands in the caller's buffer. index: the place of its seed in the request. */
   void (*picture)(void* user, size_t index, uint64_t seed, const glm_picture* picture);
   /* A small picture after `step` steps, one pixel for each latent. */
   void (*preview)(void* user, uint64_t seed, int64_t step, const glm_picture* picture);

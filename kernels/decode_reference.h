@@ -18,7 +18,7 @@ namespace glm {
 at::Tensor decode_linear(const at::Tensor& x,        // bf16 [B, in]
                          const at::Tensor& weight);  // bf16 [out, in] -> fp64 [B, out]
 
-// silu(gate) * up
+// Returns silu(gate) * up.
 at::Tensor decode_gate_up(const at::Tensor& x,        // bf16 [B, in]
                           const at::Tensor& weight);  // bf16 [2 N, in]: gate, then up -> bf16 [B, N]
 
@@ -38,13 +38,13 @@ struct Normed {
   at::Tensor residual;  // bf16 [B, D]
   at::Tensor x;         // bf16 [B, D]
 };
-// residual + norm(y, post), and what the norm `pre` makes of that
+// Returns the new residual, which is residual + norm(y, post), and its norm by `pre`.
 Normed decode_norm(const at::Tensor& y,         // fp32 [splits, B, D]
                    const at::Tensor& post,      // bf16 [D]
                    const at::Tensor& residual,  // bf16 [B, D]
                    const at::Tensor& pre,       // bf16 [D]
                    double eps);
-// The tokens' embeddings, and what the norm `pre` makes of them
+// Returns the tokens' embeddings, which begin the residual, and their norm by `pre`.
 Normed decode_first_norm(const at::Tensor& tokens,     // i32 [B]
                          const at::Tensor& embedding,  // bf16 [V, D]
                          const at::Tensor& pre,        // bf16 [D]

@@ -21,12 +21,12 @@ class PackedWeight {
   PackedWeight(const at::Tensor& weight,  // [out, in], fp32 or bf16, on any device
                cuda::Format format, Rows rows);
 
-  // What the kernels compute with, rounded to bf16: [out, in].
+  // Returns the weight that the kernels compute with, rounded to bf16: [out, in].
   at::Tensor dense() const;
-  // What the kernels take. Its pointers are valid as long as this object.
+  // Returns the weight as the kernels take it. The pointers are valid as long as this object lives.
   cuda::PackedWeight parameters() const;
 
-  // Whether a weight of this many rows can be packed.
+  // Says whether a weight of this many rows can be packed.
   static bool fits(int64_t out);
 
  private:

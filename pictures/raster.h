@@ -1,4 +1,4 @@
-// What the picture readers, one for each format, hand to the code that makes an sRGB picture of it.
+// The picture readers, one for each format, and the code that makes an sRGB picture of what they return.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,8 @@ Raster read_webp(std::span<const uint8_t> bytes);  // of an animation the first 
 Raster read_gif(std::span<const uint8_t> bytes);
 Raster read_bmp(std::span<const uint8_t> bytes);
 
-// Returns the orientation, 1 to 8, that EXIF data says, or where they have none, XMP; 1 when neither does. exif: with
-// or without "Exif\0\0" in front. Upstream: PIL's Image.getexif and ImageOps.exif_transpose
+// Returns the orientation, 1 to 8. EXIF data come first; where they have none, XMP says it. It is 1 where neither does.
+// exif: with or without "Exif\0\0" in front. Upstream: PIL's Image.getexif and ImageOps.exif_transpose
 int orientation_of(std::span<const uint8_t> exif, std::string_view xmp);
 
 // Where a stored picture's pixels belong in the upright one. Places are indices of pixels, row after row.

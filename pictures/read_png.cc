@@ -58,7 +58,8 @@ class PngReader {
 
 constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
 
-// Skips chunks that libpng would inflate, too, and that say nothing about the pixels. `texts` is shown them.
+// Makes libpng skip chunks that say nothing about the pixels, because it would inflate them, too. `texts` looks at each
+// of them first.
 void skip_text(png_structp png, OrientationTexts* texts) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
   png_set_read_user_chunk_fn(png, texts, [](png_structp from, png_unknown_chunkp chunk) {

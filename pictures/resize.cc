@@ -36,7 +36,7 @@ double lanczos(double x) {
   return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
 }
 
-// The filter weights of an axis: which input pixels each output pixel is the weighted sum of.
+// The filter weights of an axis. An output pixel is the weighted sum of `count` input pixels from `first` on.
 struct Windows {
   std::vector<int64_t> first;   // [out]
   std::vector<int64_t> count;   // [out]

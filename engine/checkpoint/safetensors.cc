@@ -158,7 +158,7 @@ struct SafetensorsFile::File {
 
 namespace {
 
-// Refuses what is of a known other kind. A header's length is small, so that its fifth to eighth bytes are 0.
+// Refuses a file of another kind that is known. A header's length is small, so that its fifth to eighth bytes are 0.
 template <typename File>
 void check_kind(const File& file) {
   std::string begin(std::min<uint64_t>(file.size, kFileKindBytes), '\0');

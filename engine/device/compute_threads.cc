@@ -17,7 +17,7 @@
 extern "C" {
 void omp_set_dynamic(int dynamic);
 int omp_get_num_threads();
-void GOMP_parallel(void (*call)(void*), void* data, unsigned threads, unsigned flags);
+void gomp_parallel(void (*call)(void*), void* data, unsigned threads, unsigned flags) __asm__("GOMP_parallel");
 }
 
 namespace glm {
@@ -32,8 +32,8 @@ void wait_until_forgotten(pid_t thread) {
   }
 }
 
-// Returns how many threads the system gives beside those that there are, at most `most`. They exist for a moment, all
-// at once.
+// Returns how many more threads the system lets this process start, at most `most`. It starts them all, so that they
+// exist at the same time for a moment, and ends them again.
 int threads_to_be_had(int most) {
   std::vector<pid_t> ids(static_cast<size_t>(most), 0);
   std::vector<std::thread> threads;
@@ -46,7 +46,7 @@ int threads_to_be_had(int most) {
         over.wait(false);
       });
     }
-  } catch (const std::system_error&) {  // that many are to be had
+  } catch (const std::system_error&) {  // the system gives no more than were started
   }
   over = true;
   over.notify_all();
@@ -55,19 +55,20 @@ int threads_to_be_had(int most) {
   return static_cast<int>(threads.size());
 }
 
-// Returns how many threads a team has that is to have `wanted`. The team's threads stay for the next one.
+// Asks OpenMP for a team of `wanted` threads and returns how many it has. Its threads stay for the next team.
 int team_of(int wanted) {
   std::atomic<int> size = 1;
   const auto look = [](void* data) { *static_cast<std::atomic<int>*>(data) = omp_get_num_threads(); };
-  GOMP_parallel(look, &size, static_cast<unsigned>(wanted), 0);
+  gomp_parallel(look, &size, static_cast<unsigned>(wanted), 0);
   return size;
 }
 
-// How many threads LibTorch's other pool has, which is the whole process's and as large as the largest number that it
-// was told.
+// The number of threads in LibTorch's other pool. The whole process has one such pool. Its size is the largest number
+// of threads that LibTorch was told so far.
 std::atomic<int> g_pool = 1;
 
-// Returns how many threads are needed beside those that there are.
+// Returns how many threads have to be started to compute with `threads`: the team's, except the calling one, and those
+// that the other pool lacks.
 int needed(int threads) {
   return threads - 1 + std::max(0, threads - g_pool);
 }

@@ -20,9 +20,8 @@ void check_libtorch();
 
 // Opens a device by its name: "cpu", "cuda" (the first GPU that can be used), "cuda:N", or "auto" (the same, else the
 // CPU). From then on a GPU computes with IEEE fp32 (no TF32), fp32 sums of bf16 products and deterministic
-// convolutions. Writes to `note` why it passed over a GPU, or what the driver's
-// error is. Throws Error(usage) for another name, and Error(device)
-// for a GPU that isn't there or can't be used.
+// convolutions. Writes to `note` why it passed over a GPU, or what the driver's error is. Throws Error(usage) for
+// another name, and Error(device) for a GPU that isn't there or can't be used.
 //
 // LibTorch asks only once in a process whether CUDA is there, when something is computed for the first time. So on a
 // machine with a GPU, "cpu" loads the CUDA library, too (0.2 s). Then a GPU may be opened later.

@@ -36,8 +36,8 @@ class TokenWriter {
     std::vector<int64_t> eos;  // the ids that end a row when nothing is masked
   };
 
-  // Do the kernels fit a model of these shapes? They need 16 query heads for each key/value head, heads of 128, rows in
-  // tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
+  // Says whether the kernels fit a model of these shapes. They need 16 query heads for each key/value head, heads of
+  // 128, rows in tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
   static bool fits(const PriorConfig& c);
 
   // Queues the first token of each row. transformer: packed; it has to outlive this. Throws Error(memory) when the GPU

@@ -4,9 +4,9 @@
 
 namespace glm {
 
-// Ends the calls that it is given to with Error(cancelled). A call under way ends after its next token or step, a call
-// that waits for its turn at once. A token stays set. Both functions may be called from any thread and from a signal's
-// handler.
+// Ends the calls that it is given to with Error(cancelled). A call under way ends after its next token or step. A call
+// that waits for its turn ends at once. A token stays set. Both functions may be called from any thread and from a
+// signal's handler.
 class CancelToken {
  public:
   void cancel() noexcept { cancelled_ = true; }

@@ -1,4 +1,4 @@
-// Writes pictures as PNG, JPEG and WebP files, with metadata of how they were made.
+// Makes PNG, JPEG and WebP files of pictures, with metadata of how they were made, and reads these metadata.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,9 @@ inline constexpr size_t kMostExifText = 65000;
 GLM_API std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality,
                                             const PictureText& text);
 
-// Writes a PNG without metadata, whole or not at all. It replaces a file and keeps that one's owner and permissions;
-// links are followed; devices and pipes are written as they are. Throws Error(io) naming the file, and what
+// Writes a PNG without metadata, whole or not at all. A file that exists is replaced, and the new one has its owner and
+// permissions. Links are followed. A device, a pipe, and a file that can't be replaced (a mount of its own, or one in a
+// closed folder) are written in place; there an error may leave a part. Throws Error(io) naming the file, and what
 // encode_picture() throws. Sends no SIGXFSZ or SIGPIPE to the process. Thread safe.
 GLM_API void write_png(const std::filesystem::path& file, const Image& image);
 

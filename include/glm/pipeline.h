@@ -31,7 +31,7 @@ class GLM_API Pipeline {
   // Error(model) when something is missing or broken, Error(device) for a GPU that can't be used, Error(usage) for
   // other options that can't be met, Error(cancelled), and Error(memory) when it doesn't fit, before a weight is read.
   Pipeline(const std::filesystem::path& checkpoint, const LoadOptions& options);
-  ~Pipeline();  // calls under way go on to their ends, on other threads and around a callback
+  ~Pipeline();  // other threads' calls go on to their ends, and so does the call whose callback destroys the pipeline
   Pipeline(Pipeline&&) noexcept;
   Pipeline& operator=(Pipeline&&) noexcept;
 
@@ -46,7 +46,7 @@ class GLM_API Pipeline {
   // Draws a picture for each of the request's seeds. Throws Error(usage) for a request that can't be met, before
   // anything is computed, Error(memory) for lack of it, Error(device) when the GPU fails, Error(io) when the dump can't
   // be written, and Error(cancelled). The dump's place is checked before anything is computed. When the disk is full at
-  // the end, Callbacks::picture has had the pictures.
+  // the end, generate() throws and returns no picture, but Callbacks::picture has been given all of them.
   Result generate(const Request& request, const Callbacks& callbacks) const;
 
   // The three parts of generate(), each for all of the request's seeds: generate() is pixels(latents(tokens())). A part

@@ -22,9 +22,9 @@ struct Plan {
   double seconds;                         // for all pictures, without loading; estimated from a few small products
 };
 
-// Returns what a call of generate() would take. Reads no weights but their files' headers, so that a file that is
-// missing or cut short is told; measures the device for a moment. Throws Error(model), Error(device) and Error(usage)
-// as Pipeline does, but no Error(memory) where there is too little. Thread safe.
+// Returns what a call of generate() would take. Reads the headers of the weights' files, and so finds a file that is
+// missing or cut short, but reads no weights. Measures the device for a moment. Throws Error(model), Error(device) and
+// Error(usage) as Pipeline does, but no Error(memory) where there is too little. Thread safe.
 GLM_API Plan plan(const std::filesystem::path& checkpoint, const LoadOptions& options, const Request& request);
 
 // Returns the texts that a prompt names in quotes, in the order in which they are encoded. Thread safe.

@@ -24,8 +24,11 @@ struct LoadOptions {
       "auto";  // "cpu", "cuda:N", "cuda" (the first GPU that can be used), or "auto" (the same, else the CPU)
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they pass their check), "off", "force"
-  int threads = 0;  // CPU threads, 0 .. 1024; 0: as many as the process may use. Fewer are a warning of the pipeline's
-  // Bytes in which the last references' results are stored for the next call; -1: a tenth of the device's memory
+  // CPU threads, 0 .. 1024; 0: as many as the process may use. Where the system gives fewer, Pipeline::warnings() says
+  // so
+  int threads = 0;
+  // The most bytes that the latest references' results may take, which are stored for the next call; -1: a tenth of the
+  // device's memory
   int64_t reference_bytes = -1;
   // On a CPU: maps the checkpoint's files and leaves those weights there that already have the type to compute in. Then
   // loading takes no time, and processes share the memory. As long as the pipeline lives nobody may write to the files
@@ -58,7 +61,7 @@ struct Request {
   bool parse_special = false;         // reads text such as "<sop>" as a special token, as upstream does
   bool allow_early_stop = false;      // lets the prior end too early, as upstream does; a short grid is Error(model)
   std::filesystem::path dump;         // safetensors file to write the stage tensors to; empty: none
-  bool replace_dump = true;           // false: never over a file that exists, not even one that has just been made
+  bool replace_dump = true;           // false: the dump replaces no file, not even one that has just been made
   bool full_taps = false;             // dump and Callbacks::tap get the tensors inside the stages, too
   std::filesystem::path inject;       // safetensors file of stage tensors to use instead of computing them
 };
@@ -71,8 +74,8 @@ struct Picture {
   Image image;
 };
 
-// A small picture of what the latents are going to become, with one pixel for each latent. A linear map makes it of the
-// latents; the first preview fits this map to the checkpoint's VAE.
+// A small picture of what the latents are going to become, with one pixel for each latent. A linear map computes it
+// from the latents. Before the first preview the pipeline fits this map to the checkpoint's VAE.
 struct Preview {
   uint64_t seed = 0;
   int64_t step = 0;  // steps that are done
@@ -113,7 +116,9 @@ struct Result {
     int64_t units;  // references, tokens, prompts (glyphs), steps or pictures that are done; 0 tokens: injected
   };
   std::vector<StageTime> times;
-  int64_t peak_bytes = 0;             // generate(): the process's most memory so far; on a GPU, LibTorch's there
+  // The most memory that this process has had so far; on a GPU, the most that LibTorch has taken there. Only generate()
+  // fills it in.
+  int64_t peak_bytes = 0;
   std::vector<std::string> warnings;  // about the pictures
 };
 
@@ -124,7 +129,8 @@ struct Tokens {
   std::vector<int64_t> ids;  // [height][width]
 };
 
-// What the VAE decoder makes a picture of, denormalised. The sizes are Details' latent_channels, _height and _width.
+// The denormalised latents that the VAE decoder makes a picture of. The sizes are Details' latent_channels, _height and
+// _width.
 struct Latents {
   int64_t channels = 0;
   int64_t height = 0;

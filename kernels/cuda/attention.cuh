@@ -154,7 +154,7 @@ GLM_DEVICE float sum_of_quad(float x) {
 
 constexpr float kNothing = -3.0e38f;  // the score of a position that isn't there
 
-// A sum of weights is relative to a largest score. Joins one such pair, (score, sum), to another, (most, total).
+// Joins the pair (score, sum) to the pair (most, total). A pair is a largest score and a sum of weights relative to it.
 GLM_DEVICE void join(float& most, float& total, float score, float sum) {
   const float more = score > most ? score : most;
   total = total * simt::exponent(most - more) + sum * simt::exponent(score - more);
@@ -359,11 +359,11 @@ GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const A
   to[kGroupHeads] = total;
 }
 
-// One team's work on chunk `number` of a key/value head in a batch row.
+// Attends to chunk `number` of a key/value head in a batch row. One team does it.
 GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s,
                        GridBarrier& barrier) {
   // The number of positions and the cache of earlier positions are read before the blocks have met: no call of this
-  // launch writes them, for `sample`, which changes the number, has a launch of its own.
+  // launch writes them, because `sample`, which changes the number, has a launch of its own.
   const int there = p.lengths[row];
   const int chunks = there / kChunk + 1;
   if (number >= chunks) return;  // p.chunks is enough for the longest sequence
@@ -398,7 +398,7 @@ GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int ro
   store_sums(p, chunk, s);
 }
 
-// All blocks do this together. s and c may share their memory.
+// Computes the attention of one layer. All blocks do it together. s and c may share their memory.
 GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, GridBarrier& barrier) {
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1

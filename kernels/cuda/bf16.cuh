@@ -1,4 +1,4 @@
-// Between a bf16's bits and fp32.
+// Converts between the bits of a bf16 and fp32.
 #pragma once
 
 #include "kernels/cuda/parameters.h"
@@ -12,7 +12,7 @@ GLM_DEVICE bf16_bits to_bf16(float value) {
   return static_cast<bf16_bits>(simt::pack_bf16(value, 0.0f) & 0xFFFFu);
 }
 
-// Four neighbours, as they lie in memory and as numbers.
+// Convert four neighbours between the two words that they are in memory and fp32 numbers.
 GLM_DEVICE void unpack(const simt::Words2& packed, float (&to)[4]) {
 #pragma unroll
   for (int k = 0; k < 4; ++k) to[k] = of_bf16(static_cast<bf16_bits>(packed.word[k / 2] >> 16 * (k % 2)));

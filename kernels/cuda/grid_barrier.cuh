@@ -1,4 +1,5 @@
-// The barrier that the blocks of a launch, which all run at once, wait at between its calls; and the blocks' teams.
+// The barrier at which all blocks of a launch wait for each other between its calls, and the numbers of the blocks'
+// teams. All blocks of a launch run at once.
 #pragma once
 
 #include <stdint.h>
@@ -8,8 +9,8 @@ namespace glm::cuda {
 constexpr int kWarps = 8;  // of a team
 constexpr int kThreads = 32 * kWarps;
 
-// This team's number among the teams of all blocks. The teams of one block have numbers far apart, so that each block
-// gets one more piece of work before any gets two.
+// Returns this team's number among the teams of all blocks. Pieces of work go to the teams by these numbers. Every
+// block's first team comes before any block's second one, so that the work is spread over all blocks.
 GLM_DEVICE int team_place() {
   return simt::team() * simt::blocks() + simt::block().x;
 }

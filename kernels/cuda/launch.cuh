@@ -1,4 +1,5 @@
-// The launches. Each weight format's is compiled in a file of its own, because they take longest.
+// The functions that launch our kernels. launch_step() is compiled in a file of its own for each weight format, because
+// compiling it takes longest.
 #pragma once
 
 #include <cuda_runtime.h>

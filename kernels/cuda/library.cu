@@ -21,7 +21,7 @@ thread_local char g_message[256];
 const char* failure_text(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return nullptr;
   std::snprintf(g_message, sizeof g_message, "%s: %s (%s)", what, cudaGetErrorString(error), cudaGetErrorName(error));
-  cudaGetLastError();  // otherwise the next call that looks would find it again
+  cudaGetLastError();  // forgets the error; otherwise the next check would find it again
   return g_message;
 }
 
@@ -110,7 +110,7 @@ const char* send(const Script& script, void* to, cudaStream_t stream) {
                       "copying a step's calls to the GPU");  // after it the script has been read
 }
 
-// Calls `call` and returns what it returns. Lack of the computer's memory is all that may be thrown there.
+// Calls `call` and returns what it returns. `call` may throw only because the computer has too little memory.
 template <typename Call>
 const char* told(Call call) noexcept {
   try {

@@ -30,17 +30,17 @@ struct Library {
   // may be freed when it returns.
   const char* (*run)(const Call* calls, int count, void* stream);
 
-  // Records the calls as one graph; `replay` queues it so many times. A graph runs once at a time: a replay must have
-  // ended on the device before one on another stream begins.
+  // Records the calls as one graph. `replay` queues the graph `times` times in a row. A graph can't overlap itself: a
+  // replay must have ended on the device before one on another stream begins.
   const char* (*record)(const Call* calls, int count, void** graph);
   const char* (*replay)(void* graph, int times, void* stream);
   void (*discard)(void* graph);
 
-  // The current device's number of multiprocessors; 0 when it can't be asked.
+  // Returns the current device's number of multiprocessors, or 0 when it can't be asked.
   int (*multiprocessors)();
 
-  // How many calls of a kernel were queued so far in this process, replayed ones too. Tests ask it whether our kernels
-  // ran.
+  // Returns how many calls of a kernel were queued so far in this process, replayed ones too. Tests see by it whether
+  // our kernels ran.
   uint64_t (*launches)(Kernel kernel);
 };
 

@@ -24,12 +24,12 @@ struct Share {
 };
 
 template <typename F>
-GLM_DEVICE Share<F> take(const char* tile, int block_of_turn) {
+GLM_DEVICE Share<F> take(const char* tile, int block_of_portion) {
   constexpr int kPieces = F::kLaneBytes / 16;
   Share<F> share;
 #pragma unroll
   for (int k = 0; k < kPieces; ++k) {
-    const simt::Words4 v = simt::load16(tile + (block_of_turn * kPieces + k) * (16 * kThreads));
+    const simt::Words4 v = simt::load16(tile + (block_of_portion * kPieces + k) * (16 * kThreads));
 #pragma unroll
     for (int j = 0; j < 4; ++j) share.word[4 * k + j] = v.word[j];
   }
@@ -277,8 +277,8 @@ struct LinearShared {
   alignas(16) bf16_bits x[kStagedBytes / 2];
 };
 
-// stream is the product's own, and the queue stands at its beginning. x_is_there: x lies in s.x, and the block has met
-// since it was written.
+// Computes this block's part of one product. stream: the product's weights, at whose beginning the queue stands.
+// x_is_there: a norm has written x to s.x, and the block's threads have waited for each other since then.
 template <typename F, int kColumns, int kQueueBytes, int kTeams>
 GLM_DEVICE void linear(const LinearParams& p, const Stream& stream, bool x_is_there, Queue<F, kQueueBytes>& queue,
                        LinearShared<kTeams>& s, GridBarrier& barrier) {

@@ -1,5 +1,6 @@
-// What lies between two products of a layer: it adds the parts of the sums, norms them, adds the residual, and norms
-// that for the next product. It rounds where upstream's bf16 tensors do. A batch row is one block's.
+// The work between two products of a layer. The kernel adds the parts of the sums, norms them, adds the residual, and
+// norms the new residual for the next product. It rounds where upstream's bf16 tensors do. One block does a batch row;
+// with own_x every block does the only row for itself.
 // Upstream: GlmImageTextDecoderLayer, GlmImageRMSNorm
 #pragma once
 
@@ -109,7 +110,8 @@ GLM_DEVICE void norm_row(const NormParams& p, int row, bf16_bits* x, bool writes
   }
 }
 
-// own_x: where x goes if p.own_x isn't 0. The block's threads have met afterwards, so that all may read it.
+// Norms the block's rows. own_x: where x goes if p.own_x isn't 0. The block's threads wait for each other at the end,
+// so that all of them may read x.
 template <int kTeams>
 GLM_DEVICE void norm(const NormParams& p, NormShared& s, bf16_bits* own_x, GridBarrier& barrier) {
   const bool own = p.own_x != 0;

@@ -73,8 +73,9 @@ struct NormParams {
   const bf16_bits* pre_weight;   // [dim]
   bf16_bits* x;                  // [batch, x_stride]
   int x_stride, batch, dim;
-  // If it isn't 0, each block computes all of x and leaves it in its shared memory, with zeros up to so many numbers,
-  // for the product that follows in the launch. Only the library sets it; a caller can't know whether x is written.
+  // If it isn't 0, each block computes all of x and leaves it in its shared memory for the product that follows in the
+  // launch. own_x is the number of numbers there: behind x come zeros. Only the library sets it, and it doesn't write x
+  // to device memory then, so a caller can't rely on x.
   int own_x;
   float eps;
 };

@@ -6,7 +6,7 @@
 namespace glm::cuda {
 
 // Adds four neighbours at each of kCount places. The parts of place n lie at from[n], from[n] + stride, … and are added
-// in order. Three parts are loaded at a time, so that only every third waits.
+// in order; stride counts floats. Three parts are loaded at a time, so that one wait for memory serves three parts.
 template <int kCount>
 GLM_DEVICE void add_parts(const float* const (&from)[kCount], int64_t stride, int parts, float (&sum)[kCount][4]) {
   constexpr int kAtOnce = 3;

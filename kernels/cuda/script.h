@@ -1,4 +1,4 @@
-// Turns a list of calls into launches: on the host, without CUDA.
+// Divides a list of calls into launches. This runs on the host and needs no CUDA.
 #pragma once
 
 #include <stddef.h>
@@ -19,7 +19,8 @@ struct Segment {
   bool sample = false;
 };
 
-// Makes as few launches as possible: `sample` has one of its own, and products of another format begin a new one.
+// Makes as few launches as possible. `sample` has a launch of its own. A product of another format begins a new one,
+// and so does a product when the launch has kMaxStreams already.
 inline std::vector<Segment> segments_of(const Call* calls, int count) {
   std::vector<Segment> all;
   int products = 0;
@@ -59,7 +60,7 @@ Piece piece_of(const T* begin, int rows, int stride) {
   return {begin, static_cast<size_t>(rows) * static_cast<size_t>(stride) * sizeof(T)};
 }
 
-// Whether the product writes what the norm reads, or the residual that the norm writes.
+// Says whether the product writes what the norm reads, or the residual that the norm writes.
 inline bool product_disturbs(const LinearParams& product, const NormParams& norm) {
   const Piece sums = piece_of(product.sums, product.splits * product.batch, product.weight.rows);
   const Piece activated = piece_of(product.activated, product.batch, product.activated_stride);
@@ -72,8 +73,8 @@ inline bool product_disturbs(const LinearParams& product, const NormParams& norm
   return false;
 }
 
-// Whether another call than the product right behind it reads the norm's x before a norm writes it anew. The calls may
-// be replayed, so the first follow the last.
+// Says whether a call reads the norm's x besides the product right behind the norm. It looks as far as the next norm
+// that writes x. The calls may be replayed, so the first ones follow the last.
 inline bool x_has_another_reader(const Call* calls, int count, int norm) {
   const NormParams& own = calls[norm].norm;
   const Piece x = piece_of(own.x, own.batch, own.x_stride);

@@ -48,7 +48,7 @@ GLM_DEVICE char* shared() {
   return memory;
 }
 
-// The threads of the block wait for each other; or those of this thread's team.
+// sync() makes the threads of the block wait for each other, sync_team() those of this thread's team.
 GLM_DEVICE void sync() {
   __syncthreads();
 }
@@ -65,7 +65,7 @@ GLM_DEVICE uint32_t shuffle_xor(uint32_t value, int mask) {
 GLM_DEVICE uint64_t shuffle_xor(uint64_t value, int mask) {
   return __shfl_xor_sync(0xFFFFFFFFu, static_cast<unsigned long long>(value), mask);
 }
-// The value of the lane `delta` below; one's own in the lowest `delta` lanes.
+// Returns the value of the lane that is `delta` lower. The lowest `delta` lanes get their own value.
 GLM_DEVICE uint32_t shuffle_up(uint32_t value, int delta) {
   return __shfl_up_sync(0xFFFFFFFFu, value, delta);
 }
@@ -85,8 +85,8 @@ GLM_DEVICE void copy_async_8(void* shared_to, const void* from) {
   const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared_to));
   asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(to), "l"(from) : "memory");
 }
-// Copies since the last commit become a group. copy_async_wait<N> returns when all of this thread's groups but the last
-// N are there.
+// copy_async_commit() makes a group of this thread's copies since the last commit. copy_async_wait<N>() returns when
+// all of this thread's groups but the latest N have arrived.
 GLM_DEVICE void copy_async_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }

@@ -62,7 +62,9 @@ struct Arrived {
   const char* scales;
 };
 
-// A thread's weights on their way, for all the launch's products, one after another.
+// A thread's weights on their way, for all the launch's products, one after another. The queue lives from product to
+// product: begin() asks for the first portions of a launch, leave() stores where the queue stands, and resume() goes on
+// from there.
 template <typename F, int kQueueBytes>
 class Queue {
  public:
@@ -93,8 +95,8 @@ class Queue {
     if (left_ > 0) point();
   }
 
-  // Waits for the oldest portion, which stays where it is until the next call. Then asks for another one, into the slot
-  // of the portion before, whose words have been multiplied since.
+  // Returns the oldest portion once it has arrived. It stays where it is until the next call. The slot of the portion
+  // before it is free now, because that one has been multiplied, and the next portion is asked for into this slot.
   GLM_DEVICE Arrived next() {
     simt::copy_async_wait<T::kDepth - 2>();
     fetch(free_);

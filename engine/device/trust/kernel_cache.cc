@@ -98,8 +98,8 @@ bool has_slower(const KernelReport& report) {
   return std::any_of(report.verdicts.begin(), report.verdicts.end(), [](const KernelVerdict& v) { return v.slower; });
 }
 
-// Was the file written in the last 24 hours? A time in the future, which comes from a clock that was wrong, doesn't
-// count.
+// Says whether the file was written in the last 24 hours. A time in the future doesn't count, because it comes from a
+// clock that was wrong.
 bool is_of_today(const fs::path& file) {
   const auto age = fs::file_time_type::clock::now() - fs::last_write_time(file);
   return age >= std::chrono::seconds(-5) && age < std::chrono::hours(24);

@@ -71,7 +71,7 @@ bool is_out_of_memory(const c10::Error& e) {
   return dynamic_cast<const c10::OutOfMemoryError*>(&e) != nullptr;
 }
 
-// Does the device still work? After a fault it doesn't, until this process ends.
+// Says whether the device still works. After a fault it doesn't, until this process ends.
 bool still_works(at::Device device) {
   try {
     synchronize(device);

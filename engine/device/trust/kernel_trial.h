@@ -24,14 +24,14 @@ struct KernelTrial {
   std::string kernel, format, shape;  // as in KernelVerdict
   double allowed = 0;                 // likewise
   cuda::Call call{};
-  bool repeatable = false;         // does the call leave the same when it runs again on its own results?
-  std::vector<at::Tensor> inputs;  // the inputs: tensors that the call reads, held for as long as the trial
+  bool repeatable = false;         // true: a second run on the call's own results leaves the same
+  std::vector<at::Tensor> inputs;  // the tensors that the call reads, held for as long as the trial
   std::vector<Written> written;    // the tensors that the call writes
   std::function<Answer()> judge;   // compares what has been written with ATen's results
 
-  // What is timed; both are empty in a trial that isn't. Our calls follow each other and begin again. Calls with a
-  // weight have a copy of it each, so that the card's cache doesn't hold it. `aten` gets the call's number, to pick a
-  // copy likewise.
+  // What is timed; both are empty in a trial that isn't. Our calls run one after the other, and after the last one the
+  // first runs again. Each call with a weight has its own copy of it, so that the card's cache doesn't hold it. `aten`
+  // gets the call's number, and picks a copy by it.
   std::vector<cuda::Call> timed;
   std::function<void(int call)> aten;
 };

@@ -148,9 +148,9 @@ KernelTrial norm_trial(const TrialTensors& make, const NormCase& c, bool first) 
 struct SampleCase {
   SamplingOptions options;
   int64_t splits = 1, batch = 16, vocab = 0, codebook = 0;
-  bool drawn_here = false;  // does the kernel draw the exponentials itself?
+  bool drawn_here = false;  // true: the kernel draws the exponentials itself
   bool mask = true;
-  bool broken = false;  // does a row have a NaN?
+  bool broken = false;  // true: a row has a NaN
 };
 
 // Returns the exponentials that --rng cuda draws for each row's next token: fp32 [B, V].
