@@ -13,6 +13,7 @@
 #include "base/file_attributes.h"
 #include "base/quiet_writes.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -225,6 +226,11 @@ void check_place(const fs::path& file) {
   }
   if (failure != ENOENT) refuse_to_write(file, std::strerror(failure));  // such as a name that is too long
   if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse_to_write(file, std::strerror(errno));
+}
+
+Write bytes_writer(std::span<const uint8_t> bytes) {
+  return
+      [text = as_text(bytes)](std::ostream& out) { out.write(text.data(), static_cast<std::streamsize>(text.size())); };
 }
 
 void write_file(const fs::path& file, const Write& write) {

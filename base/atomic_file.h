@@ -1,14 +1,19 @@
 // Writes files whole or not at all.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <ostream>
+#include <span>
 #include <string>
 
 namespace glm {
 
 using Write = std::function<void(std::ostream&)>;
+
+// Returns a Write of these bytes, which have to live until it has been called.
+Write bytes_writer(std::span<const uint8_t> bytes);
 
 // Calls `write` with a stream and makes its bytes the contents of `file`. They are written to a temporary file beside
 // it with a random name, which is then renamed. Each of these is on the disk before the next begins, so that a power

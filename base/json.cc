@@ -1,7 +1,7 @@
 #include "base/json.h"
 
 #include <algorithm>
-#include <fstream>
+#include <utility>
 #include <vector>
 
 #include "base/file_kind.h"

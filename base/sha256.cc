@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -24,7 +25,7 @@ void Sha256::add(std::span<const uint8_t> bytes) {
 }
 
 void Sha256::add(const std::string& text) {
-  add({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  add(as_bytes(text));
 }
 
 std::string Sha256::hex() {

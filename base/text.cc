@@ -25,11 +25,23 @@ std::string gigabytes_text(double bytes) {
   return formatted(bytes < 1e10 ? "%.2f GB" : "%.0f GB", bytes / 1e9);
 }
 
-std::string shortened(const std::string& text, size_t most) {
-  if (text.size() <= most) return text;
-  size_t end = most;
+std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) {
+    list += (list.empty() ? "" : &name == &names.back() ? " or " : ", ") + name;
+  }
+  return list;
+}
+
+size_t whole_characters(const std::string& text, size_t most) {
+  if (text.size() <= most) return text.size();
+  size_t end = most;  // a character has at most three bytes behind its first
   while (end > 0 && end + 4 > most && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end) + "...";
+  return end;
+}
+
+std::string shortened(const std::string& text, size_t most) {
+  return text.size() <= most ? text : text.substr(0, whole_characters(text, most)) + "...";
 }
 
 }  // namespace glm

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/refuse.h"
+#include "base/text.h"
 
 namespace glm::cli {
 
@@ -21,10 +22,6 @@ std::string digits_of(size_t number, const std::string& digits) {
   const size_t width = digits.empty() ? 0 : static_cast<size_t>(std::stoi(digits));
   if (text.size() < width) text.insert(0, width - text.size(), digits[0] == '0' ? '0' : ' ');
   return text;
-}
-
-bool begins_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
 }
 
 }  // namespace
@@ -54,10 +51,9 @@ std::string expanded(const std::string& pattern, size_t number, uint64_t seed) {
 fs::path numbered(const fs::path& file, int number) {
   std::string ending("-");
   ending += std::to_string(number) + file.extension().string();
-  std::string stem = file.stem();
-  size_t size = std::min(stem.size(), kLongestName - std::min(kLongestName, ending.size()));
-  while (size > 0 && size < stem.size() && !begins_character(stem[size])) --size;
-  return file.parent_path() / (stem.substr(0, size) + ending);
+  const std::string stem = file.stem();
+  const size_t room = kLongestName - std::min(kLongestName, ending.size());
+  return file.parent_path() / (stem.substr(0, whole_characters(stem, room)) + ending);
 }
 
 void FileSet::add(const std::string& option, const fs::path& file) {

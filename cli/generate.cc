@@ -213,7 +213,7 @@ class Generation {
   void read_reference(const std::string& file) {
     const std::string bytes = read_picture_bytes(file);
     try {
-      request_.references.push_back(decode_picture({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}));
+      request_.references.push_back(decode_picture(as_bytes(bytes)));
     } catch (const Error& e) {
       throw Error(e.code(), input_name(file) + ": " + e.what());
     }

@@ -23,10 +23,6 @@ namespace {
 constexpr uint64_t kMostPictureBytes = uint64_t{256} << 20;
 constexpr uint64_t kMostPromptBytes = 1 << 20;  // far more than a model reads
 
-bool begins(const std::string& bytes, std::string_view mark) {
-  return std::string_view(bytes).starts_with(mark);
-}
-
 // Finds UTF-16 or UTF-32 without a byte order mark by its zeros: most characters are below U+0100.
 std::string wide_encoding(const std::string& bytes) {
   std::array<size_t, 2> zeros{};  // at even places, at odd ones
@@ -38,9 +34,9 @@ std::string wide_encoding(const std::string& bytes) {
 // Returns what a text is written in where that isn't UTF-8, else "".
 std::string foreign_encoding(const std::string& bytes) {
   using namespace std::string_view_literals;
-  if (begins(bytes, "\xFF\xFE\0\0"sv) || begins(bytes, "\0\0\xFE\xFF"sv)) return "UTF-32";
-  if (begins(bytes, "\xFF\xFE") || begins(bytes, "\xFE\xFF")) return "UTF-16";
-  if (begins(bytes, "\x84\x31\x95\x33")) return "GB18030";
+  if (bytes.starts_with("\xFF\xFE\0\0"sv) || bytes.starts_with("\0\0\xFE\xFF"sv)) return "UTF-32";
+  if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) return "UTF-16";
+  if (bytes.starts_with("\x84\x31\x95\x33")) return "GB18030";
   if (std::string wide = wide_encoding(bytes); !wide.empty()) return wide;
   if (bytes.find("\x1B$") != std::string::npos) return "ISO-2022";
   const size_t at = first_foreign_byte(bytes);
@@ -114,7 +110,7 @@ void check_utf8(const std::string& what, const std::string& bytes) {
 std::string text_of(const std::string& what, const std::string& bytes) {
   check_utf8(what, bytes);
   std::string text;
-  for (size_t at = begins(bytes, "\xEF\xBB\xBF") ? 3 : 0; at < bytes.size(); ++at) {
+  for (size_t at = bytes.starts_with("\xEF\xBB\xBF") ? 3 : 0; at < bytes.size(); ++at) {
     const bool ends_line = bytes[at] == '\r' && (at + 1 == bytes.size() || bytes[at + 1] == '\n');
     if (!ends_line) text += bytes[at];
     if (ends_line && at + 1 == bytes.size()) return text;

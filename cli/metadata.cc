@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "cli/input.h"
 #include "cli/terminal.h"
 #include "glm/error.h"
@@ -30,8 +31,8 @@ std::string parameters_of(const Making& m, uint64_t seed) {
   const Details& d = m.details;
   return valid_utf8(m.request.prompt) + "\nSteps: " + std::to_string(d.steps) +
          ", Sampler: Euler, CFG scale: " + json_number(d.guidance) + ", Seed: " + std::to_string(seed) +
-         ", Size: " + std::to_string(d.width) + "x" + std::to_string(d.height) +
-         ", Model hash: " + m.model_hash.substr(0, 10) + ", Model: " + m.model + ", Version: glm-image " + GLM_VERSION;
+         ", Size: " + size_text(d.width, d.height) + ", Model hash: " + m.model_hash.substr(0, 10) +
+         ", Model: " + m.model + ", Version: glm-image " + GLM_VERSION;
 }
 
 // Which entries of the metadata are options, and the names of these.
@@ -87,9 +88,7 @@ PictureText picture_text(const Making& m, uint64_t seed) {
 
 json read_metadata(const std::string& file) {
   const std::string name = input_name(file);
-  const std::string contents = read_picture_bytes(file);
-  const std::vector<uint8_t> bytes(contents.begin(), contents.end());
-  const std::string about = read_about(bytes);
+  const std::string about = read_about(as_bytes(read_picture_bytes(file)));
   if (about.empty()) {
     refuse(name, "a picture that glm-image made, with its metadata", "no metadata in it");
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "cli/values.h"
 #include "glm/error.h"
 #include "glm/weight_formats.h"
@@ -175,12 +176,10 @@ std::vector<Text> precisions() {
 }
 
 // "prior=bf16 (default), prior=fp8, prior=int8 or prior=int4"
-Text listed(const std::vector<Text>& all) {
-  Text list;
-  for (const Text& one : all) {
-    list += list.empty() ? one + " (default)" : (&one == &all.back() ? " or " : ", ") + one;
-  }
-  return list;
+Text precisions_text() {
+  std::vector<Text> all = precisions();
+  all.front() += " (default)";
+  return listed(all);
 }
 
 std::vector<Option> run_options() {
@@ -201,7 +200,7 @@ std::vector<Option> run_options() {
                    "Type of the numbers to compute in: float32, bfloat16, or auto (default): the checkpoint's",
                    &O::dtype, {"auto", "float32", "bfloat16"}),
       with_choices(
-          value("precision", 0, "prior=FORMAT", g, "Format of the prior's weights on a GPU: " + listed(precisions()),
+          value("precision", 0, "prior=FORMAT", g, "Format of the prior's weights on a GPU: " + precisions_text(),
                 [](O& o, const Text& label, const Text& text) {
                   o.prior_precision = one_of(label, text, precisions()).substr(Text("prior=").size());
                 }),

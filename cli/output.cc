@@ -71,18 +71,12 @@ void write_standard_output(const std::vector<uint8_t>& bytes) {
   }
 }
 
-Write writer_of(const std::vector<uint8_t>& bytes) {
-  return [&bytes](std::ostream& out) {
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  };
-}
-
 // Writes a picture beside its file, under the first free one of the names FILE-2, FILE-3, … Returns the name.
 fs::path keep_beside(const fs::path& file, const std::vector<uint8_t>& bytes) {
   const fs::path target = behind_links(file);
   for (int number = 2;; ++number) {
     fs::path other = numbered(target, number);
-    if (write_new_file(other, writer_of(bytes))) return other;
+    if (write_new_file(other, bytes_writer(bytes))) return other;
   }
 }
 
@@ -94,7 +88,7 @@ fs::path keep_in_temporary_folder(const fs::path& name, const std::vector<uint8_
   std::string folder = parent / "glm-image-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) refuse_to_write(folder, std::strerror(errno));
   try {
-    write_file(folder / name, writer_of(bytes));
+    write_file(folder / name, bytes_writer(bytes));
   } catch (...) {
     ::rmdir(folder.c_str());
     throw;
@@ -174,8 +168,8 @@ Output::Place Output::write(size_t picture, const std::vector<uint8_t>& bytes) c
       name = "glm-image." + picture_format_name(format);
       write_standard_output(bytes);
     } else if (overwrite) {
-      write_file(file, writer_of(bytes));
-    } else if (!write_new_file(file, writer_of(bytes))) {
+      write_file(file, bytes_writer(bytes));
+    } else if (!write_new_file(file, bytes_writer(bytes))) {
       problem = file.string() + ": another program has made this file meanwhile, and only -y replaces it";
     }
   } catch (const Error& e) {

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/base64.h"
+#include "cli/characters.h"
 #include "cli/terminal.h"
 
 namespace glm::cli {
@@ -85,11 +86,10 @@ namespace {
 // JSON is UTF-8, and a file's name needn't be. Such a name has U+FFFD in JSON for each byte that isn't UTF-8. So there
 // its bytes are told beside it.
 bool is_utf8(const fs::path& file) {
-  return json::parse(json_text(file.string())) == file.string();
+  return first_foreign_byte(file.string()) == std::string::npos;
 }
 std::string bytes_of_name(const fs::path& file) {
-  const std::string& name = file.native();
-  return base64({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
+  return base64(as_bytes(file.native()));
 }
 
 json plan_json(const Plan& p, const Request& request, const std::vector<fs::path>& files) {

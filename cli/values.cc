@@ -42,20 +42,14 @@ int64_t whole_number(const std::string& option, const std::string& text, int64_t
 double number(const std::string& option, const std::string& text, double low, double high) {
   double value = 0;
   if (!read_all(text, value) || !(value >= low && value <= high)) {  // a NaN is in no range
-    std::string range(64, '\0');
-    range.resize(static_cast<size_t>(std::snprintf(range.data(), range.size(), "a number from %g to %g", low, high)));
-    refuse_value(option, range, text);
+    refuse_value(option, "a number from " + number_text(low) + " to " + number_text(high), text);
   }
   return value;
 }
 
 std::string one_of(const std::string& option, const std::string& text, const std::vector<std::string>& choices) {
-  std::string expected;
-  for (const std::string& choice : choices) {
-    if (text == choice) return text;
-    expected += (expected.empty() ? "" : &choice == &choices.back() ? " or " : ", ") + choice;
-  }
-  refuse_value(option, expected, text);
+  if (std::find(choices.begin(), choices.end(), text) == choices.end()) refuse_value(option, listed(choices), text);
+  return text;
 }
 
 std::string path_name(const std::string& option, const std::string& text) {

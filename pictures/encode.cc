@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "pictures/encoders.h"
 
@@ -74,8 +75,7 @@ void check(const Image& image, int quality) {
   if (!side_fits(image.width) || !side_fits(image.height) ||
       image.rgb.size() != static_cast<size_t>(3 * image.width * image.height)) {
     refuse("", "a picture of 1 to 16383 pixels a side with 3 bytes for each",
-           std::to_string(image.width) + "x" + std::to_string(image.height) + " with " +
-               std::to_string(image.rgb.size()) + " bytes");
+           size_text(image.width, image.height) + " with " + std::to_string(image.rgb.size()) + " bytes");
   }
   if (quality < 1 || quality > 100) {
     refuse("quality", "1 to 100", std::to_string(quality));
@@ -104,7 +104,7 @@ std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, in
 
 std::string read_about(std::span<const uint8_t> bytes) {
   return with_memory([&]() -> std::string {
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string_view text = as_text(bytes);
     if (bytes.size() > kMostBytes) return {};
     if (text.starts_with("\x89PNG\r\n\x1a\n")) return about_in_png(bytes);
     if (text.starts_with("\xff\xd8")) return about_in_exif(exif_in_jpeg(bytes));
@@ -115,9 +115,7 @@ std::string read_about(std::span<const uint8_t> bytes) {
 
 void write_png(const std::filesystem::path& file, const Image& image) {
   const std::vector<uint8_t> bytes = encode_picture(image, PictureFormat::png, /*quality=*/100, {});
-  write_file(file, [&](std::ostream& out) {
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  });
+  write_file(file, bytes_writer(bytes));
 }
 
 }  // namespace glm

@@ -4,6 +4,8 @@
 
 #include <new>
 
+#include "base/text.h"
+
 namespace glm {
 namespace {
 
@@ -71,7 +73,7 @@ std::vector<uint8_t> profile_of(std::string_view text) {
 
 bool OrientationTexts::take(std::string_view name, std::span<const uint8_t> data) noexcept {
   try {
-    read(name, {reinterpret_cast<const char*>(data.data()), data.size()});
+    read(name, as_text(data));
     return true;
   } catch (const std::bad_alloc&) {
     return false;

@@ -7,6 +7,7 @@
 #include "base/file_kind.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "pictures/raster.h"
 
@@ -15,12 +16,6 @@ namespace {
 
 // The largest picture takes this much uncompressed, with 4 channels and some room for its header.
 constexpr uint64_t kLargestFile = 4 * uint64_t{kMostPicturePixels} + (uint64_t{16} << 20);
-
-bool begins(std::span<const uint8_t> bytes, std::string_view signature) {
-  if (bytes.size() < signature.size()) return false;
-  return std::equal(signature.begin(), signature.end(), bytes.begin(),
-                    [](char c, uint8_t byte) { return static_cast<uint8_t>(c) == byte; });
-}
 
 void check_file_size(uint64_t size) {
   if (size <= kLargestFile) return;
@@ -34,12 +29,13 @@ void check_file_size(uint64_t size) {
 
 Raster read_raster(std::span<const uint8_t> bytes) {
   check_file_size(bytes.size());
-  if (begins(bytes, "\x89PNG\r\n\x1a\n")) return read_png(bytes);
-  if (begins(bytes, "\xff\xd8\xff")) return read_jpeg(bytes);
-  if (begins(bytes, "RIFF") && bytes.size() >= 8 && begins(bytes.subspan(8), "WEBP")) return read_webp(bytes);
-  if (begins(bytes, "GIF87a") || begins(bytes, "GIF89a")) return read_gif(bytes);
-  if (begins(bytes, "BM")) return read_bmp(bytes);
-  const FileKind kind = file_kind({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const std::string_view text = as_text(bytes);
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return read_png(bytes);
+  if (text.starts_with("\xff\xd8\xff")) return read_jpeg(bytes);
+  if (text.starts_with("RIFF") && text.size() >= 8 && text.substr(8).starts_with("WEBP")) return read_webp(bytes);
+  if (text.starts_with("GIF87a") || text.starts_with("GIF89a")) return read_gif(bytes);
+  if (text.starts_with("BM")) return read_bmp(bytes);
+  const FileKind kind = file_kind(text);
   refuse(ErrorCode::usage, "", "a PNG, JPEG, WebP, BMP or GIF", kind.name.empty() ? "another kind of file" : kind.name,
          kind.advice.empty() ? "open it in another program and save it as PNG or JPEG" : kind.advice);
 }
@@ -67,7 +63,7 @@ Image read_picture(const std::filesystem::path& file) {
   }
   try {
     check_file_size(contents.size);
-    return decode_picture({reinterpret_cast<const uint8_t*>(contents.bytes.data()), contents.bytes.size()});
+    return decode_picture(as_bytes(contents.bytes));
   } catch (const Error& e) {
     throw Error(e.code(), file.string() + ": " + e.what());
   }

@@ -1,5 +1,6 @@
 #include "pictures/picture_size.h"
 
+#include "base/text.h"
 #include "glm/picture_file.h"
 
 namespace glm {
@@ -9,8 +10,8 @@ std::string size_problem(int64_t width, int64_t height) {
   if (within(width) && within(height) && width * height <= kMostPicturePixels) return "";
   return "expected a picture of " + std::to_string(kSmallestPictureSide) + " to " +
          std::to_string(kLargestPictureSide) + " pixels a side and at most " + std::to_string(kMostPicturePixels) +
-         " in all (" + std::to_string(kMostJpegPixels) + " in a JPEG), found " + std::to_string(width) + "x" +
-         std::to_string(height) + "; resize it";
+         " in all (" + std::to_string(kMostJpegPixels) + " in a JPEG), found " + size_text(width, height) +
+         "; resize it";
 }
 
 }  // namespace glm

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 #include "glm/picture_file.h"
 #include "pictures/encoders.h"
@@ -75,10 +76,6 @@ void skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= static_cast<size_t>(count);
 }
 
-bool begins(std::span<const uint8_t> bytes, std::string_view name) {
-  return bytes.size() >= name.size() && std::memcmp(bytes.data(), name.data(), name.size()) == 0;
-}
-
 // Reads a segment. libjpeg could store these itself, but walks its list of them to the end for each new one.
 boolean read_segment(j_decompress_ptr info) {
   JpegReader* self = JpegReader::of(reinterpret_cast<j_common_ptr>(info));
@@ -90,11 +87,12 @@ boolean read_segment(j_decompress_ptr info) {
 }
 
 void JpegReader::take_segment(int marker, std::span<const uint8_t> contents) {
-  if (marker == JPEG_APP0 + 1 && begins(contents, kExif) && exif_parts < exif.size()) exif[exif_parts++] = contents;
-  if (marker == JPEG_APP0 + 1 && begins(contents, kXmp)) {
-    xmp = {reinterpret_cast<const char*>(contents.data()), contents.size()};
+  const std::string_view text = as_text(contents);
+  if (marker == JPEG_APP0 + 1 && text.starts_with(kExif) && exif_parts < exif.size()) exif[exif_parts++] = contents;
+  if (marker == JPEG_APP0 + 1 && text.starts_with(kXmp)) {
+    xmp = text;
   }
-  if (marker == JPEG_APP0 + 2 && begins(contents, kProfile) && contents.size() > kProfile.size() + 2) {
+  if (marker == JPEG_APP0 + 2 && text.starts_with(kProfile) && contents.size() > kProfile.size() + 2) {
     profile[contents[kProfile.size()]] = contents.subspan(kProfile.size() + 2);
     profile_parts = contents[kProfile.size() + 1];
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/refuse.h"
+#include "base/text.h"
 #include "engine/device/trust/kernel_check.h"
 #include "engine/run/token_writer.h"
 #include "glm/error.h"
@@ -24,12 +25,12 @@ std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
 }  // namespace
 
 cuda::Format format_of(const std::string& precision) {
-  std::string names;
+  std::vector<std::string> names;
   for (const cuda::FormatRow& row : cuda::kFormats) {
     if (precision == row.name) return row.format;
-    names += (names.empty() ? "" : &row == std::end(cuda::kFormats) - 1 ? " or " : ", ") + std::string(row.name);
+    names.emplace_back(row.name);
   }
-  refuse("precision of the prior", names, precision);
+  refuse("precision of the prior", listed(names), precision);
 }
 
 std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked) {

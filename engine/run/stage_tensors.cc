@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/safetensors.h"
 
@@ -52,11 +53,8 @@ Tokens tokens_of(const at::Tensor& ids, Grid grid) {
 
 at::Tensor grid_ids_of(const Tokens& t, Grid grid, int64_t codebook) {
   if (t.width != grid.width || t.height != grid.height || t.ids.size() != static_cast<size_t>(grid.cells())) {
-    const auto text = [](int64_t width, int64_t height) {
-      return std::to_string(width) + "x" + std::to_string(height);
-    };
-    refuse("tokens", text(grid.width, grid.height) + " ids for this size",
-           text(t.width, t.height) + " with " + std::to_string(t.ids.size()) + " ids");
+    refuse("tokens", size_text(grid.width, grid.height) + " ids for this size",
+           size_text(t.width, t.height) + " with " + std::to_string(t.ids.size()) + " ids");
   }
   for (const int64_t id : t.ids) {
     if (id < 0 || id >= codebook) refuse("tokens", "ids from 0 to " + std::to_string(codebook - 1), std::to_string(id));
