@@ -5,8 +5,6 @@
 
 #include <optional>
 
-#include "base/cpu_count.h"
-#include "base/limits.h"
 #include "base/refuse.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
@@ -23,11 +21,7 @@ namespace glm {
 namespace fs = std::filesystem;
 
 struct Pipeline::Engine {
-  Engine(const fs::path& checkpoint, const LoadOptions& options)
-      : threads(options.threads > 0 ? options.threads : cpu_count()) {
-    if (options.threads < 0 || options.threads > limits::kMaxThreads) {
-      refuse("threads", "0 to 1024", std::to_string(options.threads));
-    }
+  Engine(const fs::path& checkpoint, const LoadOptions& options) : threads(threads_asked(options.threads)) {
     queue.run([&] { open(options); }, options.cancel);
     queue.run([&] { load(checkpoint, options); }, options.cancel);
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/cpu_count.h"
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
 #include "engine/checkpoint/checkpoint_name.h"
@@ -111,7 +110,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const at::Device device = open_device(options.device);
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
   std::string few;  // the load says it, too
-  start_compute_threads(options.threads > 0 ? options.threads : cpu_count(), &few);
+  start_compute_threads(threads_asked(options.threads), &few);
   const Settings s = settle(request, config);
   const CallLoad load = load_of(config, request, s, /*keeps_pictures=*/true);
   check_inputs(name, config, s, request, load.references);

@@ -13,6 +13,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/cpu_count.h"
+#include "base/limits.h"
+#include "base/refuse.h"
+
 // What LibTorch's OpenMP library has. No compiler's option is needed to call it.
 extern "C" {
 void omp_set_dynamic(int dynamic);
@@ -74,6 +78,13 @@ int needed(int threads) {
 }
 
 }  // namespace
+
+int threads_asked(int option) {
+  if (option < 0 || option > limits::kMaxThreads) {
+    refuse("threads", "0 to " + std::to_string(limits::kMaxThreads), std::to_string(option));
+  }
+  return option > 0 ? option : cpu_count();
+}
 
 int start_compute_threads(int wanted, std::string* why_fewer) {
   omp_set_dynamic(0);     // otherwise OpenMP makes smaller teams on a busy machine

@@ -5,6 +5,10 @@
 
 namespace glm {
 
+// Returns how many threads LoadOptions::threads asks for: 0 is as many as the process may use. Throws Error(usage) for
+// a number that isn't 0 to 1024.
+int threads_asked(int option);
+
 // Lets LibTorch compute with up to `wanted` threads on the calling thread from now on, and returns how many they are.
 // They are fewer where OpenMP makes no team of that size (OMP_THREAD_LIMIT), because LibTorch computes wrong numbers
 // with a team that is smaller than it believes, and where the system gives fewer threads (ulimit -u, a container's

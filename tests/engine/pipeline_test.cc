@@ -9,8 +9,10 @@
 
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
+#include "glm/plan.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
+#include "tests/support/checkpoints.h"
 
 namespace glm {
 namespace {
@@ -263,6 +265,15 @@ TEST(Devices, AGpuIsOpenedAfterTheCpu) {
   const Pipeline on_gpu(checkpoint_a(), {.dtype = "float32", .device = "cuda", .threads = 1});
   EXPECT_EQ(on_gpu.device(), "cuda:0");
   EXPECT_EQ(on_gpu.generate(small({1}), {}).pictures.size(), 1);
+}
+
+TEST(LoadThreads, OutsideTheirLimitsAreRefusedByALoadAndByAPlan) {
+  for (const int threads : {-5, 1025}) {
+    const LoadOptions options{.device = "cpu", .threads = threads};
+    const std::vector<std::string> said = {"threads: expected 0 to 1024, found " + std::to_string(threads)};
+    EXPECT_TRUE(refused(ErrorCode::usage, said, [&] { Pipeline(checkpoint_folder("a"), options); }));
+    EXPECT_TRUE(refused(ErrorCode::usage, said, [&] { plan(checkpoint_folder("a"), options, Request()); }));
+  }
 }
 
 }  // namespace
