@@ -236,7 +236,7 @@ glm_engine* glm_engine_create(void) {
   }
 }
 void glm_engine_destroy(glm_engine* handle) {
-  // In a child it stays: threads that would have to end, and what they have locked, are the parent's.
+  // In a child the engine is left alone. Its threads are only in the parent, and they may have held its locks.
   if (handle != nullptr && !handle->engine->process.is_in_child()) delete handle;
 }
 

@@ -65,9 +65,9 @@ void fill(int descriptor, const Job& job) {
 }
 
 // Makes a new empty file in the target's folder, under a name that nobody can foresee, and opens it. Returns -1 where
-// that can't be done, with the reason in errno. If the target is new, the file has the permissions that the system
-// gives to new files. If it replaces another, only its owner may open it until it has the permissions of the replaced
-// file.
+// that can't be done, with the reason in errno. When there is no file at the target yet, the new file has the
+// permissions that the system gives to new files. When it is going to replace one, only its owner may open it, until
+// inherit_attributes() gives it the permissions of the old file.
 int make_temporary(const Job& job, fs::path* name) {
   std::random_device random;
   for (int attempt = 0;; ++attempt) {

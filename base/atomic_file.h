@@ -15,14 +15,15 @@ using Write = std::function<void(std::ostream&)>;
 // Returns a Write of these bytes, which have to live until it has been called.
 Write bytes_writer(std::span<const uint8_t> bytes);
 
-// Calls `write` with a stream and makes its bytes the contents of `file`. They are written to a temporary file beside
-// it with a random name, which is then renamed. Each of these is on the disk before the next begins, so that a power
-// cut leaves the old contents or the new ones. Links are followed. A file that is replaced keeps its owner, permissions
-// and extended attributes. Where a rename isn't possible, or would lose these, the file is written directly: one that
-// is a mount of its own, for instance, or that stands in a folder where nothing can be made. A device or a pipe is
-// always written directly. `write` may be called twice, for the temporary file and for the file itself. Throws
-// Error(io) naming the file when anything fails, or what `write` throws, and leaves no temporary file behind. No signal
-// ends the process. Any number of threads and processes may write the same file: one of them wins.
+// Calls `write` with a stream, and makes the bytes that it writes the contents of `file`.
+// - The bytes go to a temporary file beside it, which has a random name and is renamed at the end. The bytes are on the
+//   disk before the rename, so that after a power cut the file has either the old contents or the new ones.
+// - Links are followed. The new file gets the owner, the permissions and the extended attributes of the old one.
+// - A file that can't be replaced without losing these is written directly. Such a file is a mount of its own, for
+//   instance, or lies in a folder where no file can be made. A device or a pipe is always written directly.
+// - `write` may be called twice: for the temporary file, and then for the file itself.
+// Throws Error(io) naming the file when anything fails, or what `write` throws, and leaves no temporary file behind. No
+// signal ends the process. Any number of threads and processes may write the same file: one of them wins.
 void write_file(const std::filesystem::path& file, const Write& write);
 
 // Does the same, but never replaces a file. Returns false where there is one, even one that another process has made

@@ -8,7 +8,7 @@
 namespace glm {
 namespace {
 
-// Is `name` one of the words between commas?
+// Says whether `name` is one of the words between commas.
 bool has_word(std::string_view words, std::string_view name) {
   while (true) {
     const size_t end = words.find(',');
@@ -24,7 +24,8 @@ struct Hierarchy {
   bool unified;  // version 2, whose groups have all controllers
 };
 
-// What /proc/self/mountinfo has: "36 25 0:31 /root /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
+// Reads the hierarchies from /proc/self/mountinfo. A line of it:
+// "36 25 0:31 /root /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
 std::vector<Hierarchy> hierarchies() {
   std::vector<Hierarchy> all;
   std::ifstream file("/proc/self/mountinfo");
@@ -41,7 +42,7 @@ std::vector<Hierarchy> hierarchies() {
   return {{usual, "/", "", true}, {usual + "/cpu", "/", "cpu", false}, {usual + "/memory", "/", "memory", false}};
 }
 
-// Does a line's list of controllers ("cpu,cpuacct", or "" for version 2) belong to the hierarchy?
+// Says whether a line's list of controllers ("cpu,cpuacct", or "" for version 2) belongs to the hierarchy.
 bool belongs(const std::string& controllers, const Hierarchy& hierarchy) {
   if (controllers.empty() || hierarchy.unified) return controllers.empty() && hierarchy.unified;
   return has_word(hierarchy.controllers, controllers.substr(0, controllers.find(',')));

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kNoLimit = 1e9;
 
-// How many cores' time the control group at `folder` may use; a huge number where it has no limit.
+// Returns how many cores' time the control group at `folder` may use, or a huge number where the group has no limit.
 double quota(const std::string& folder) {
   std::string limit;  // "max" is none
   double time = 0;

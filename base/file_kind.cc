@@ -14,7 +14,7 @@ struct Signature {
   const char* name;
 };
 
-// The first that fits counts.
+// Where several signatures fit a file, the first of them decides.
 constexpr Signature kSignatures[] = {
     {0, "\x89PNG\r\n\x1a\n"sv, "a PNG"},
     {0, "\xff\xd8\xff"sv, "a JPEG"},
@@ -60,7 +60,7 @@ constexpr Signature kSignatures[] = {
     {257, "ustar"sv, "a tar archive"},
 };
 
-// The start of the text in lower case, without a byte-order mark and white space before it.
+// Returns the bytes in lower case, without a byte order mark and white space at their beginning.
 std::string text_of(std::string_view bytes) {
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
   bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
-// The number after `key` in a file of "key number" lines, or -1.
+// Returns the number after `key` in a file of "key number" lines, or -1.
 int64_t number_in(const std::string& file, const std::string& key) {
   std::ifstream in(file);
   std::string name;
@@ -26,14 +26,14 @@ int64_t number_in(const std::string& file, const std::string& key) {
   return -1;
 }
 
-// The first number in a file, or -1.
+// Returns the first number in a file, or -1.
 int64_t first_number(const std::string& file) {
   int64_t number = 0;
   return std::ifstream(file) >> number ? number : -1;
 }
 
-// Bytes that the control group at `folder` may still take. Cached file pages count as free: the kernel can drop
-// them. Version 1 has other names for the files, and a huge number where version 2 has "max".
+// Returns how many bytes the control group at `folder` may still take. Cached file pages count as free, because the
+// kernel can drop them. Version 1 has other names for the files, and a huge number where version 2 has "max".
 int64_t left_in(const std::string& folder) {
   int64_t limit = kNoLimit;
   for (const char* file : {"/memory.max", "/memory.high", "/memory.limit_in_bytes"}) {
@@ -51,7 +51,7 @@ int64_t left_in(const std::string& folder) {
   return std::max<int64_t>(limit - used + std::min(cached, used), 0);
 }
 
-// Bytes that the limit of the address space (ulimit -v) leaves.
+// Returns how many bytes the limit of the address space (ulimit -v) leaves.
 int64_t left_of_address_space() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur >= static_cast<rlim_t>(kNoLimit)) return kNoLimit;

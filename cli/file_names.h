@@ -26,7 +26,8 @@ class FileSet {
   void add(const std::string& option, const std::filesystem::path& file);
 
  private:
-  // The device and the number of a file; of one that doesn't exist yet those of its folder, and its name there.
+  // A file that exists has its device and its number here. A file that doesn't exist yet has those of its folder, and
+  // its name in it.
   using Identity = std::tuple<dev_t, ino_t, std::string>;
   std::map<Identity, std::filesystem::path> names_;
 };

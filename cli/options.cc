@@ -292,7 +292,7 @@ std::string opposite(const Option& option) {
 
 namespace {
 
-// How many letters have to be put in, taken out or replaced to make one word of the other.
+// Returns how many letters have to be put in, taken out or replaced to turn one word into the other.
 size_t distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});

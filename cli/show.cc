@@ -55,8 +55,8 @@ std::string attributes(int terminal) {
   return answer;
 }
 
-// Does the same while the signals wait that stop a process which has just been sent into the background, so that the
-// terminal gets its settings back.
+// Does the same, but can't be stopped in the middle. A process that has just been sent into the background is stopped
+// by a signal when it uses the terminal. Here the signal waits until the terminal has its settings back.
 std::string attributes_undisturbed(int terminal) {
   sigset_t stops;
   sigset_t before;

@@ -40,21 +40,23 @@ constexpr Words words(uint64_t seed, uint64_t subsequence, uint64_t block) {
   return w;
 }
 
-// A uniform number in (0, 1]: word 0 gives 2^-33, and the 128 largest words give 1.
+// Returns a uniform number in (0, 1]. The word 0 gives 2^-33, and the 128 largest words give 1.
 constexpr float uniform(uint32_t word) {
   return static_cast<float>(word) * 0x1p-32f + 0x1p-33f;
 }
 
-// An angle in (0, 2 pi]. The card computes fma(word, c, c / 2) in fp32, where c = 0xC90FDB * 2^-53 is the fp32 product
-// of 2^-32 and 2 pi. Whole numbers hold that sum exactly, so that it is rounded once here, too.
+// Returns an angle in (0, 2 pi]. The card computes fma(word, c, c / 2) in fp32, where c = 0xC90FDB * 2^-53 is the fp32
+// product of 2^-32 and 2 pi. This function computes the sum in whole numbers, which hold it exactly, and so rounds it
+// only once, as the card does.
 constexpr float angle(uint32_t word) {
   const auto in_fp32 = static_cast<uint64_t>(static_cast<float>(word));
   return static_cast<float>((2 * in_fp32 + 1) * 0xC90FDB) * 0x1p-54f;
 }
 
-// A normal number. Lanes 0 and 1 come from words 0 and 1, lanes 2 and 3 from words 2 and 3; the first lane of a pair
-// takes the sine. The sum with 0 is torch's `value * std + mean`: it makes -0 a 0. (This is a template because only a
-// template may be constexpr and yet call functions that aren't.)
+// Returns the normal number of a lane. The lanes 0 and 1 are computed from the words 0 and 1, the lanes 2 and 3 from
+// the words 2 and 3. The first lane of such a pair takes the sine of the angle, the second takes the cosine. Adding 0
+// turns -0 into 0, as torch's `value * std + mean` does. (This is a template because only a template may be constexpr
+// and yet call functions that aren't.)
 template <typename Real = double>
 constexpr float normal(const Words& w, int lane) {
   const int first = lane & 2;
@@ -63,7 +65,8 @@ constexpr float normal(const Words& w, int lane) {
   return static_cast<float>(radius * (lane == first ? sin(turn) : cos(turn))) + 0.0f;
 }
 
-// An exponential number of rate 1. It is never 0: within half an epsilon of 1 the logarithm counts as -epsilon / 2.
+// Returns an exponential number of rate 1. It is never 0, because the logarithm of a number within half an epsilon of 1
+// counts as -epsilon / 2.
 template <typename Real = double>
 constexpr float exponential(const Words& w, int lane) {
   const float u = uniform(w.lane[lane]);

@@ -122,7 +122,7 @@ class Colours {
   std::unique_ptr<void, Delete> transform_;
 };
 
-// Copies RGB pixels that are `step` bytes apart to places that are `to_step` bytes apart.
+// Copies `count` RGB pixels. A pixel begins `step` bytes behind the one before it in `from`, and `to_step` in `to`.
 void place(const uint8_t* from, ptrdiff_t step, uint8_t* to, ptrdiff_t to_step, int64_t count) {
   for (int64_t i = 0; i < count; ++i, from += step, to += to_step) {
     to[0] = from[0];

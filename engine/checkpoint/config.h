@@ -1,5 +1,5 @@
-// Everything that a model's json files say about it. No dimension, id or count of a model is a literal elsewhere in
-// engine/. Comments name the json key where it isn't the member's own name.
+// Reads a model's json files. All that they say about the model is here, and the rest of engine/ takes each dimension,
+// id and count of a model from here. A member has the name of its json key, or a comment that names the key.
 #pragma once
 
 #include <cstdint>

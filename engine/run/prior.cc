@@ -34,7 +34,8 @@ int64_t cells_of(const PriorRequest& request) {
   return request.preview.cells() + request.target.cells();
 }
 
-// The prompt that was fed last, and what came out. The next request starts from here when its prompt is the same.
+// Holds the prompt that the transformer was fed last, and the results. A request with the same prompt starts from them
+// instead of feeding the prompt again.
 struct FedPrompt {
   at::Tensor ids;                    // i64 [1, L]
   at::Tensor positions;              // i64 [3, 1, L + cells], of prompt and grids

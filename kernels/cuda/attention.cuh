@@ -345,7 +345,7 @@ GLM_DEVICE void store_part(const AttentionParams& p, const Chunk& chunk, const A
   }
 }
 
-// Stores each head's largest score and its sum of weights.
+// Stores, for each head, the largest score of the chunk and the sum of its weights, for the team that adds the chunks.
 GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const AttentionShared& s) {
   if (simt::thread() >= kGroupHeads) return;
   float most = kNothing;

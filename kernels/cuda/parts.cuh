@@ -1,12 +1,13 @@
-// Adds the parts in which a split product leaves its sums.
+// Adds up the parts of sums. A split product leaves each of its sums in several parts.
 #pragma once
 
 #include <stdint.h>
 
 namespace glm::cuda {
 
-// Adds four neighbours at each of kCount places. The parts of place n lie at from[n], from[n] + stride, … and are added
-// in order; stride counts floats. Three parts are loaded at a time, so that one wait for memory serves three parts.
+// Fills sum[n] with four neighbouring sums, for each of kCount places n. Their first part lies at from[n], and each
+// further part lies `stride` floats behind the one before. The parts are added in this order. Three parts are loaded at
+// a time, so that the thread waits for memory once for all three.
 template <int kCount>
 GLM_DEVICE void add_parts(const float* const (&from)[kCount], int64_t stride, int parts, float (&sum)[kCount][4]) {
   constexpr int kAtOnce = 3;

@@ -213,7 +213,7 @@ TEST_F(Metadata, OfPicturesFromReferencesKnowsThem) {
             std::string::npos);
 }
 
-// Where other programs put it when they write a picture again.
+// Other programs move the metadata to these places when they write a picture again.
 TEST_F(Metadata, IsFoundBehindThePixelsAndBehindOtherSegments) {
   const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};
   const std::string about = R"({"prompt": "a cat"})";
@@ -243,7 +243,7 @@ TEST_F(Metadata, IsFoundBehindThePixelsAndBehindOtherSegments) {
   }
 }
 
-// A stranger's file, read by `info` and --from.
+// `info` and --from read files that strangers made.
 TEST_F(Metadata, OfStrangersIsRefusedOrHarmless) {
   const Image image{.width = 16, .height = 16, .rgb = std::vector<uint8_t>(3 * 16 * 16)};
   const auto file_of = [&](const std::string& about, PictureFormat format) {

@@ -17,7 +17,8 @@ namespace glm {
 // Upstream: GlmImageModel.get_rope_index
 at::Tensor prompt_positions(int64_t length, const std::vector<Grid>& sources = {});
 
-// Returns the position after a prompt's last, given its positions i64 [3, 1, L]. With references it isn't L.
+// Returns the position that follows a prompt. positions: the prompt's, i64 [3, 1, L]. Without references the result is
+// L. With references it isn't, because the tokens of a picture share positions.
 int64_t position_after(const at::Tensor& positions);
 
 // Returns the positions of generated tokens when they are fed back, grid after grid: i64 [3, 1, sum of h*w]. The token
