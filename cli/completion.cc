@@ -271,7 +271,7 @@ std::string manual() {
     }
   }
   out << ".SH ENVIRONMENT\nEach option of generate has a name in the environment: \\fB"
-      << roff(environment_name(*find_option(commands().front(), "cfg-scale")))
+      << roff(environment_name(option_of(commands().front(), "cfg-scale")))
       << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches are 1 or 0, and each line is a value of \\-\\-image and "
          "\\-\\-text.\n"
          ".SH FILES\n\\fI$XDG_CONFIG_HOME/glm\\-image/config.toml\\fR, else \\fI~/.config/glm\\-image/config.toml\\fR, "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 #include <tuple>
 #include <utility>
 
@@ -277,6 +278,12 @@ const Option* find_option(const Command& command, const std::string& name) {
   const auto found =
       std::find_if(command.options.begin(), command.options.end(), [&](const Option& o) { return o.name == name; });
   return found == command.options.end() ? nullptr : &*found;
+}
+
+const Option& option_of(const Command& command, const std::string& name) {
+  const Option* option = find_option(command, name);
+  if (option == nullptr) throw std::logic_error("glm-image " + command.name + " has no option " + name);
+  return *option;
 }
 
 std::string environment_name(const Option& option) {

@@ -87,6 +87,7 @@ struct Command {
 const std::vector<Command>& commands();
 const Command& command_of(const std::string& name);                          // which has to exist
 const Option* find_option(const Command& command, const std::string& name);  // or null
+const Option& option_of(const Command& command, const std::string& name);    // throws std::logic_error for none
 
 // "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
 std::string environment_name(const Option& option);

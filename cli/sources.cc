@@ -101,7 +101,7 @@ void check_contradictions(const Command& command, const Source& source) {
     const auto found = source.values.find(option.name);
     if (found == source.values.end() || !asks(option, found->second)) continue;
     for (const std::string& name : option.excludes) {
-      const Option& other = *find_option(command, name);
+      const Option& other = option_of(command, name);
       const auto beside = source.values.find(name);
       if (beside == source.values.end() || !asks(other, beside->second)) continue;
       refuse(source.label(option), "alone", "with " + source.label(other));
@@ -112,7 +112,7 @@ void check_contradictions(const Command& command, const Source& source) {
 // Removes from a weaker source what a stronger one's options leave without effect.
 void overrule(const Command& command, const Source& strong, Source* weak) {
   for (const auto& [name, values] : strong.values) {
-    const Option& option = *find_option(command, name);
+    const Option& option = option_of(command, name);
     weak->values.erase(name);
     if (!asks(option, values)) continue;
     for (const std::string& other : option.excludes) weak->values.erase(other);
