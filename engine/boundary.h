@@ -6,10 +6,10 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
-#include <cfenv>
 #include <new>
 #include <string>
 
+#include "base/own_arithmetic.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -18,22 +18,6 @@ namespace glm {
 class Silence : public c10::WarningHandler {
  public:
   void process(const c10::Warning& /*warning*/) override {}
-};
-
-// While it lives, the calling thread computes as C++ begins: no signal at a division by zero, rounding to the nearest,
-// small numbers as they are. Afterwards all is as the host had it.
-class OwnArithmetic {
- public:
-  OwnArithmetic() {
-    std::fegetenv(&host_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  ~OwnArithmetic() { std::fesetenv(&host_); }
-  OwnArithmetic(const OwnArithmetic&) = delete;
-  OwnArithmetic& operator=(const OwnArithmetic&) = delete;
-
- private:
-  std::fenv_t host_{};
 };
 
 // The error for a computer with too little memory.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/atomic_file.h"
+#include "base/own_arithmetic.h"
 #include "base/refuse.h"
 #include "base/text.h"
 #include "glm/error.h"
@@ -83,8 +84,9 @@ void check(const Image& image, int quality) {
 }
 
 template <typename Call>
-auto with_memory(Call call) {
+auto guarded(Call call) {
   try {
+    const OwnArithmetic arithmetic;
     return call();
   } catch (const std::bad_alloc&) {
     refuse(ErrorCode::memory, "", "memory for a picture's file", "too little", "close other programs");
@@ -94,7 +96,7 @@ auto with_memory(Call call) {
 }  // namespace
 
 std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, int quality, const PictureText& text) {
-  return with_memory([&] {
+  return guarded([&] {
     check(image, quality);
     if (format == PictureFormat::jpeg) return encode_jpeg(image, quality, exif_of(text.about));
     if (format == PictureFormat::webp) return encode_webp(image, quality, exif_of(text.about));
@@ -103,7 +105,7 @@ std::vector<uint8_t> encode_picture(const Image& image, PictureFormat format, in
 }
 
 std::string read_about(std::span<const uint8_t> bytes) {
-  return with_memory([&]() -> std::string {
+  return guarded([&]() -> std::string {
     const std::string_view text = as_text(bytes);
     if (bytes.size() > kMostBytes) return {};
     if (text.starts_with("\x89PNG\r\n\x1a\n")) return about_in_png(bytes);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/file_kind.h"
+#include "base/own_arithmetic.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
 #include "base/text.h"
@@ -44,6 +45,7 @@ Raster read_raster(std::span<const uint8_t> bytes) {
 
 Image decode_picture(std::span<const uint8_t> bytes) {
   try {
+    const OwnArithmetic arithmetic;
     return to_srgb(read_raster(bytes));
   } catch (const std::bad_alloc&) {
     refuse_memory();
@@ -51,6 +53,7 @@ Image decode_picture(std::span<const uint8_t> bytes) {
 }
 
 Image read_picture(const std::filesystem::path& file) {
+  const OwnArithmetic arithmetic;
   const FileContents contents = [&] {
     try {
       return read_whole_file(file, kLargestFile);

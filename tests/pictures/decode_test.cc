@@ -3,8 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cfenv>
 #include <filesystem>
 
+#include "base/text.h"
+#include "glm/encode.h"
 #include "glm/picture_file.h"
 #include "tests/base/refusal.h"
 #include "tests/pictures/goldens.h"
@@ -54,6 +57,28 @@ TEST_P(Decode, GivesThePixelsOfPil) {
     farthest = std::max(farthest, std::abs(int{image.rgb[i]} - int{expected.rgb[i]}));
   }
   EXPECT_LE(farthest, c.levels);
+}
+
+// A host's own arithmetic changes no pixel, and stays.
+TEST_P(Decode, ComputesAsCppBeginsWhateverTheHostDoes) {
+  const std::string contents = read_bytes(kFiles + GetParam().file);
+  const std::span<const uint8_t> bytes = as_bytes(contents);
+  const Image image = decode_picture(bytes);
+  std::fenv_t own;
+  std::fegetenv(&own);
+  for (const bool traps : {false, true}) {
+    std::fesetround(FE_UPWARD);
+    if (traps) ::feenableexcept(FE_ALL_EXCEPT);
+    const Image again = decode_picture(bytes);
+    std::vector<uint8_t> jpeg = encode_picture(again, PictureFormat::jpeg, 90, {});
+    std::vector<uint8_t> webp = encode_picture(again, PictureFormat::webp, 90, {});
+    const bool kept = std::fegetround() == FE_UPWARD && (::fegetexcept() == FE_ALL_EXCEPT) == traps;
+    std::fesetenv(&own);
+    EXPECT_TRUE(kept);
+    EXPECT_EQ(again.rgb, image.rgb);
+    EXPECT_EQ(jpeg, encode_picture(image, PictureFormat::jpeg, 90, {}));
+    EXPECT_EQ(webp, encode_picture(image, PictureFormat::webp, 90, {}));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Decode, testing::ValuesIn(cases()), [](const auto& test) {
