@@ -180,9 +180,19 @@ Result Pipeline::generate(const Request& request, const Callbacks& callbacks) co
   });
 }
 
-std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
+void Pipeline::check(const Request& request) const {
   const std::shared_ptr<Engine> e = engine();
-  return e->run(callbacks, [&](const Callbacks& own) { return run_tokens(*e->model, *e->cache, request, own); });
+  guarded(at::kCPU, [&] { check_request(*e->model, *e->cache, request); });
+}
+
+std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
+  return tokens(std::vector<Request>{request}, callbacks).front();
+}
+
+std::vector<std::vector<Tokens>> Pipeline::tokens(const std::vector<Request>& requests,
+                                                  const Callbacks& callbacks) const {
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks, [&](const Callbacks& own) { return run_tokens(*e->model, *e->cache, requests, own); });
 }
 
 std::vector<Latents> Pipeline::latents(const Request& request, const std::vector<Tokens>& tokens,

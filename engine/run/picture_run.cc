@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <utility>
 
 #include "base/refuse.h"
@@ -75,7 +76,7 @@ class PictureRun {
     check_latents();
     check_memory();
     read_references();
-    const std::vector<at::Tensor> grids = tokens_.grids(jobs_, references_, &result_.warnings);
+    const std::vector<at::Tensor> grids = TokensStage::grids({share()}).front();
     steps_.encode_glyphs(injected_);
     for (const PictureJob& job : jobs_) {
       decode(job, steps_.latents(job, tokens_.patch_ids(job, grids[job.index]), references_));
@@ -83,17 +84,35 @@ class PictureRun {
     return finished();
   }
 
-  std::vector<Tokens> tokens() {
-    load_.latents = load_.pixels = false;
+  // Throws what all() would throw before it computes anything, but for what depends on the memory that is free.
+  void check() const {
+    if (injected_.has(kFinal)) return check_injected_latents();
     check_tokens();
-    check_memory();
-    read_references();
-    const std::vector<at::Tensor> grids = tokens_.grids(jobs_, references_, &result_.warnings);
-    std::vector<Tokens> all;
-    for (const PictureJob& job : jobs_) {
-      all.push_back(tokens_of(tokens_.patch_ids(job, grids[job.index]), settings_.grid()));
+    check_latents();
+  }
+
+  // The runs' tokens, written together.
+  static std::vector<std::vector<Tokens>> tokens(const std::vector<std::unique_ptr<PictureRun>>& runs) {
+    for (const auto& run : runs) {
+      run->load_.latents = run->load_.pixels = false;
+      run->check_tokens();
+      run->check_memory();
     }
-    finished();
+    std::vector<TokensStage::Share> shares;
+    for (const auto& run : runs) {
+      run->read_references();
+      shares.push_back(run->share());
+    }
+    const std::vector<std::vector<at::Tensor>> grids = TokensStage::grids(shares);
+    std::vector<std::vector<Tokens>> all;
+    for (size_t i = 0; i < runs.size(); ++i) {
+      PictureRun& run = *runs[i];
+      std::vector<Tokens>& own = all.emplace_back();
+      for (const PictureJob& job : run.jobs_) {
+        own.push_back(tokens_of(run.tokens_.patch_ids(job, grids[i][job.index]), run.settings_.grid()));
+      }
+      run.finished();
+    }
     return all;
   }
 
@@ -133,9 +152,14 @@ class PictureRun {
   }
 
  private:
+  TokensStage::Share share() { return {tokens_, jobs_, references_, &result_.warnings}; }
+
+  void check_injected_latents() const {
+    for (const PictureJob& job : jobs_) job.injected.check_values(kFinal, latent_shape());
+  }
   Result decode_injected() {
     load_.tokens = load_.latents = false;
-    for (const PictureJob& job : jobs_) job.injected.check_values(kFinal, latent_shape());
+    check_injected_latents();
     check_memory();
     for (const PictureJob& job : jobs_) decode(job, *job.injected.values(kFinal, latent_shape(), c_.model.dtype));
     return finished();
@@ -208,9 +232,17 @@ class PictureRun {
 Result run_picture(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks) {
   return PictureRun(model, cache, request, callbacks).all();
 }
-std::vector<Tokens> run_tokens(const Model& model, CallCache& cache, const Request& request,
-                               const Callbacks& callbacks) {
-  return PictureRun(model, cache, request, callbacks).tokens();
+void check_request(const Model& model, CallCache& cache, const Request& request) {
+  PictureRun(model, cache, request, {}).check();
+}
+std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, const std::vector<Request>& requests,
+                                            const Callbacks& callbacks) {
+  if (requests.empty()) return {};
+  std::vector<std::unique_ptr<PictureRun>> runs;
+  for (const Request& request : requests) {
+    runs.push_back(std::make_unique<PictureRun>(model, cache, request, callbacks));
+  }
+  return PictureRun::tokens(runs);
 }
 std::vector<Latents> run_latents(const Model& model, CallCache& cache, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks) {

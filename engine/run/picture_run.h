@@ -23,10 +23,13 @@ struct CallCache {
 // Error(io) for the dump.
 Result run_picture(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks);
 
+// Throws what run_picture() would throw before the first stage, but for Error(memory).
+void check_request(const Model& model, CallCache& cache, const Request& request);
+
 // Its parts, which throw the same: run_tokens() runs references and tokens, run_latents() references, glyphs and steps,
-// run_pixels() pixels. `tokens` and `latents`: one for each seed.
-std::vector<Tokens> run_tokens(const Model& model, CallCache& cache, const Request& request,
-                               const Callbacks& callbacks);
+// run_pixels() pixels. `tokens` and `latents`: one for each seed. Requests of the same sampling share their passes.
+std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, const std::vector<Request>& requests,
+                                            const Callbacks& callbacks);
 std::vector<Latents> run_latents(const Model& model, CallCache& cache, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks);
 Result run_pixels(const Model& model, CallCache& cache, const Request& request, const std::vector<Latents>& latents,

@@ -103,43 +103,60 @@ void TokensStage::check(const PictureJob& job) const {
   check_positions(asked, c_.model.config);
 }
 
-std::vector<at::Tensor> TokensStage::generated(const std::vector<PictureJob>& jobs,
-                                               const std::vector<std::shared_ptr<const Reference>>& references) const {
-  std::vector<at::Tensor> written;
-  if (jobs[0].injected.has("ar.generated")) {
-    for (const PictureJob& job : jobs) written.push_back(injected_tokens(job));
-    return written;
-  }
+std::vector<PriorRequest> TokensStage::requests(const Share& call) const {
+  const Injection& injected = call.jobs[0].injected;
+  if (injected.has("prior.ids") || injected.has("ar.generated")) return {};
   std::vector<Grid> grids = sources_;
   grids.push_back(c_.settings.grid());
   if (sources_.empty()) grids.push_back(preview());
   std::vector<int64_t> flat;
   for (const Grid& g : grids) flat.insert(flat.end(), {1, g.height, g.width});
-  std::vector<PriorRequest> requests;
-  for (const PictureJob& job : jobs) {
-    requests.push_back(request(job));
-    c_.tap.stage("ar.in.input_ids", requests.back().ids);
+  std::vector<PriorRequest> all;
+  for (const PictureJob& job : call.jobs) {
+    all.push_back(request(job));
+    c_.tap.stage("ar.in.input_ids", all.back().ids);
     c_.tap.stage("ar.in.image_grid_thw", at::tensor(flat, at::kLong).view({-1, 3}));
-    requests.back().ids = place_tokens(requests.back().ids, references);
+    all.back().ids = place_tokens(all.back().ids, call.references);
   }
-  return generate_tokens(
-      c_.model.prior, c_.model.config, requests,
-      [&](int64_t n, int64_t total) { c_.progress.tell(Stage::tokens, n, total); }, c_.tap / "ar");
+  return all;
 }
 
-std::vector<at::Tensor> TokensStage::grids(const std::vector<PictureJob>& jobs,
-                                           const std::vector<std::shared_ptr<const Reference>>& references,
-                                           std::vector<std::string>* warnings) const {
-  std::vector<at::Tensor> all(jobs.size());
-  c_.progress.timed(Stage::tokens, [&] {
-    if (jobs[0].injected.has("prior.ids")) return;
-    const PriorThreads threads(c_.model.config.prior);
-    const std::vector<at::Tensor> written = generated(jobs, references);
-    for (size_t i = 0; i < jobs.size(); ++i) {
-      c_.tap.stage("ar.generated", written[i]);
-      all[i] = large_grid(written[i]).clone();
-      c_.tap.stage("prior.d32_ids.0", all[i]);
-      warn_of_collapse(jobs[i].seed, all[i], warnings);
+// written: i64 [1, n] for each picture, or nothing where the tokens are injected.
+std::vector<at::Tensor> TokensStage::grids_of(const Share& call, const std::vector<at::Tensor>& written) const {
+  std::vector<at::Tensor> all(call.jobs.size());
+  if (call.jobs[0].injected.has("prior.ids")) return all;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const at::Tensor generated = written.empty() ? injected_tokens(call.jobs[i]) : written[i];
+    c_.tap.stage("ar.generated", generated);
+    all[i] = large_grid(generated).clone();
+    c_.tap.stage("prior.d32_ids.0", all[i]);
+    warn_of_collapse(call.jobs[i].seed, all[i], call.warnings);
+  }
+  return all;
+}
+
+std::vector<std::vector<at::Tensor>> TokensStage::grids(const std::vector<Share>& calls) {
+  const StageContext& c = calls.front().stage.c_;
+  std::vector<std::vector<at::Tensor>> all;
+  c.progress.timed(Stage::tokens, [&] {
+    const PriorThreads threads(c.model.config.prior);
+    std::vector<PriorRequest> asked;
+    std::vector<size_t> ends;  // of each call's requests
+    for (const Share& call : calls) {
+      for (PriorRequest& request : call.stage.requests(call)) asked.push_back(std::move(request));
+      ends.push_back(asked.size());
+    }
+    std::vector<at::Tensor> written;
+    if (!asked.empty()) {
+      written = generate_tokens(
+          c.model.prior, c.model.config, asked,
+          [&](int64_t n, int64_t total) { c.progress.tell(Stage::tokens, n, total); }, c.tap / "ar");
+    }
+    auto begin = written.begin();
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const auto end = written.begin() + static_cast<std::ptrdiff_t>(ends[i]);
+      all.push_back(calls[i].stage.grids_of(calls[i], {begin, end}));
+      begin = end;
     }
   });
   return all;

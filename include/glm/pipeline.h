@@ -43,6 +43,10 @@ class GLM_API Pipeline {
   // no other call.
   Details details(const Request& request) const;
 
+  // Throws what generate() would throw before it computes anything, but for Error(memory): a prompt that is too long, a
+  // text too many, a dump's place that can't be written. Waits for no other call.
+  void check(const Request& request) const;
+
   // Draws a picture for each of the request's seeds. Throws Error(usage) for a request that can't be met, before
   // anything is computed, Error(memory) for lack of it, Error(device) when the GPU fails, Error(io) when the dump can't
   // be written, and Error(cancelled). The dump's place is checked before anything is computed. When the disk is full at
@@ -56,6 +60,11 @@ class GLM_API Pipeline {
   std::vector<Latents> latents(const Request& request, const std::vector<Tokens>& tokens,
                                const Callbacks& callbacks) const;
   Result pixels(const Request& request, const std::vector<Latents>& latents, const Callbacks& callbacks) const;
+
+  // The tokens of several requests. On a GPU requests of the same sampling share their passes, up to 16 pictures in
+  // each, which takes little longer than one alone. Each request's tokens are the same as without the others. One that
+  // can't be met ends the call for all: ask check() first.
+  std::vector<std::vector<Tokens>> tokens(const std::vector<Request>& requests, const Callbacks& callbacks) const;
 
  private:
   struct Engine;

@@ -26,6 +26,13 @@ Request small(std::vector<uint64_t> seeds) {
   return request;
 }
 
+// A prompt of more words than the model has positions.
+std::string too_long() {
+  std::string prompt;
+  for (int i = 0; i < 100'000; ++i) prompt += " x";
+  return prompt;
+}
+
 class PipelineTest : public testing::Test {
  protected:
   Pipeline pipeline_{checkpoint_a(), {.dtype = "float32", .device = test_device_name(), .threads = 1}};
@@ -55,6 +62,45 @@ TEST_F(Stages, ApartGiveThePicturesOfTheWholeWay) {
     EXPECT_EQ(parts.pictures[i].seed, whole.pictures[i].seed);
     EXPECT_TRUE(parts.pictures[i].image.rgb == whole.pictures[i].image.rgb);
   }
+}
+
+// Of other prompts, sizes, seeds and samplings, and with a reference.
+TEST_F(Stages, RequestsThatShareAPassGetTheirOwnTokens) {
+  std::vector<Request> requests = {small({7, 8}), small({9}), small({7}), small({1})};
+  requests[1].prompt = "a much longer prompt with the word \"OPEN\"";
+  requests[1].height = 160;
+  requests[2].greedy = true;
+  requests[3].references = {Image{.width = 128, .height = 128, .rgb = std::vector<uint8_t>(128 * 128 * 3, 90)}};
+  const std::vector<std::vector<Tokens>> together = pipeline_.tokens(requests, {});
+  ASSERT_EQ(together.size(), requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const std::vector<Tokens> alone = pipeline_.tokens(requests[i], {});
+    ASSERT_EQ(together[i].size(), alone.size());
+    for (size_t k = 0; k < alone.size(); ++k) {
+      EXPECT_EQ(together[i][k].width, alone[k].width);
+      EXPECT_EQ(together[i][k].ids, alone[k].ids) << i;
+    }
+  }
+  EXPECT_NE(together[0][0].ids, together[2][0].ids);
+  EXPECT_TRUE(pipeline_.tokens(std::vector<Request>(), {}).empty());
+  requests[2].prompt = too_long();
+  EXPECT_TRUE(refused(ErrorCode::usage, {"prompt is too long"}, [&] { pipeline_.tokens(requests, {}); }));
+}
+
+TEST_F(Stages, ACheckRefusesWhatGeneratingWouldRefuse) {
+  Request request = small({7});
+  pipeline_.check(request);
+  request.steps = 0;
+  EXPECT_TRUE(refused(ErrorCode::usage, {"steps"}, [&] { pipeline_.check(request); }));
+  request = small({7});
+  request.prompt = too_long();
+  EXPECT_TRUE(refused(ErrorCode::usage, {"prompt is too long"}, [&] { pipeline_.check(request); }));
+  request = small({7});
+  request.texts.assign(1000, "A");
+  EXPECT_TRUE(refused(ErrorCode::usage, {"texts"}, [&] { pipeline_.check(request); }));
+  request = small({7});
+  request.dump = "/nowhere/at/all.safetensors";
+  EXPECT_TRUE(refused(ErrorCode::io, {"/nowhere/at/all"}, [&] { pipeline_.check(request); }));
 }
 
 TEST_F(Stages, NameWhatDoesNotFit) {

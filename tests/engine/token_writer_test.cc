@@ -49,5 +49,32 @@ TEST(TokensOnAGpu, AreWrittenByOurKernels) {
   }
 }
 
+TEST(TokensOnAGpu, OfSeveralRequestsAreWrittenInOnePass) {
+  if (cuda_devices().empty()) GTEST_SKIP() << "no NVIDIA GPU with a driver here";
+  const cuda::Loaded& loaded = cuda::load_library();
+  if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
+  const Pipeline pipeline(checkpoint_folder("k"), {.dtype = "bfloat16", .device = "cuda", .kernels = "force"});
+  std::vector<Request> requests(3);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].prompt = std::vector<std::string>{"a cat", "two dogs in the snow", "a cat"}[i];
+    requests[i].width = requests[i].height = i == 1 ? 160 : 128;
+    requests[i].seeds = {i, 5};
+  }
+  const auto launched = [&](const auto& call) {
+    const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
+    call();
+    return loaded.library->launches(cuda::Kernel::linear) - before;
+  };
+  std::vector<std::vector<Tokens>> together;
+  const uint64_t shared = launched([&] { together = pipeline.tokens(requests, {}); });
+  uint64_t longest = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    std::vector<Tokens> alone;
+    longest = std::max(longest, launched([&] { alone = pipeline.tokens(requests[i], {}); }));
+    for (size_t k = 0; k < alone.size(); ++k) EXPECT_EQ(together[i][k].ids, alone[k].ids) << i;
+  }
+  EXPECT_EQ(shared, longest) << "as many as the largest picture alone";
+}
+
 }  // namespace
 }  // namespace glm
