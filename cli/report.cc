@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/base64.h"
+#include "base/base64.h"
 #include "cli/characters.h"
 #include "cli/terminal.h"
 

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/base64.h"
+#include "base/base64.h"
 #include "glm/encode.h"
 
 namespace glm::cli {

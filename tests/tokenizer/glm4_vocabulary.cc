@@ -6,7 +6,9 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "base/base64.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "tokenizer/tokenizer_file.h"
 
 namespace glm::test {
@@ -19,26 +21,13 @@ constexpr int kFirstId = 16512;
 constexpr const char* kPattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-std::string from_base64(const std::string& text) {
-  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  uint32_t bits = 0;
-  uint32_t count = 0;
-  for (const char c : text.substr(0, text.find('='))) {
-    bits = bits << 6U | static_cast<uint32_t>(digits.find(c));
-    count += 6;
-    if (count >= 8) bytes += static_cast<char>(bits >> (count -= 8) & 0xFFU);
-  }
-  return bytes;
-}
-
 std::vector<std::string> read_tokens() {
   const std::string file =
       read_file(std::filesystem::path(GLM_SOURCE_DIR) / "tests/data/glm4_tiktoken.model", 3'000'000);
   std::istringstream lines(file);
   std::vector<std::string> tokens;
   std::string text;
-  for (size_t rank = 0; lines >> text >> rank; tokens.push_back(from_base64(text))) {
+  for (size_t rank = 0; lines >> text >> rank; tokens.emplace_back(as_text(*base64_bytes(text)))) {
     if (rank != tokens.size()) throw std::runtime_error("the vocabulary's ranks are not 0, 1, 2, ...");
   }
   return tokens;
