@@ -27,42 +27,56 @@ void check_kind(std::string_view text, const std::string& source) {
   refuse(ErrorCode::model, source, "JSON", kind.name, kind.advice.empty() ? "download the file again" : kind.advice);
 }
 
+// Ends the parsing.
+struct Enough {};
+
 }  // namespace
 
-json parse_json(std::string_view text, const std::string& source, int max_depth) {
-  check_kind(text, source);
+std::string json_problem(std::string_view text, const JsonLimits& limits, json* value) {
   // nlohmann-json takes a NUL for the end of the text and wouldn't look at what follows it.
-  if (text.find('\0') != std::string_view::npos) {
-    throw Error(ErrorCode::model, source + ": not valid JSON (it holds a NUL byte); download the file again");
-  }
+  if (text.find('\0') != std::string_view::npos) return "not valid JSON (it holds a NUL byte)";
   // The keys of each open object. nlohmann-json silently keeps only the last of two equal keys, so such an object ends
   // up with fewer values than keys.
   std::vector<std::vector<std::string>> open_objects;
-  auto check = [&](int depth, json::parse_event_t event, json& value) {
+  std::string problem;
+  size_t values = 0;
+  auto check = [&](int depth, json::parse_event_t event, json& part) {
     const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    if (depth + (opens ? 1 : 0) > max_depth) {
-      throw Error(ErrorCode::model, source + ": JSON nests deeper than " + std::to_string(max_depth) + " levels");
-    }
-    if (event == json::parse_event_t::object_start) {
+    if (depth + (opens ? 1 : 0) > limits.levels) {
+      problem = "JSON nests deeper than " + std::to_string(limits.levels) + " levels";
+    } else if (++values > limits.values) {
+      problem = "JSON of more than " + std::to_string(limits.values) + " values";
+    } else if (event == json::parse_event_t::object_start) {
       open_objects.emplace_back();
     } else if (event == json::parse_event_t::key) {
-      open_objects.back().push_back(value.get_ref<const std::string&>());
+      open_objects.back().push_back(part.get_ref<const std::string&>());
     } else if (event == json::parse_event_t::object_end) {
       std::vector<std::string>& keys = open_objects.back();
-      if (keys.size() != value.size()) {
+      if (keys.size() != part.size()) {
         std::sort(keys.begin(), keys.end());
-        const std::string& twice = *std::adjacent_find(keys.begin(), keys.end());
-        throw Error(ErrorCode::model, source + ": the key \"" + twice + "\" is given twice");
+        problem = "the key \"" + *std::adjacent_find(keys.begin(), keys.end()) + "\" is given twice";
       }
       open_objects.pop_back();
     }
+    if (!problem.empty()) throw Enough();
     return true;
   };
   try {
-    return json::parse(text, check);
+    *value = json::parse(text, check);
+  } catch (const Enough&) {
   } catch (const json::exception& e) {
-    throw Error(ErrorCode::model, source + ": not valid JSON (" + e.what() + "); download the file again");
+    problem = std::string("not valid JSON (") + e.what() + ")";
   }
+  return problem;
+}
+
+json parse_json(std::string_view text, const std::string& source, int max_depth) {
+  check_kind(text, source);
+  json value;
+  const std::string problem = json_problem(text, {.levels = max_depth}, &value);
+  if (problem.empty()) return value;
+  const bool damaged = problem.starts_with("not valid");
+  throw Error(ErrorCode::model, source + ": " + problem + (damaged ? "; download the file again" : ""));
 }
 
 json read_json(const fs::path& file, uint64_t max_bytes) {

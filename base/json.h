@@ -3,14 +3,23 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 namespace glm {
 
-// Parses `text`. Throws Error(model) naming `source` when it isn't valid UTF-8 JSON, repeats a key within an
-// object, or nests more than `max_depth` objects and lists.
+struct JsonLimits {
+  int levels = 32;  // of objects and lists within each other
+  size_t values = std::numeric_limits<size_t>::max();
+};
+
+// Parses `text` into *value. Returns what is wrong with it, or "": it isn't valid UTF-8 JSON, repeats a key within an
+// object, or has more than the limits allow.
+std::string json_problem(std::string_view text, const JsonLimits& limits, nlohmann::json* value);
+
+// Parses a checkpoint's file. Throws Error(model) naming `source` for what json_problem() finds.
 nlohmann::json parse_json(std::string_view text, const std::string& source, int max_depth = 32);
 
 // Reads and parses a file of at most `max_bytes`. Throws Error(model) as above, and when it can't be read.

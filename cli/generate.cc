@@ -13,11 +13,11 @@
 #include "base/refuse.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "cli/before_main.h"
 #include "cli/characters.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/metadata.h"
+#include "cli/model.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -39,35 +39,6 @@ using nlohmann::json;
 namespace {
 
 constexpr double kLong = 120;  // seconds; the user is told of a longer call beforehand
-
-// Finds a model that comes with the program: beside the installed program, else in the source tree it was built from.
-fs::path own_model(const std::string& name) {
-  std::error_code ignored;
-  fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (program.empty()) program = fs::canonical(started_as(), ignored);  // there is no /proc
-  const fs::path installed = program.parent_path().parent_path() / "share/glm-image/models" / name;
-  const fs::path source = fs::path(GLM_SOURCE_DIR) / "models" / name;
-  for (const fs::path& folder : {installed, source}) {
-    if (fs::exists(folder / "model_index.json", ignored)) return folder;
-  }
-  refuse(ErrorCode::model, "",
-         "the model " + name + ", which comes with the program, in " + installed.string() + " or " + source.string(),
-         "it in neither", "give a checkpoint's folder with -m");
-}
-
-// Returns what -m names, as the engine takes it.
-fs::path model_of(const std::string& text) {
-  if (text.empty()) return own_model("nano");
-  return text == "random:public" ? fs::path("random:" + own_model("public").string()) : fs::path(text);
-}
-
-// "nano" of ".../nano/"
-std::string model_name(const fs::path& model) {
-  std::error_code no_folder;  // where the working folder has been removed, a path stays as it was given
-  const fs::path whole = fs::absolute(model, no_folder);
-  const fs::path path = (no_folder ? model : whole).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
 
 // Returns the command line's options, with the prompt beside them.
 Values with_prompt(Values options, const std::vector<std::string>& arguments) {
@@ -129,7 +100,7 @@ class Generation {
   void run() {
     const CancelToken& cancel = catch_interrupts();
     if (loud_) print_texts(request_);
-    const Plan expected = plan(model_, load_options(cancel), request_);
+    const Plan expected = plan(model_, load_options(options_, cancel), request_);
     if (options_.dry_run) {
       print_plan(expected, request_, output_.files, options_.json);
       check_told();
@@ -191,18 +162,9 @@ class Generation {
     return r;
   }
 
-  LoadOptions load_options(const CancelToken& cancel) const {
-    return {.dtype = options_.dtype,
-            .device = options_.device,
-            .prior_precision = options_.prior_precision,
-            .kernels = options_.kernels,
-            .threads = options_.threads,
-            .cancel = &cancel};
-  }
-
   std::unique_ptr<const Pipeline> load(const CancelToken& cancel) const {
     try {
-      return std::make_unique<const Pipeline>(model_, load_options(cancel));
+      return std::make_unique<const Pipeline>(model_, load_options(options_, cancel));
     } catch (const Error& e) {
       if (e.code() == ErrorCode::cancelled) interrupted();
       throw;

@@ -17,6 +17,7 @@
 #include "cli/kernels.h"
 #include "cli/metadata.h"
 #include "cli/options.h"
+#include "cli/run_tasks.h"
 #include "cli/terminal.h"
 #include "glm/error.h"
 
@@ -146,7 +147,8 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
         "  glm-image generate 'a sign that says \"OPEN\"' --size 384x256 --seed 7\n"
         "  glm-image generate \"the same cat in the snow\" -i cat.jpg -o snow.png");
   } else if (!command.argument.empty()) {
-    sub->add_option(command.argument, given->arguments)->type_name("")->required()->expected(1);
+    CLI::Option* argument = sub->add_option(command.argument, given->arguments)->type_name("")->expected(1);
+    argument->required(!command.argument_may_be_missing);
   }
 }
 
@@ -154,6 +156,8 @@ void run_command(const std::string& name, const Given& given) {
   const auto has = [&](const char* option) { return given.values.contains(option); };
   if (name == "generate") {
     glm::cli::run_generate(given.values, given.arguments);
+  } else if (name == "run") {
+    glm::cli::run_tasks(given.values, given.arguments);
   } else if (name == "info") {
     glm::cli::run_info(given.arguments[0], has("json"));
   } else if (name == "devices") {

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <numeric>
 #include <stdexcept>
 #include <tuple>
@@ -183,7 +184,7 @@ Text precisions_text() {
   return listed(all);
 }
 
-std::vector<Option> run_options() {
+std::vector<Option> model_options() {
   const Text g = "Model and machine";
   return {
       of_files(value(
@@ -240,11 +241,28 @@ std::vector<Option> output_options() {
                      "Use the stage tensors of this safetensors file instead of computing them", path(&O::inject)))};
 }
 
-std::vector<Option> generate_options() {
-  std::vector<Option> all = prompt_options();
-  for (const auto& part : {picture_options(), run_options(), output_options()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
+std::vector<Option> task_options() {
+  const Text g = "Tasks";
+  const double most = 1e9;
+  return {
+      of_files(value("out", 0, "FOLDER", g,
+                     "Folder for the pictures of tasks whose outputType is URL; it is made when missing (default: the "
+                     "working folder)",
+                     path(&O::folder))),
+      flag("stream", 0, g, "Print a line of JSON for each result as soon as it is there, instead of one answer",
+           set(&O::stream)),
+      value("token-price", 0, "X", g, "What a token costs, for tasks with includeCost (default: 0)",
+            real(&O::token_price, 0, most)),
+      value("step-price", 0, "X", g, "What a step costs for each million pixels (default: 0)",
+            real(&O::step_price, 0, most)),
+      flag("quiet", 'q', g, "Print nothing but the answer and errors", set(&O::quiet)),
+      flag("schema", 0, g, "Print the JSON Schema of the tasks"),
+      flag("answer-schema", 0, g, "Print the JSON Schema of the answers")};
+}
+
+std::vector<Option> all_of(std::initializer_list<std::vector<Option>> parts) {
+  std::vector<Option> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
@@ -252,7 +270,15 @@ std::vector<Option> generate_options() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      {"generate", "PROMPT", "Draw a picture from a prompt. Put text to be drawn in quotes.", generate_options()},
+      {"generate", "PROMPT", "Draw a picture from a prompt. Put text to be drawn in quotes.",
+       all_of({prompt_options(), picture_options(), model_options(), output_options()})},
+      {"run",
+       "FILE",
+       "Answer tasks in JSON, as hosted services of this model take them; FILE - is standard input",
+       all_of({task_options(), model_options()}),
+       {},
+       true,
+       true},
       {"info",
        "FILE",
        "Show how a picture was made",

@@ -11,7 +11,7 @@
 
 namespace glm::cli {
 
-// What `generate` was asked for.
+// What `generate` or `run` was asked for.
 struct GenerateOptions {
   std::optional<std::string> prompt;
   std::string prompt_file;  // instead of the prompt; "-" is standard input
@@ -51,6 +51,11 @@ struct GenerateOptions {
   std::string inject;
   bool quiet = false;
   bool verbose = false;
+  // Of `run` alone.
+  std::string folder = ".";  // for the pictures' files
+  bool stream = false;
+  std::optional<double> token_price;
+  std::optional<double> step_price;
 };
 
 struct Option {
@@ -59,8 +64,8 @@ struct Option {
   std::string value;  // what stands for its value in the help: "N"; "" for a switch
   std::string group;  // "": not shown
   std::string help;
-  // For generate's options: reads `text`, which is "true" or "false" for a switch. Throws Error(usage) whose message
-  // begins with `label`.
+  // For the options of generate and run: reads `text`, which is "true" or "false" for a switch. Throws Error(usage)
+  // whose message begins with `label`.
   std::function<void(GenerateOptions&, const std::string& label, const std::string& text)> use = nullptr;
   std::vector<std::string> choices = {};  // values that completion offers
   bool file = false;                      // completion offers files
@@ -82,6 +87,7 @@ struct Command {
   std::vector<Option> options;
   std::vector<std::string> argument_choices = {};
   bool argument_is_file = false;
+  bool argument_may_be_missing = false;
 };
 
 const std::vector<Command>& commands();

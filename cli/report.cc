@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "base/base64.h"
 #include "cli/characters.h"
 #include "cli/terminal.h"
 

@@ -121,6 +121,15 @@ void overrule(const Command& command, const Source& strong, Source* weak) {
   }
 }
 
+// Returns the option of this name that some command has: variables and files are every command's.
+const Option* known_option(const std::string& name) {
+  for (const Command& command : commands()) {
+    const Option* option = find_option(command, name);
+    if (option != nullptr && option->configurable()) return option;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::string Source::label(const Option& option) const {
@@ -162,7 +171,8 @@ std::vector<std::string> unknown_variables(const Command& command) {
     if (!variable.starts_with(prefix)) continue;
     const std::string name = variable.substr(0, variable.find('='));
     const auto is_named = [&](const Option& o) { return !o.is_argument && environment_name(o) == name; };
-    if (std::any_of(command.options.begin(), command.options.end(), is_named)) continue;
+    const auto has_named = [&](const Command& c) { return std::any_of(c.options.begin(), c.options.end(), is_named); };
+    if (std::any_of(commands().begin(), commands().end(), has_named)) continue;
     warnings.push_back(shortened(name, 60) + " in the environment is no option's name" +
                        hint(command, name.substr(prefix.size()), environment_name));
   }
@@ -179,8 +189,9 @@ Source config_file(const Command& command, const std::string& file) {
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       const Option* option = find_option(command, name);
+      if (known_option(name) != nullptr && option == nullptr) continue;  // another command's
       if (option == nullptr || !option->configurable()) {
-        refuse(place(node.source()), "the name of an option of glm-image generate, such as steps",
+        refuse(place(node.source()), "the name of an option of glm-image generate or run, such as steps",
                '"' + shortened(name, 60) + '"' + hint(command, name, [](const Option& o) { return o.name; }));
       }
       source.values[name] = node_texts(source.label(*option), *option, node);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -70,7 +71,14 @@ void print(const std::string& text, const std::string& hint) {
 
 void print_json(const std::string& json, const std::string& hint) {
   std::string line;
+  line.reserve(json.size() + 1);
   for (size_t at = 0; at < json.size();) {
+    const auto plain = std::find_if(json.begin() + static_cast<std::ptrdiff_t>(at), json.end(),
+                                    [](char c) { return c < ' ' || c > '~'; });
+    const auto end = static_cast<size_t>(plain - json.begin());
+    line.append(json, at, end - at);
+    at = end;
+    if (at == json.size()) break;
     const Character next = character_at(json, at);
     line += is_printable(next.code_point) ? json.substr(at, next.length) : escaped(next.code_point);
     at += next.length;

@@ -1,0 +1,141 @@
+#include "tasks/drawing.h"
+
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "base/base64.h"
+#include "tasks/picture_bytes.h"
+#include "tasks/values.h"
+
+namespace glm::tasks {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// What a client is told when the engine fails. The codes are chosen so that clients repeat only what may work then.
+TaskError failure(const Job& job, const Error& e) {
+  TaskError error{
+      .code = "inferenceError", .message = e.what(), .task_type = "imageInference", .task_uuid = job.record->uuid()};
+  if (e.code() == ErrorCode::io) error.code = "processingFailed";
+  if (e.code() == ErrorCode::memory) {
+    error.code = "unsupportedDimensions";
+    error.parameter = "width";
+    error.type = "integer";
+  }
+  return error;
+}
+
+double rounded(double number, double parts) {
+  return std::round(number * parts) / parts;
+}
+
+}  // namespace
+
+Request request_of(const json& task) {
+  Request request;
+  request.prompt = task.at("positivePrompt");
+  const auto number = [&](const char* key, uint64_t fallback) {
+    return task.contains(key) ? whole_of(task.at(key)) : fallback;
+  };
+  request.width = static_cast<int64_t>(number("width", 1024));
+  request.height = static_cast<int64_t>(number("height", 1024));
+  request.steps = static_cast<int64_t>(number("steps", 100));
+  request.guidance = task.value("CFGScale", 10.0);
+  const uint64_t first = number("seed", std::random_device{}());
+  request.seeds.clear();
+  for (uint64_t i = 0; i < number("numberResults", 1); ++i) request.seeds.push_back(first + i);
+  return request;
+}
+
+Drawing::Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Taken taken)
+    : pipeline_(pipeline), options_(options), taken_(std::move(taken)) {
+  callbacks_.progress = callbacks.progress;
+  callbacks_.cancel = callbacks.cancel;
+}
+
+std::vector<std::vector<Tokens>> Drawing::tokens_of(const std::vector<Job*>& jobs) const {
+  std::vector<Request> requests;
+  requests.reserve(jobs.size());
+  for (const Job* job : jobs) requests.push_back(job->request);
+  return pipeline_.tokens(requests, callbacks_);
+}
+
+void Drawing::draw(const std::vector<Job*>& jobs) const {
+  const Clock::time_point begin = Clock::now();
+  std::vector<std::vector<Tokens>> tokens;
+  try {
+    for (Job* job : jobs) {
+      if (!job->reference.empty()) job->request.references = {picture_of_text(job->reference)};
+    }
+    tokens = tokens_of(jobs);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::cancelled) throw;
+    if (jobs.size() == 1) return jobs[0]->record->finish(failure(*jobs[0], e));
+    for (Job* job : jobs) draw({job});  // what is wrong with one is no reason for another to fail
+    return;
+  }
+  size_t pictures = 0;
+  for (const auto& own : tokens) pictures += own.size();
+  const double each = seconds_since(begin) / static_cast<double>(pictures);
+  for (size_t i = 0; i < jobs.size(); ++i) draw_alone(*jobs[i], tokens[i], each);
+}
+
+// Draws a task's pictures from their tokens.
+void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const Clock::time_point begin = Clock::now();
+    ordered_json item;
+    try {
+      Request one = job.request;
+      one.seeds = {job.request.seeds[i]};
+      const std::vector<Latents> latents = pipeline_.latents(one, {tokens[i]}, callbacks_);
+      const Result result = pipeline_.pixels(one, latents, callbacks_);
+      item = item_of(job, i, result.pictures.at(0).image, pass_seconds + seconds_since(begin));
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::cancelled) throw;
+      return job.record->finish(failure(job, e));
+    }
+    job.record->add(item);
+    taken_(job, item);
+  }
+  job.request.references.clear();
+  job.record->finish(std::nullopt);
+}
+
+// Makes the picture's file and its item.
+ordered_json Drawing::item_of(const Job& job, size_t index, const Image& image, double seconds) const {
+  const json& task = job.record->task();
+  const PictureFormat format = format_of(task.value("outputFormat", "JPG"));
+  const int quality = task.contains("outputQuality") ? static_cast<int>(whole_of(task.at("outputQuality"))) : 95;
+  const std::vector<uint8_t> bytes = encode_picture(image, format, quality, {});
+  const std::string& uuid = job.record->image_uuids().at(index);
+  ordered_json item = {{"taskType", "imageInference"}, {"taskUUID", job.record->uuid()}, {"imageUUID", uuid}};
+  if (wants_output(task, "URL")) {
+    const std::filesystem::path file = options_.folder / (uuid + "." + extension_of(format));
+    write_file(file, bytes_writer(bytes));
+    item["imageURL"] = file_url(file);
+  }
+  if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
+  if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);
+  item["seed"] = job.request.seeds[index];
+  if (task.value("includeCost", false)) {
+    const Details d = pipeline_.details(job.request);
+    const double tokens = static_cast<double>(d.grid_width) * static_cast<double>(d.grid_height);
+    const double pixels = static_cast<double>(d.width) * static_cast<double>(d.height);
+    const double steps = pixels / 1e6 * static_cast<double>(d.steps);
+    item["cost"] = rounded(options_.token_price * tokens + options_.step_price * steps, 1e6);
+    item["seconds"] = rounded(seconds, 1e3);
+  }
+  return item;
+}
+
+}  // namespace glm::tasks
