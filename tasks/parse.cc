@@ -1,9 +1,9 @@
 #include "tasks/parse.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
+#include <charconv>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "base/json.h"
@@ -179,32 +179,36 @@ ParsedTask parsed_task(json object, size_t index, const std::vector<TaskType>& t
   return task;
 }
 
-// Puts each number that no double holds, such as 1e400, into quotes. So its field is refused, and not the whole text.
-std::string with_overflows_quoted(std::string_view text) {
+// Replaces each number that no double holds, such as 1e400, by the largest double. So its field is refused, and not the
+// whole text.
+std::string without_overflows(std::string_view text) {
   constexpr std::string_view kNumber = "+-.0123456789Ee";
-  std::string quoted;
+  std::string all;
   bool in_string = false;
   for (size_t i = 0; i < text.size();) {
     const size_t end = std::min(text.find_first_not_of(kNumber, i), text.size());
     const std::string token(text.substr(i, in_string ? 0 : end - i));
     if (!token.empty()) {
-      const bool overflows = std::isinf(std::strtod(token.c_str(), nullptr));
-      quoted += overflows ? '"' + token + '"' : token;
+      double number = 0;
+      const bool has_place = std::from_chars(token.data(), token.data() + token.size(), number).ec == std::errc();
+      const bool overflows = !has_place && token.find_first_of("eE") != std::string::npos &&
+                             token.find("e-") == std::string::npos && token.find("E-") == std::string::npos;
+      all += !overflows ? token : token[0] == '-' ? "-1.7976931348623157e308" : "1.7976931348623157e308";
       i = end;
       continue;
     }
     if (text[i] == '"') in_string = !in_string;
-    if (in_string && text[i] == '\\' && i + 1 < text.size()) quoted += text[i++];
-    quoted += text[i++];
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) all += text[i++];
+    all += text[i++];
   }
-  return quoted;
+  return all;
 }
 
 std::string problem_of(std::string_view text, json* array) {
   const JsonLimits limits{.levels = kMostLevels, .values = kMostValues};
   std::string problem = json_problem(text, limits, array);
   if (problem.find("number overflow") == std::string::npos) return problem;
-  return json_problem(with_overflows_quoted(text), limits, array);
+  return json_problem(without_overflows(text), limits, array);
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ bool is_whole(const json& value) {
   return number == std::floor(number) && std::abs(number) <= kMostExact;
 }
 
+bool is_negative(const json& number) {  // an unsigned one, which has 64 bits, compares with 0 as if it were signed
+  return !number.is_number_unsigned() && number < 0;
+}
+
 // The code points of a text in UTF-8.
 std::vector<uint32_t> characters(const std::string& text) {
   std::vector<uint32_t> all;
@@ -163,6 +167,7 @@ std::string expectation(const Field& field) {
 std::string found_text(const json& value) {
   if (value.is_array()) return "an array of " + std::to_string(value.size());
   if (value.is_object()) return "an object";
+  if (value.is_string() && is_address(value.get<std::string>())) return "an address";  // it may hold a secret
   return shortened(json_text(value), 60);
 }
 
@@ -198,7 +203,7 @@ bool is_in_range(const Field& field, const json& value) {
     case Kind::uuid:
       return is_uuid4(value.get_ref<const std::string&>());
     case Kind::whole:
-      return value >= 0 && whole_of(value) >= field.low && whole_of(value) <= field.high;
+      return !is_negative(value) && whole_of(value) >= field.low && whole_of(value) <= field.high;
     case Kind::hundredths:
       return is_hundredths(field, value.get<double>());
     case Kind::choice:
