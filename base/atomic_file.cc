@@ -13,6 +13,7 @@
 #include "base/file_attributes.h"
 #include "base/quiet_writes.h"
 #include "base/refuse.h"
+#include "base/stoppable_writes.h"
 #include "base/text.h"
 #include "glm/error.h"
 
@@ -145,7 +146,41 @@ Outcome write_beside(const Job& job) {
   return outcome;
 }
 
-// Writes the target itself: what exists (a device, a pipe, a file), or a new file.
+// Hands what a stream is given to the reader of a pipe or a device at once.
+class ReaderBuffer : public std::streambuf {
+ public:
+  ReaderBuffer(int descriptor, const fs::path& file) : descriptor_(descriptor), file_(file) {}
+
+ protected:
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    const std::span<const uint8_t> bytes = as_bytes({text, static_cast<size_t>(size)});
+    if (!write_to_reader(descriptor_, file_, bytes)) refuse_to_write(file_, std::strerror(errno));
+    return size;
+  }
+  int_type overflow(int_type c) override {
+    const char one = traits_type::to_char_type(c);
+    if (!traits_type::eq_int_type(c, traits_type::eof())) xsputn(&one, 1);
+    return traits_type::not_eof(c);
+  }
+
+ private:
+  int descriptor_;
+  const fs::path& file_;
+};
+
+// Writes to a pipe or a device.
+void write_for_reader(const Job& job) {
+  const int descriptor = open_for_reader(job.target);
+  if (descriptor < 0) refuse_to_write(job.file, std::strerror(errno));
+  __gnu_cxx::stdio_filebuf<char> closes(descriptor, std::ios::out);
+  ReaderBuffer buffer(descriptor, job.file);
+  std::ostream out(&buffer);
+  out.exceptions(std::ios::badbit);  // what the buffer throws comes out
+  job.write(out);
+  synchronise(descriptor, job.file);
+}
+
+// Writes the target itself: a file that exists, or a new one.
 Outcome write_itself(const Job& job, bool makes) {
   const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (makes ? O_CREAT | O_EXCL : O_TRUNC);
   const int descriptor = ::open(job.target.c_str(), flags, 0666);
@@ -168,7 +203,10 @@ bool write_to(const fs::path& file, const Write& write, bool replace) {
   if (!exists && errno != ENOENT) refuse_to_write(file, std::strerror(errno));
   if (exists && S_ISDIR(old.st_mode)) refuse(ErrorCode::io, file.string(), "a file to write", "a folder");
   Job job{.file = file, .write = write, .replace = replace, .target = file, .exists = exists, .old = old};
-  if (exists && !S_ISREG(old.st_mode)) return write_itself(job, /*makes=*/false) == Outcome::done;
+  if (exists && !S_ISREG(old.st_mode)) {
+    write_for_reader(job);
+    return true;
+  }
   if (exists && !replace) return false;
   job.target = behind_links(file);
   struct stat behind {};

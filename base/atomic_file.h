@@ -20,7 +20,8 @@ Write bytes_writer(std::span<const uint8_t> bytes);
 //   disk before the rename, so that after a power cut the file has either the old contents or the new ones.
 // - Links are followed. The new file gets the owner, the permissions and the extended attributes of the old one.
 // - A file that can't be replaced without losing these is written directly. Such a file is a mount of its own, for
-//   instance, or lies in a folder where no file can be made. A device or a pipe is always written directly.
+//   instance, or lies in a folder where no file can be made. A device or a pipe is always written directly, and waited
+//   for while nobody reads; see StoppableWrites.
 // - `write` may be called twice: for the temporary file, and then for the file itself.
 // Throws Error(io) naming the file when anything fails, or what `write` throws, and leaves no temporary file behind. No
 // signal ends the process. Any number of threads and processes may write the same file: one of them wins.

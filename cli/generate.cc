@@ -111,6 +111,7 @@ class Generation {
       tell("this will take about " + duration_text(expected.seconds) + " on " + expected.device +
            "; Ctrl-C stops it\n");
     }
+    if (loud_) tell_pipes();
     if (options_.show) {
       screen_.emplace();
       if (!screen_->problem().empty()) warn("--show: " + screen_->problem());
@@ -209,6 +210,18 @@ class Generation {
     return warnings;
   }
 
+  // Says which outputs wait for a reader. The pipes of a shell's >(…) have one.
+  void tell_pipes() const {
+    std::vector<fs::path> all = output_.files;
+    all.emplace_back(options_.dump);
+    for (const fs::path& file : all) {
+      std::error_code ignored;
+      if (!fs::is_fifo(file, ignored) || file.string().starts_with("/dev/") || file.string().starts_with("/proc/"))
+        continue;
+      tell(file.string() + " is a pipe: the program waits there until something reads it; Ctrl-C ends that\n");
+    }
+  }
+
   void warn(const std::string& text) const {
     if (!options_.quiet) print_warnings({text});
   }
@@ -241,11 +254,12 @@ class Generation {
     Callbacks callbacks;
     callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };
     callbacks.cancel = &cancel;
-    callbacks.picture = [&](const Picture& picture) { write_picture(picture, &bar); };
+    callbacks.picture = [&](const Picture& picture) { write_picture(picture, cancel, &bar); };
     Result result;
     try {
       result = pipeline.generate(request_, callbacks);
     } catch (const Error& e) {
+      release_interrupts();
       bar.clear();
       if (written_.empty() && e.code() != ErrorCode::cancelled) throw;
       if (elsewhere_ > 0 && is_alone()) tell_problem();
@@ -253,6 +267,7 @@ class Generation {
       if (e.code() != ErrorCode::cancelled) throw;
       interrupted();
     }
+    release_interrupts();
     bar.clear();
     if (elsewhere_ > 0 && is_alone()) throw Error(ErrorCode::io, problem_);
     if (loud_) {
@@ -266,11 +281,11 @@ class Generation {
     }
   }
 
-  void write_picture(const Picture& picture, ProgressBar* bar) {
+  void write_picture(const Picture& picture, const CancelToken& cancel, ProgressBar* bar) {
     const PictureText text = options_.metadata ? picture_text(making_, picture.seed) : PictureText();
     const bool is_file = output_.files[written_.size()] != "-";
     const Output::Place place =
-        output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text));
+        output_.write(written_.size(), encode_picture(picture.image, output_.format, output_.quality, text), cancel);
     written_.push_back({is_file ? place.file : "-", picture.seed});
     if (!place.problem.empty()) {
       ++elsewhere_;

@@ -13,7 +13,7 @@ volatile std::sig_atomic_t g_signal = 0;
 void interrupt(int signal) {
   g_signal = signal;
   g_interrupted.cancel();
-  for (const int next : kInterrupts) std::signal(next, SIG_DFL);
+  release_interrupts();
 }
 
 }  // namespace
@@ -25,6 +25,12 @@ const CancelToken& catch_interrupts() {
   }
   std::signal(SIGPIPE, SIG_IGN);
   return g_interrupted;
+}
+
+void release_interrupts() {
+  for (const int signal : kInterrupts) {
+    if (std::signal(signal, SIG_DFL) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
 }
 
 void end_if_interrupted() {

@@ -8,6 +8,9 @@ namespace glm::cli {
 // second ends the program at once. From now on a closed pipe doesn't end the program, either.
 const CancelToken& catch_interrupts();
 
+// Lets these signals end the program at once again. Call it when nothing is left to tidy up.
+void release_interrupts();
+
 // Ends the program by the signal that has set the token, if one has. The parent, such as a shell's loop, sees then that
 // the program was interrupted, and by what. Call it when everything is tidied up.
 void end_if_interrupted();

@@ -12,6 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/refuse.h"
+#include "base/stoppable_writes.h"
 #include "cli/file_names.h"
 #include "glm/error.h"
 
@@ -63,11 +64,8 @@ void check_standard_output() {
 }
 
 void write_standard_output(const std::vector<uint8_t>& bytes) {
-  for (size_t done = 0; done < bytes.size();) {
-    const ssize_t n = ::write(STDOUT_FILENO, bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) refuse_to_write("standard output", std::strerror(errno));
-    done += static_cast<size_t>(n);
+  if (!write_to_reader(STDOUT_FILENO, "standard output", bytes)) {
+    refuse_to_write("standard output", std::strerror(errno));
   }
 }
 
@@ -159,7 +157,8 @@ Output::Output(const GenerateOptions& o, const std::vector<uint64_t>& seeds)
   check_output(o.dump, o.overwrite);
 }
 
-Output::Place Output::write(size_t picture, const std::vector<uint8_t>& bytes) const {
+Output::Place Output::write(size_t picture, const std::vector<uint8_t>& bytes, const CancelToken& cancel) const {
+  const StoppableWrites stoppable(&cancel);
   const fs::path& file = files.at(picture);
   std::string problem;
   std::string name = file.filename();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "glm/cancel.h"
 #include "glm/encode.h"
 
 namespace glm::cli {
@@ -30,8 +31,9 @@ struct Output {
   };
 
   // Writes a picture's bytes, to a file whole or not at all. A picture whose file can't be written is kept in another:
-  // beside it, or else in a new folder of the temporary folder. Throws Error(io) where nothing can be written.
-  Place write(size_t picture, const std::vector<uint8_t>& bytes) const;
+  // beside it, or else in a new folder of the temporary folder. So is one that waits for a pipe's reader when the token
+  // is set. Throws Error(io) where nothing can be written.
+  Place write(size_t picture, const std::vector<uint8_t>& bytes, const CancelToken& cancel) const;
 };
 
 // Returns "png", "jpg" or "webp".

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/stoppable_writes.h"
 #include "engine/checkpoint/safetensors.h"
 #include "glm/error.h"
 
@@ -30,7 +31,7 @@ Tap Dump::tap() {
   return {add, level_};
 }
 
-void Dump::write(const std::string& json) const {
+void Dump::write(const std::string& json, const CancelToken* cancel) const {
   if (file_.empty()) return;
   std::map<std::string, at::Tensor> tensors;
   for (const auto& entry : tensors_) {
@@ -39,6 +40,7 @@ void Dump::write(const std::string& json) const {
         std::all_of(values.begin(), values.end(), [&](const at::Tensor& v) { return at::equal(v, values[0]); });
     tensors.emplace(entry.first, same ? values[0] : at::cat(values));
   }
+  const StoppableWrites stoppable(cancel);
   write_safetensors(file_, tensors, {{"json", json}}, replace_);
 }
 

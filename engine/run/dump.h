@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/components/layers/tap.h"
+#include "glm/cancel.h"
 
 namespace glm {
 
@@ -24,8 +25,9 @@ class Dump {
 
   // Writes the collected tensors, with `json` in the header, whole or not at all. A tensor that is the same in all
   // pictures is written once; otherwise the pictures' tensors are joined along the first dimension. Without a file it
-  // does nothing. Throws Error(io), also when there is a file by now that isn't to be replaced.
-  void write(const std::string& json) const;
+  // does nothing. The token, which may be null, ends the wait for a pipe's reader. Throws Error(io), also when there is
+  // a file by now that isn't to be replaced.
+  void write(const std::string& json, const CancelToken* cancel) const;
 
  private:
   std::filesystem::path file_;

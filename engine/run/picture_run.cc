@@ -208,7 +208,7 @@ class PictureRun {
 
   Result finished() {
     result_.times = progress_.times();
-    dump_.write(about_run(c_.model, c_.request, settings_, result_));
+    dump_.write(about_run(c_.model, c_.request, settings_, result_), callbacks_.cancel);
     return std::move(result_);
   }
 

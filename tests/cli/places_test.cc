@@ -182,6 +182,34 @@ TEST_F(Places, APictureWhoseFolderGoesIsKept) {
   EXPECT_NE(terminal.seen().find("The picture is kept in " + kept().string()), std::string::npos) << terminal.seen();
 }
 
+// One signal ends the wait for a pipe's reader, and no picture is lost.
+TEST_F(Places, WaitingForAReaderIsInterrupted) {
+  const std::string fifo = (folder_ / "f.png").string();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const std::string other = (folder_ / "b.png").string();
+  const std::string said = fifo + " is a pipe: the program waits there until something reads it";
+  const std::string run = "{ \"$@\" & }; sleep 2; kill -TERM $!; wait $!";
+  const std::string stuck =
+      "sleep 100 <f.png & reader=$!; \"$@\" & sleep 2; kill -TERM $!; wait $!; "
+      "status=$?; kill $reader; exit $status";
+  for (const std::string& line : {run, stuck}) {
+    const Outcome picture = shell(line, arguments(fifo, {"--size", "512x512"}));
+    expect(picture, 128 + SIGTERM, {said, "f.png: can't be written (interrupted", "The picture is kept in "});
+    EXPECT_EQ(read_picture(kept()).width, 512);
+    fs::remove_all(kept().parent_path());
+    const Outcome dump = shell(line, arguments(other, {"-y", "--dump", fifo}));
+    expect(dump, 128 + SIGTERM, {said, "interrupted; 1 of 1 pictures were written"});
+    EXPECT_EQ(dump.out, other + "\n");
+  }
+  const Outcome full = shell(
+      "sleep 100 <f.png & reader=$!; \"$@\" >f.png & sleep 2; kill -TERM $!; wait $!; "
+      "status=$?; kill $reader; exit $status",
+      arguments("-", {"--size", "512x512"}));
+  expect(full, 128 + SIGTERM, {"standard output: can't be written (interrupted", "The picture is kept in "});
+  EXPECT_EQ(shell("(cat f.png >got) & \"$@\"; wait", arguments(fifo)).status, 0);
+  EXPECT_TRUE(read_file(folder_ / "got").starts_with("\x89PNG"));
+}
+
 TEST_F(Places, AFileThatIsReplacedKeepsItsPermissions) {
   plant("a.png", "private");
   ASSERT_EQ(::chmod((folder_ / "a.png").c_str(), 0600), 0);
