@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/text.h"
 #include "pictures/raster.h"
 
 namespace glm {
@@ -84,33 +85,53 @@ double number_of(const Tiff& tiff, uint64_t at, uint64_t type) {
   return part(at) / part(at + 4);
 }
 
-// Says whether the EXIF data has an orientation. *orientation becomes it, or 1 where it is none of the eight.
-bool find_in_exif(std::span<const uint8_t> bytes, int* orientation) {
-  for (int i = 0; i < 2; ++i) {  // some programs write the name twice
-    if (bytes.size() > sizeof kName && std::equal(std::begin(kName), std::end(kName), bytes.begin())) {
-      bytes = bytes.subspan(sizeof kName);
-    }
-  }
-  if (bytes.size() < 8 || bytes[0] != bytes[1] || (bytes[0] != 'M' && bytes[0] != 'I')) return false;
-  const Tiff tiff{.bytes = bytes, .big_endian = bytes[0] == 'M'};
+// Returns how many bytes the value of an entry has, or 0 for an unknown type.
+uint64_t value_size(const Tiff& tiff, uint64_t entry) {
+  return tiff.number(entry + 4, 4) * size_of(tiff.number(entry + 2, 2));
+}
+
+// Says whether the directory has an orientation, as PIL reads it: it stops at an entry that is cut or whose value lies
+// outside the data, and passes over those that say they have more bytes than the data.
+bool find_in_directory(const Tiff& tiff, int* orientation) {
+  const uint64_t all = tiff.bytes.size();
   const uint64_t directory = tiff.number(4, 4);
   const uint64_t entries = tiff.number(directory, 2);
+  uint64_t claimed = 0;
   for (uint64_t i = 0; i < entries; ++i) {
     const uint64_t entry = directory + 2 + 12 * i;
-    if (tiff.number(entry, 2) != kOrientation) continue;
+    if (entry + 12 > all) return false;
+    const uint64_t size = value_size(tiff, entry);
+    const bool inside = size <= 4;  // values of up to 4 bytes stand in the entry
+    const uint64_t at = inside ? entry + 8 : tiff.number(entry + 8, 4);
+    if (!inside) claimed += size;
+    if (!inside && claimed > all) continue;
+    if (at > all || size > all - at) return false;
+    if (tiff.number(entry, 2) != kOrientation || size == 0) continue;
     const uint64_t type = tiff.number(entry + 2, 2);
-    const uint64_t size = tiff.number(entry + 4, 4) * size_of(type);
-    const uint64_t at =
-        size <= 4 ? entry + 8 : tiff.number(entry + 8, 4);  // values of up to 4 bytes stand in the entry
-    if (size == 0 || at > bytes.size() || size > bytes.size() - at) continue;
     const double value = is_number(type) ? number_of(tiff, at, type) : 0;  // PIL takes no bytes and no text for numbers
-    *orientation = 1;
     for (int known = 2; known <= 8; ++known) {
       if (value == known) *orientation = known;
     }
     return true;
   }
   return false;
+}
+
+// Says whether the EXIF data decide the orientation. *orientation becomes theirs, or stays where it is none of the
+// eight.
+bool find_in_exif(std::span<const uint8_t> bytes, int* orientation) {
+  for (int i = 0; i < 2; ++i) {  // some programs write the name twice
+    if (bytes.size() >= sizeof kName && std::equal(std::begin(kName), std::end(kName), bytes.begin())) {
+      bytes = bytes.subspan(sizeof kName);
+    }
+  }
+  if (bytes.empty()) return false;
+  // PIL gives up where the data are no TIFF, and doesn't look at XMP any more.
+  const auto begins = [&](std::string_view with) { return as_text(bytes).starts_with(with); };
+  const bool big_endian = begins({"MM\0*", 4}) || begins({"MM*\0", 4});
+  const bool is_tiff = big_endian || begins({"II*\0", 4}) || begins({"II\0*", 4});
+  if (!is_tiff || bytes.size() < 8) return true;
+  return find_in_directory({.bytes = bytes, .big_endian = big_endian}, orientation);
 }
 
 // Returns the orientation that XMP has as an attribute or as an element, or 1.

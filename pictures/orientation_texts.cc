@@ -81,6 +81,11 @@ bool OrientationTexts::take(std::string_view name, std::span<const uint8_t> data
 }
 
 void OrientationTexts::read(std::string_view name, std::string_view data) {
+  if (name == "eXIf") {
+    has_chunk_ = true;
+    const std::span<const uint8_t> bytes = as_bytes(data);
+    chunk_.assign(bytes.begin(), bytes.end());
+  }
   if (name != "tEXt" && name != "zTXt" && name != "iTXt") return;
   const std::string_view keyword = take_word(&data);
   if ((keyword != kExif && keyword != kXmp) || ++texts_ > kMostTexts) return;
@@ -88,7 +93,7 @@ void OrientationTexts::read(std::string_view name, std::string_view data) {
   if (keyword == kXmp) {
     xmp_ = text;
   } else {
-    exif_ = profile_of(text);
+    text_ = profile_of(text);
   }
 }
 

@@ -56,10 +56,10 @@ class PngReader {
   PngErrors errors_;
 };
 
-constexpr png_byte kSkipped[] = "tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
+constexpr png_byte kSkipped[] = "eXIf\0tEXt\0zTXt\0iTXt\0sPLT\0hIST\0pCAL\0sCAL\0tIME";
 
-// Makes libpng skip chunks that say nothing about the pixels, because it would inflate them, too. `texts` looks at each
-// of them first.
+// Makes libpng skip chunks that say nothing about the pixels, because it would inflate them, too, and EXIF, of which it
+// takes the first alone and refuses odd ones. `texts` looks at each of them first.
 void skip_text(png_structp png, OrientationTexts* texts) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
   png_set_read_user_chunk_fn(png, texts, [](png_structp from, png_unknown_chunkp chunk) {
@@ -154,9 +154,8 @@ Raster read_png(std::span<const uint8_t> bytes) {
     png_bytep data = nullptr;
     png_uint_32 size = 0;
     if (png_get_iCCP(png, info, &name, &compression, &data, &size) != 0) raster.profile.assign(data, data + size);
-    const bool has_exif = png_get_eXIf_1(png, info, &size, &data) != 0;
-    raster.orientation = orientation_of(has_exif ? std::span<const uint8_t>(data, size) : texts.exif(), texts.xmp());
   });
+  raster.orientation = orientation_of(texts.exif(), texts.xmp());
   return raster;
 }
 

@@ -439,6 +439,19 @@ def add_orientations(decoded):
     add("orientation_two_exifs.jpg", jpeg(b"Exif\0\0" + exif(6), b"Exif\0\0" + exif(3)))
     add("orientation_name_twice.jpg", jpeg(b"Exif\0\0Exif\0\0" + exif(6)))
     add("orientation_outside.jpg", jpeg(b"Exif\0\0" + outside, adobe + xmp(1)))
+    def behind(entry):
+        return b"II" + struct.pack("<HIH", 42, 8, 2) + entry + struct.pack("<HHIHHI", tag, 3, 1, 6, 0, 0)
+
+    for name, data in (("big_tiff", exif(6).replace(b"*", b"+", 1)),
+                       ("no_magic", exif(6).replace(b"*", b"\0", 1)),
+                       ("swapped_magic", exif(6).replace(b"*\0", b"\0*", 1)),
+                       ("cut_end", exif(6)[:-4]),
+                       ("cut_entry", exif(6)[:-6]),
+                       ("behind_outside", behind(struct.pack("<HHII", 0x010F, 2, 20, 30))),
+                       ("behind_large", behind(struct.pack("<HHII", 0x010F, 2, 9999, 30)))):
+        add(f"orientation_{name}.jpg", jpeg(b"Exif\0\0" + data))
+    add("orientation_xmp_beside_garbage.jpg", jpeg(b"Exif\0\0garbage", adobe + xmp(6)))
+    add("orientation_xmp_beside_name.jpg", jpeg(b"Exif\0\0", adobe + xmp(6)))
 
     rows = [row.tobytes() for row in pattern(20, 18)]
     profile = b"Exif\0\0" + exif(6)
@@ -451,9 +464,14 @@ def add_orientations(decoded):
                        ("xmp_compressed", chunk(b"iTXt", itxt + b"\1\0\0\0" + zlib.compress(xmp(7, element=True)))),
                        ("xmp_text", chunk(b"tEXt", itxt + xmp(5))),
                        ("long", chunk(b"eXIf", entries["long"])),
-                       ("text_and_exif", chunk(b"tEXt", b"Raw profile type exif\0" + text) + chunk(b"eXIf", exif(3)))):
+                       ("text_and_exif", chunk(b"tEXt", b"Raw profile type exif\0" + text) + chunk(b"eXIf", exif(3))),
+                       ("prefixed", chunk(b"eXIf", b"Exif\0\0" + exif(6))),
+                       ("two_chunks", chunk(b"eXIf", exif(6)) + chunk(b"eXIf", exif(3))),
+                       ("xmp_beside_empty", chunk(b"eXIf", b"") + chunk(b"iTXt", itxt + b"\0\0\0\0" + xmp(8)))):
         add(f"orientation_{name}.png", png(20, 18, 8, 2, rows, before_data=data))
     add("orientation_xmp_late.png", png(20, 18, 8, 2, rows, after_data=chunk(b"iTXt", itxt + b"\0\0\0\0" + xmp(8))))
+    add("orientation_two_chunks_late.png",
+        png(20, 18, 8, 2, rows, before_data=chunk(b"eXIf", exif(6)), after_data=chunk(b"eXIf", exif(3))))
     small = Image.fromarray(pattern(20, 18))
     add("orientation_xmp.webp", saved(small, "WEBP", lossless=True, xmp=xmp(6)))
     add("orientation_long.webp", saved(small, "WEBP", lossless=True, exif=b"Exif\0\0" + entries["long"]))
