@@ -98,7 +98,8 @@ class Generation {
   }
 
   void run() {
-    const CancelToken& cancel = catch_interrupts();
+    const CancelToken never;  // a dry run has nothing to tidy up
+    const CancelToken& cancel = options_.dry_run ? never : catch_interrupts();
     if (loud_) print_texts(request_);
     const Plan expected = plan(model_, load_options(options_, cancel), request_);
     if (options_.dry_run) {
@@ -262,14 +263,12 @@ class Generation {
       release_interrupts();
       bar.clear();
       if (written_.empty() && e.code() != ErrorCode::cancelled) throw;
-      if (elsewhere_ > 0 && is_alone()) tell_problem();
       print_results(written_, making_.details, {}, options_.json);
       if (e.code() != ErrorCode::cancelled) throw;
       interrupted();
     }
     release_interrupts();
     bar.clear();
-    if (elsewhere_ > 0 && is_alone()) throw Error(ErrorCode::io, problem_);
     if (loud_) {
       print_warnings(result.warnings);
       print_summary(written_, making_.details, result);
@@ -289,20 +288,14 @@ class Generation {
     written_.push_back({is_file ? place.file : "-", picture.seed});
     if (!place.problem.empty()) {
       ++elsewhere_;
-      problem_ = place.problem;
-      if (!is_alone()) {
-        bar->clear();
-        tell_problem();
-      }
+      bar->clear();
+      tell("glm-image: " + printable(place.problem) + "\n");
     }
     if (screen_) {
       bar->clear();
       screen_->show(picture.image);
     }
   }
-
-  bool is_alone() const { return output_.files.size() == 1; }
-  void tell_problem() const { tell("glm-image: " + printable(problem_) + "\n"); }
 
   [[noreturn]] void interrupted() const {
     const std::string count = std::to_string(written_.size()) + " of " + std::to_string(output_.files.size());
@@ -321,7 +314,6 @@ class Generation {
   Making making_;
   std::vector<Written> written_;
   size_t elsewhere_ = 0;  // how many of them aren't in their own files
-  std::string problem_;   // why the last of these isn't
 };
 
 }  // namespace

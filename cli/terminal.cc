@@ -61,15 +61,15 @@ void open_standard_streams() {
   }
 }
 
-void print(const std::string& text, const std::string& hint) {
+void print(const std::string& text, const std::string& still_there) {
   errno = 0;
   std::cout << (::isatty(STDOUT_FILENO) == 1 ? cleaned(text, /*lines=*/true) : text) << std::flush;
-  if (!std::cout && errno != EPIPE) {
-    throw Error(ErrorCode::io, "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + hint);
-  }
+  if (std::cout || (errno == EPIPE && !still_there.empty())) return;
+  throw Error(ErrorCode::io,
+              "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + still_there);
 }
 
-void print_json(const std::string& json, const std::string& hint) {
+void print_json(const std::string& json, const std::string& still_there) {
   std::string line;
   line.reserve(json.size() + 1);
   for (size_t at = 0; at < json.size();) {
@@ -83,7 +83,7 @@ void print_json(const std::string& json, const std::string& hint) {
     line += is_printable(next.code_point) ? json.substr(at, next.length) : escaped(next.code_point);
     at += next.length;
   }
-  print(line + "\n", hint);
+  print(line + "\n", still_there);
 }
 
 }  // namespace glm::cli

@@ -16,13 +16,14 @@ void tell(const std::string& text);
 // Throws Error(io) when something that tell() was given couldn't be written: for results that go to standard error.
 void check_told();
 
-// Writes to standard output: on a terminal as tell() does, otherwise the exact bytes, for programs. A reader that has
-// gone is no failure. Throws Error(io) whose text ends with the hint.
-void print(const std::string& text, const std::string& hint = "");
+// Writes to standard output: on a terminal as tell() does, otherwise the exact bytes, for programs. Throws Error(io)
+// where that fails. `still_there` says where else the results are, and stands at the end of the error's text; with it a
+// reader that has gone is no failure.
+void print(const std::string& text, const std::string& still_there = "");
 
 // Writes JSON, which is in UTF-8, and the end of its line to standard output. What isn't printable is written as
 // \uXXXX, so that the JSON means the same and is harmless wherever it ends up. Throws as print().
-void print_json(const std::string& json, const std::string& hint = "");
+void print_json(const std::string& json, const std::string& still_there = "");
 
 // Opens those of the standard streams that the program was started without. Otherwise the next files to be opened would
 // get their numbers, and what is printed would land in those. Reading and writing them still fails.

@@ -38,6 +38,10 @@ class Places : public testing::Test {
         shell_arguments,
         {.folder = folder_.path(), .environment = {{"TMPDIR", temporary_.string()}}, .program = "/bin/sh"});
   }
+  // Runs the program with a pipe as standard output whose reader has gone.
+  Outcome unread_by_anyone(const std::string& before, const Arguments& all) const {
+    return shell("rm -f p; mkfifo p; : <p & exec 3>p; wait $!; " + before + "\n\"$@\" >&3 3>&-", all);
+  }
   void plant(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
   static void expect_picture(const fs::path& file) { EXPECT_EQ(read_picture(file).width, 128) << file; }
   // The picture that lies in a folder of its own in the temporary folder.
@@ -71,6 +75,8 @@ TEST_F(Places, AFileThatAppearsMeanwhileStays) {
     plant(name, "theirs");
     EXPECT_EQ(terminal.finish(), 1) << terminal.seen();
     EXPECT_EQ(read_file(folder_ / name), "theirs");
+    const std::string path = (folder_ / (picture ? "a-2.png" : "b.png")).string();
+    EXPECT_NE(terminal.seen().find((picture ? "\n" : "") + path + "\r\n"), std::string::npos) << terminal.seen();
     const std::string told = picture ? "The picture is kept in " + (folder_ / "a-2.png").string() : "exists already";
     EXPECT_NE(terminal.seen().find(told), std::string::npos) << terminal.seen();
     EXPECT_EQ(read_picture(folder_ / (picture ? "a-2.png" : "b.png")).width, 256);
@@ -151,6 +157,12 @@ TEST_F(Places, APictureThatCanNotBeWrittenIsKept) {
   expect(draw("/dev/full"), 1, {"/dev/full: can't be written (No space left on device)", "The picture is kept in "});
   expect_picture(kept());
   EXPECT_EQ(kept().filename(), "full");
+  fs::remove_all(kept().parent_path());
+  const Outcome alone = draw("/dev/full");
+  EXPECT_EQ(alone.out, kept().string() + "\n");
+  fs::remove_all(kept().parent_path());
+  const Outcome as_json = draw("/dev/full", {"--json"});
+  EXPECT_EQ(json::parse(as_json.out)["pictures"][0]["file"], kept().string());
   struct stat status {};
   ASSERT_EQ(::stat(kept().parent_path().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0700U) << "others may look at it";
@@ -293,6 +305,15 @@ TEST_F(Places, WhatCanNotBePrintedIsAFailure) {
     }
     expect(shell("(ulimit -f 0; \"$@\" >printed)", command), 1, {""});
     EXPECT_EQ(shell("\"$@\"", command).status, 0);
+  }
+  // A reader that has gone is a failure, but for names of pictures, which are in their files.
+  for (Arguments command : commands) {
+    EXPECT_EQ(unread_by_anyone("", command).status, 128 + SIGPIPE) << command[0];
+    expect(unread_by_anyone("trap '' PIPE", command), 1, {"standard output can't be written (Broken pipe)"});
+  }
+  for (const Arguments& more : {Arguments{}, Arguments{"--json"}}) {
+    EXPECT_EQ(unread_by_anyone("", arguments("d.png", more)).status, 0);
+    EXPECT_TRUE(fs::remove(folder_ / "d.png"));
   }
   EXPECT_EQ(shell("\"$@\" 2>/dev/full", arguments("b.png", {"--dry-run"})).status, 1);
   expect(shell("\"$@\" >&-", arguments("-")), 1, {"standard output: can't be written"});
