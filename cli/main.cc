@@ -19,6 +19,7 @@
 #include "cli/options.h"
 #include "cli/run_tasks.h"
 #include "cli/terminal.h"
+#include "cli/words.h"
 #include "glm/error.h"
 
 namespace {
@@ -61,7 +62,8 @@ std::string unknown_option(const CLI::App& command, const std::string& word) {
 
 // Says what is wrong with the arguments in this program's words. CLI11's own don't say what to do.
 std::string usage_message(const CLI::App& command, const CLI::ParseError& error) {
-  const std::vector<std::string> left = command.remaining();
+  std::vector<std::string> left = command.remaining();
+  if (!left.empty() && left.front() == "--") left.erase(left.begin());
   const std::string first = left.empty() ? "" : left.front();
   if (first.size() > 1 && first[0] == '-') return unknown_option(command, first);
   if (command.get_parent() == nullptr) {
@@ -171,33 +173,8 @@ void run_command(const std::string& name, const Given& given) {
   }
 }
 
-// Refuses an option where another one's value should stand: `--text --dry-run` is a forgotten text, not a text.
-void check_values_given(const std::vector<std::string>& words) {
-  if (words.empty() ||
-      !std::any_of(commands().begin(), commands().end(), [&](const Command& c) { return c.name == words[0]; }))
-    return;
-  const Command& command = command_of(words[0]);
-  const auto option_of = [&](const std::string& word) -> const Option* {
-    for (const Option& option : command.options) {
-      const std::string off = opposite(option);
-      const bool short_one = option.letter != 0 && word == std::string("-") + option.letter;
-      if (!option.is_argument && (short_one || word == "--" + option.name || (!off.empty() && word == "--" + off)))
-        return &option;
-    }
-    return nullptr;
-  };
-  for (size_t i = 1; i + 1 < words.size() && words[i] != "--"; ++i) {
-    const Option* option = option_of(words[i]);
-    if (option == nullptr || option->is_switch()) continue;
-    const std::string& next = words[++i];
-    if (next != "--" && next != "--help" && option_of(next.substr(0, next.find('='))) == nullptr) continue;
-    glm::refuse(glm::ErrorCode::usage, words[i - 1], "a value", "the option " + next,
-                "write --" + option->name + "=" + next + " if that is meant");
-  }
-}
-
 int run(int argc, char** argv) {
-  check_values_given({argv + 1, argv + argc});
+  glm::cli::check_words({argv + 1, argv + argc});
   CLI::App app{"Draws pictures with GLM-Image.", "glm-image"};
   app.set_version_flag("--version", std::string("glm-image ") + GLM_VERSION);
   app.require_subcommand(1);

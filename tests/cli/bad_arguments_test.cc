@@ -242,6 +242,34 @@ TEST(OddPrompts, MayStartWithADashAfterTwo) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
 
+// Behind -- everything is an argument, and there is one only.
+TEST(BadArguments, OptionsBehindTwoDashes) {
+  const std::string expected = "glm-image: expected one ";
+  const std::vector<std::pair<Arguments, std::string>> rows = {
+      {{"generate", "--", "-5 degrees", "-s", "1"}, "prompt, also found \"-s\"; put options before --"},
+      {{"generate", "--", "-5", "x"}, "prompt, also found \"x\"; put all of it in quotes"},
+      {{"generate", "--", "x", "--"}, "prompt, also found \"--\"; put options before --"},
+      {{"generate", "x", "--", "-s", "1"}, "prompt, also found \"-s\"; put options before --"},
+      {{"generate", "-qs", "7", "x", "--", "--steps=2"}, "prompt, also found \"--steps=2\"; put options before --"},
+      {{"info", "--", "a.png", "--json"}, "FILE, also found \"--json\"; put options before --"},
+      {{"completion", "bash", "--", "zsh"}, "SHELL, also found \"zsh\"; put all of it in quotes"},
+  };
+  for (const auto& [arguments, said] : rows) {
+    const Outcome outcome = run_program(arguments);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.err, expected + said + "\n");
+  }
+  EXPECT_NE(run_program({"devices", "--", "x"}).err.find("expected nothing after devices, found \"x\""),
+            std::string::npos);
+  EXPECT_NE(run_program({"generate", "--"}).err.find("expected a prompt, found none"), std::string::npos);
+  for (const Arguments& taken : std::vector<Arguments>{{"-qs", "7"}, {"-s7"}, {"-ofile.png"}, {"-y", "-W", "128"}}) {
+    Arguments all = {"generate", "--dry-run", "-m", small_checkpoint().string()};
+    all.insert(all.end(), taken.begin(), taken.end());
+    all.insert(all.end(), {"--", "-5 degrees"});
+    EXPECT_EQ(run_program(all).status, 0) << taken[0];
+  }
+}
+
 TEST(BadArguments, AnEmptyPrompt) {
   const TemporaryFolder folder;
   for (const std::string prompt : {"", " ", "\n\t"}) {
