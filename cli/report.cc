@@ -25,14 +25,16 @@ bool is_cropped(const Details& d) {
   return d.width != d.rendered_width || d.height != d.rendered_height;
 }
 
-// Writes a text as one word for a shell: OPEN, or 'OPEN 24 HOURS'.
-std::string for_shell(const std::string& text) {
+// Writes --text and a text for a shell: " --text OPEN", or " --text 'OPEN 24 HOURS'". One that begins with - would be
+// taken for an option.
+std::string text_option(const std::string& text) {
   const bool plain =
       std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; });
-  if (plain && !text.empty()) return text;
+  const std::string option = text.starts_with('-') ? " --text=" : " --text ";
+  if (plain) return option + text;
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+  return option + quoted + "'";
 }
 
 bool mentions_writing(const std::string& prompt) {
@@ -56,10 +58,11 @@ void print_texts(const Request& request) {
   if (!line.empty()) tell("text to be drawn: " + line + "\n");
   if (!request.texts.empty()) return;
   std::string options;
-  const std::vector<std::string> unread = unread_texts(request.prompt);
-  for (const auto* all : {&texts, &unread}) {
-    for (const std::string& text : *all) options += " --text " + for_shell(printable(text));
-  }
+  std::vector<std::string> unread = unread_texts(request.prompt);
+  std::erase_if(unread, is_blank);
+  std::vector<std::string> all = texts;
+  all.insert(all.end(), unread.begin(), unread.end());
+  for (const std::string& text : all) options += is_blank(text) ? "" : text_option(printable(text));
   if (!unread.empty()) {
     tell(
         "only '…', “…”, \"…\" and 「…」 are read as quotes, so the picture is drawn without what stands in other "

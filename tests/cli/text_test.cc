@@ -105,6 +105,12 @@ TEST_F(Texts, InOtherMarksGetAnAdvice) {
     EXPECT_EQ(said({prompt, "--text", "OFFEN"}), "text to be drawn: \"OFFEN\"\n");
   }
   EXPECT_NE(said({"„AB CD“ und „it's“"}).find("or add --text 'AB CD' --text 'it'\\''s'\n"), std::string::npos);
+  // The advice is what the program takes.
+  EXPECT_NE(said({"„--help“"}).find("or add --text='--help'\n"), std::string::npos);
+  EXPECT_NE(said({"„-5“ '-it\"s'"}).find("or add --text='-it\"s' --text='-5'\n"), std::string::npos);
+  for (const std::string prompt : {"a sign ``OPEN''", "„ “ „OPEN“", "\" \" „OPEN“"}) {
+    EXPECT_NE(said({prompt}).find("or add --text OPEN\n"), std::string::npos) << said({prompt});
+  }
   EXPECT_NE(said({"\"ONE\" und „ZWEI“"}).find("text to be drawn: \"ONE\"\n"), std::string::npos);
   EXPECT_NE(said({"\"ONE\" und „ZWEI“"}).find("or add --text ONE --text ZWEI\n"), std::string::npos);
   for (const std::string prompt :
