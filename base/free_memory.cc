@@ -33,11 +33,12 @@ int64_t first_number(const std::string& file) {
 }
 
 // Returns how many bytes the control group at `folder` may still take. Cached file pages count as free, because the
-// kernel can drop them. Version 1 has other names for the files, and a huge number where version 2 has "max".
+// kernel can drop them. Version 1 has other names for the files, and a number of nearly 2^63 where version 2 has "max".
 int64_t left_in(const std::string& folder) {
   int64_t limit = kNoLimit;
   for (const char* file : {"/memory.max", "/memory.high", "/memory.limit_in_bytes"}) {
-    if (const int64_t own = first_number(folder + file); own >= 0) limit = std::min(limit, own);
+    const int64_t own = first_number(folder + file);
+    if (own >= 0 && own < kNoLimit / 2) limit = std::min(limit, own);
   }
   const int64_t used =
       std::max(first_number(folder + "/memory.current"), first_number(folder + "/memory.usage_in_bytes"));

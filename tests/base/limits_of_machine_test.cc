@@ -108,6 +108,13 @@ TEST(LimitsOfAContainer, MemoryOfVersion1) {
 
 TEST(LimitsOfAContainer, MemoryIsUnknownWithoutProc) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can change its root";
+  for (const char* meminfo : {"", "MemTotal: 1000 kB\n", "MemAvailable: 99999999999999999999999 kB\n"}) {
+    const Files files = {{"proc/meminfo", meminfo},
+                         {"proc/self/statm", "100 100 100 1 0 100 0\n"},
+                         {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+                         {"sys/fs/cgroup/memory/memory.usage_in_bytes", "52428800\n"}};
+    EXPECT_EQ(in_root_of(files, [] { return free_memory() == -1 ? 1 : 2; }), 1) << meminfo;
+  }
   EXPECT_EQ(in_root_of({}, [] { return free_memory() == -1 ? 1 : 2; }), 1);
   EXPECT_NEAR(megabytes_with({{"sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n"},
                               {"sys/fs/cgroup/memory/memory.usage_in_bytes", "52428800\n"}}),
