@@ -97,7 +97,7 @@ glm_status guarded(const glm_engine* handle, Call call) noexcept {
     tell(engine, "out of memory");
     return GLM_MEMORY;
   } catch (const std::exception& e) {
-    tell(engine, e.what());
+    tell(engine, e.what() != nullptr ? e.what() : "an exception without a text");
     return GLM_INTERNAL;
   } catch (...) {
     tell(engine, "an exception of an unknown kind");

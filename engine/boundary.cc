@@ -64,4 +64,12 @@ Error translated(const c10::Error& e, at::Device device) {
   return {ErrorCode::internal, what};
 }
 
+Error translated(const std::exception& e) {
+  const std::string what = e.what() != nullptr ? e.what() : "an exception without a text";
+  // oneDNN's words where it gets too little memory for a primitive.
+  if (what.find("could not create a primitive") == std::string::npos) return {ErrorCode::internal, what};
+  return {ErrorCode::memory,
+          "out of memory, it seems (oneDNN: " + what + "); close other programs, or raise the limit (ulimit -v)"};
+}
+
 }  // namespace glm

@@ -5,6 +5,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
+#include <cxxabi.h>
 
 #include <new>
 #include <string>
@@ -26,6 +27,9 @@ Error out_of_memory(const std::string& what);
 // The error that tells the caller what ATen's error means. The call's tensors have been freed by now.
 Error translated(const c10::Error& e, at::Device device);
 
+// The error for any other exception, such as one of oneDNN.
+Error translated(const std::exception& e);
+
 // Runs a public call and returns its result. In it inference mode is on and `device` is the current GPU; LibTorch keeps
 // both per thread. Throws nothing but glm::Error.
 template <typename Call>
@@ -45,7 +49,9 @@ auto guarded(at::Device device, Call call) {
   } catch (const c10::Error& e) {
     throw translated(e, device);
   } catch (const std::exception& e) {
-    throw Error(ErrorCode::internal, e.what());
+    throw translated(e);
+  } catch (const abi::__forced_unwind&) {  // pthread_exit() in a callback
+    throw;
   } catch (...) {
     throw Error(ErrorCode::internal, "a callback threw something that is no std::exception");
   }

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <c10/util/Logging.h>
+#include <cxxabi.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -31,6 +32,18 @@ void make_pool() {
 }
 
 }  // namespace
+
+// While it lives, pthread_cancel() doesn't end the calling thread: it would leave a call behind that nobody waits for.
+class NoCancellation {
+ public:
+  NoCancellation() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~NoCancellation() { ::pthread_setcancelstate(before_, nullptr); }
+  NoCancellation(const NoCancellation&) = delete;
+  NoCancellation& operator=(const NoCancellation&) = delete;
+
+ private:
+  int before_ = 0;
+};
 
 // Lives on the stack of the thread that waits for it.
 struct CallQueue::Job {
@@ -92,11 +105,12 @@ class CallQueue::Living {
 
 CallQueue::CallQueue() {
   check_process_lives();
+  const NoCancellation no_cancellation;
   try {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error& e) {
     refuse(ErrorCode::memory, "", "a thread to compute on", std::string("none (") + e.what() + ")",
-           "close other programs, or raise the limit (ulimit -u)");
+           "close other programs, or raise the limits of processes and memory (ulimit -u, ulimit -v)");
   }
 }
 
@@ -111,6 +125,7 @@ CallQueue::~CallQueue() {
 }
 
 void CallQueue::work() {
+  const NoCancellation no_cancellation;
   // A host may have asked for a signal at each division by zero, or for another rounding. A thread inherits that from
   // the one that starts it, so what is set here holds for OpenMP's threads, too.
   std::fesetenv(FE_DFL_ENV);
@@ -129,6 +144,9 @@ void CallQueue::work() {
     try {
       check_process_lives();
       job->call();
+    } catch (const abi::__forced_unwind&) {  // a callback called pthread_exit(), as Python does when it ends
+      leave(job);
+      throw;
     } catch (...) {
       job->thrown = std::current_exception();
     }
@@ -140,12 +158,33 @@ void CallQueue::work() {
   }
 }
 
+// The queue's thread ends in the midst of a job, and leaves no one waiting.
+void CallQueue::leave(Job* job) {
+  const std::lock_guard lock(mutex_);
+  gone_ = true;
+  busy_ = false;
+  waiting_.push_back(job);
+  for (Job* each : waiting_) {
+    each->thrown = std::make_exception_ptr(error_of_gone());
+    each->begun = each->done = true;
+  }
+  waiting_.clear();
+  changed_.notify_all();
+}
+
+Error CallQueue::error_of_gone() {
+  return {ErrorCode::internal,
+          "a callback has ended the thread that the pipeline computes on; load the checkpoint again"};
+}
+
 void CallQueue::check_process_lives() {
   if (process_is_ending()) throw Error(ErrorCode::cancelled, "cancelled, because the process ends");
 }
 
 void CallQueue::wait_for_the_end_of_a_call() {
   if (is_in_child()) return;  // the call goes on in the parent
+  // A library called exit() in the midst of a call, as OpenMP does when it gets no thread.
+  if (std::this_thread::get_id() == thread_.get_id()) return;
   std::unique_lock lock(mutex_);
   while (busy_ && !in_callback_) changed_.wait_for(lock, std::chrono::milliseconds(20));
 }
@@ -163,8 +202,10 @@ void CallQueue::run(const std::function<void()>& call, const CancelToken* cancel
            "call it after the callback's return");
   }
   Job job{call};
+  const NoCancellation no_cancellation;
   {
     std::unique_lock lock(mutex_);
+    if (gone_) throw error_of_gone();
     waiting_.push_back(&job);
     changed_.notify_all();
     while (!job.done) {

@@ -10,7 +10,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/own_arithmetic.h"
 #include "base/process_mark.h"
+#include "glm/error.h"
 
 namespace glm {
 
@@ -28,14 +30,15 @@ class CallQueue {
 
   // Queues `call`, waits until it has run, and throws what it throws. `cancel`, if any, takes a call that still waits
   // for its turn out of the queue: Error(cancelled). Throws Error(usage) on the queue's own thread, that is in a
-  // callback, where the call would wait for itself, and Error(cancelled) when the process ends. May be called from any
-  // thread.
+  // callback, where the call would wait for itself, Error(cancelled) when the process ends, and Error(internal) when a
+  // callback has ended the queue's thread. May be called from any thread; a pthread_cancel() of it waits until then.
   void run(const std::function<void()>& call, const CancelToken* cancel = nullptr);
 
   // Runs one of the caller's callbacks. Only a call that runs on the queue's thread may use it. Throws what the
   // callback throws, and Error(cancelled) when the process ends meanwhile.
   template <typename Callback>
   void call_back(const Callback& callback) {
+    const OwnArithmetic arithmetic;  // what the callback sets for itself ends with it
     in_callback_ = true;
     try {
       callback();
@@ -55,6 +58,8 @@ class CallQueue {
   struct Job;
   class Living;
   void work();
+  void leave(Job* job);
+  static Error error_of_gone();
   static void check_process_lives();
   void wait_for_the_end_of_a_call();
 
@@ -65,6 +70,7 @@ class CallQueue {
   bool busy_ = false;                      // a call is under way
   std::atomic<bool> in_callback_ = false;  // one of the call's callbacks runs; it may wait for the thread that exits
   bool ending_ = false;
+  bool gone_ = false;  // a callback has ended the thread
   std::thread thread_;
 };
 

@@ -31,6 +31,8 @@ struct Pipeline::Engine {
       queue.run([&] {
         cache.reset();
         model.reset();
+        at::set_num_threads(threads);
+        team.note_team();
       });
     } catch (...) {  // no memory is left to queue a call; the members' own destructors free all
     }
@@ -48,7 +50,7 @@ struct Pipeline::Engine {
       threads = start_compute_threads(threads, &few);
       compute_once();
     });
-    for (const std::string& text : {note, few}) {
+    for (const std::string& text : {note, few, slow_kernels()}) {
       if (!text.empty()) warnings.push_back(text);
     }
   }
@@ -62,6 +64,8 @@ struct Pipeline::Engine {
                                                         .cancel = options.cancel});
     });
     guarded(to, [&] {
+      if (options.reference_bytes < -1)
+        refuse("reference_bytes", "-1 or more", std::to_string(options.reference_bytes));
       const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;
       cache = std::make_unique<CallCache>(CallCache{ReferenceStore(limit), {}});
       device = to.str();
@@ -133,6 +137,7 @@ struct Pipeline::Engine {
   std::vector<std::string> warnings;
   std::unique_ptr<const Model> model;
   std::unique_ptr<CallCache> cache;
+  EndOfTeam team;
   CallQueue queue;  // the last member: its thread ends before the others are destroyed
 };
 

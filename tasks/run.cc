@@ -1,5 +1,7 @@
 #include "tasks/run.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <exception>
 #include <system_error>
@@ -70,6 +72,8 @@ Run::Run(const TaskOptions& options, const TaskCallbacks& callbacks, Register& k
   callbacks_.progress = [this, given = callbacks.progress](Stage stage, int64_t done, int64_t total) {
     try {
       given(stage, done, total);
+    } catch (const abi::__forced_unwind&) {  // pthread_exit() in the callback
+      throw;
     } catch (...) {
       thrown_ = std::current_exception();
       throw Error(ErrorCode::cancelled, "the caller's callback threw");

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,7 +12,8 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <system_error>
+#include <cstdlib>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -21,6 +25,10 @@
 extern "C" {
 void omp_set_dynamic(int dynamic);
 int omp_get_num_threads();
+int omp_get_thread_num();
+int omp_get_num_places();
+int omp_get_place_num_procs(int place);
+void omp_get_place_proc_ids(int place, int* ids);
 void gomp_parallel(void (*call)(void*), void* data, unsigned threads, unsigned flags) __asm__("GOMP_parallel");
 }
 
@@ -36,27 +44,77 @@ void wait_until_forgotten(pid_t thread) {
   }
 }
 
-// Returns how many more threads the system lets this process start, at most `most`. It starts them all, so that they
-// exist at the same time for a moment, and ends them again.
-int threads_to_be_had(int most) {
-  std::vector<pid_t> ids(static_cast<size_t>(most), 0);
-  std::vector<std::thread> threads;
-  std::atomic<bool> over = false;
-  try {
-    threads.reserve(ids.size());
-    for (pid_t& id : ids) {
-      threads.emplace_back([&id, &over] {
-        id = static_cast<pid_t>(::syscall(SYS_gettid));
-        over.wait(false);
-      });
+// Returns the bytes of a stack that OpenMP was told to give its threads, or 0. "4M", "512" (kilobytes), "65536B"
+size_t stack_of_openmp() {
+  const char* text = std::getenv("OMP_STACKSIZE");
+  if (text == nullptr) text = std::getenv("GOMP_STACKSIZE");
+  if (text == nullptr) return 0;
+  char* end = nullptr;
+  const unsigned long long number = std::strtoull(text, &end, 10);
+  constexpr std::string_view kUnits = "bkmg";
+  while (*end == ' ') ++end;
+  const size_t unit = *end == '\0' ? 1 : kUnits.find(static_cast<char>(*end | 0x20));
+  if (end == text || unit == std::string_view::npos || number >> (63 - 10 * unit) != 0) return 0;
+  return static_cast<size_t>(number) << (10 * unit);
+}
+
+// How OpenMP starts its thread of this number: with the stack, and on the processors, that its variables name. Where
+// these can't be had, it ends the process.
+class ThreadOfOpenMp {
+ public:
+  explicit ThreadOfOpenMp(int number) {
+    ::pthread_attr_init(&attributes_);
+    if (const size_t stack = stack_of_openmp(); stack > 0) ::pthread_attr_setstacksize(&attributes_, stack);
+    if (const int places = omp_get_num_places(); places > 0) {
+      std::vector<int> processors(static_cast<size_t>(omp_get_place_num_procs(number % places)));
+      omp_get_place_proc_ids(number % places, processors.data());
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      for (const int processor : processors) CPU_SET(static_cast<size_t>(processor), &set);
+      ::pthread_attr_setaffinity_np(&attributes_, sizeof set, &set);
     }
-  } catch (const std::system_error&) {  // the system gives no more than were started
+  }
+  ~ThreadOfOpenMp() { ::pthread_attr_destroy(&attributes_); }
+  ThreadOfOpenMp(const ThreadOfOpenMp&) = delete;
+  ThreadOfOpenMp& operator=(const ThreadOfOpenMp&) = delete;
+
+  const pthread_attr_t* attributes() const { return &attributes_; }
+
+ private:
+  pthread_attr_t attributes_{};
+};
+
+// What a probing thread does: it says its name to the kernel, and waits.
+struct Probe {
+  std::atomic<bool>* over;
+  pid_t id = 0;
+  pthread_t thread = {};
+
+  static void* run(void* probe) {
+    auto* const self = static_cast<Probe*>(probe);
+    self->id = static_cast<pid_t>(::syscall(SYS_gettid));
+    self->over->wait(false);
+    return nullptr;
+  }
+};
+
+// Returns how many more threads the system lets this process start, at most `most`. It starts them all as OpenMP would,
+// so that they exist at the same time for a moment, and ends them again.
+int threads_to_be_had(int most) {
+  std::atomic<bool> over = false;
+  std::vector<Probe> probes(static_cast<size_t>(most), Probe{.over = &over});
+  int had = 0;
+  for (; had < most; ++had) {
+    Probe& probe = probes[static_cast<size_t>(had)];
+    const ThreadOfOpenMp like(had + 1);
+    if (::pthread_create(&probe.thread, like.attributes(), Probe::run, &probe) != 0) break;
   }
   over = true;
   over.notify_all();
-  for (std::thread& thread : threads) thread.join();
-  for (size_t i = 0; i < threads.size(); ++i) wait_until_forgotten(ids[i]);
-  return static_cast<int>(threads.size());
+  probes.resize(static_cast<size_t>(had));
+  for (const Probe& probe : probes) ::pthread_join(probe.thread, nullptr);
+  for (const Probe& probe : probes) wait_until_forgotten(probe.id);
+  return had;
 }
 
 // Asks OpenMP for a team of `wanted` threads and returns how many it has. Its threads stay for the next team.
@@ -99,13 +157,38 @@ int start_compute_threads(int wanted, std::string* why_fewer) {
   if (team < threads) {
     *why_fewer = "OpenMP gives no more (OMP_THREAD_LIMIT)";
   } else if (few) {
-    *why_fewer = "the system gives no more (see ulimit -u, or the container's limit of processes)";
+    *why_fewer =
+        "the system gives no more (see ulimit -u, ulimit -v, the container's limit of processes, OMP_STACKSIZE and "
+        "GOMP_CPU_AFFINITY)";
   }
   if (team < wanted) {
     *why_fewer =
         "computing with " + std::to_string(team) + " of " + std::to_string(wanted) + " threads, because " + *why_fewer;
   }
   return team;
+}
+
+void EndOfTeam::note_team() {
+  const int team = at::get_num_threads();
+  if (team < 2) return;
+  std::vector<std::atomic<int>> ids(static_cast<size_t>(team));
+  const auto note = [](void* data) {
+    (*static_cast<std::vector<std::atomic<int>>*>(data))[static_cast<size_t>(omp_get_thread_num())] =
+        static_cast<int>(::syscall(SYS_gettid));
+  };
+  gomp_parallel(note, &ids, static_cast<unsigned>(team), 0);
+  ids_.assign(ids.begin() + 1, ids.end());
+}
+
+EndOfTeam::~EndOfTeam() {
+  for (const int id : ids_) wait_until_forgotten(id);
+}
+
+std::string slow_kernels() {
+  const bool fast = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (!fast || at::get_cpu_capability() != "DEFAULT") return "";
+  return "LibTorch computes with its slowest kernels, so that pictures differ a little from those of other runs: "
+         "/proc/cpuinfo can't be read, or ATEN_CPU_CAPABILITY is set";
 }
 
 void compute_once() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace glm {
 
@@ -17,5 +18,24 @@ int start_compute_threads(int wanted, std::string* why_fewer);
 
 // Lets LibTorch's parts for the CPU make the static objects that each makes when it first computes.
 void compute_once();
+
+// Waits, when it is destroyed, until the threads of a team are gone. The thread that started a team ends it without
+// waiting. While a thread of it ends, it holds locks of MKL, and a child that is forked meanwhile would never get them.
+class EndOfTeam {
+ public:
+  EndOfTeam() = default;
+  ~EndOfTeam();
+  EndOfTeam(const EndOfTeam&) = delete;
+  EndOfTeam& operator=(const EndOfTeam&) = delete;
+
+  // Notes who is in the calling thread's team. Destroy this after that thread has ended.
+  void note_team();
+
+ private:
+  std::vector<int> ids_;
+};
+
+// Returns a warning when LibTorch doesn't make use of this processor's instructions, or "".
+std::string slow_kernels();
 
 }  // namespace glm

@@ -2,9 +2,11 @@
 // its own. Each in a process of its own.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xmmintrin.h>
 
 #include <cfenv>
 #include <chrono>
@@ -112,6 +114,20 @@ TEST(ForkedHost, ItsChildEndsAsAnyOther) {
   Host host;
   ASSERT_EQ(host.load(3), GLM_OK);
   EXPECT_EQ(status_in_child([]() -> int { std::exit(5); }), 5);
+}
+
+// Threads of OpenMP end after the engine that started them. They held locks of MKL in a child that was forked
+// meanwhile.
+TEST(ForkedHost, RightAfterAnEngineWasDestroyed) {
+  for (int i = 0; i < 10; ++i) {
+    expected_picture();
+    ASSERT_EQ(status_in_child([] {
+                Host own;
+                return own.load(2) == GLM_OK && own.draw() == GLM_OK ? 0 : 1;
+              }),
+              0)
+        << i;
+  }
 }
 
 TEST(ForkedHost, WhileAnotherThreadLoadsOrDraws) {
@@ -303,6 +319,91 @@ TEST(HostWithItsOwnArithmetic, GetsThePictureAndKeepsItsState) {
               std::fesetenv(&flushed);
             }),
             0);
+}
+
+// What a callback sets for its own arithmetic ends with it.
+TEST(HostWithItsOwnArithmetic, SetInACallbackStaysThere) {
+  const std::vector<uint8_t> whole = expected_picture();
+  static int what = 0;
+  for (what = 0; what < 3; ++what) {
+    EXPECT_EQ(status_in_child([&] {
+                Host host;
+                host.callbacks.progress = [](void*, glm_stage, int64_t, int64_t) {
+                  if (what == 0) std::fesetround(FE_UPWARD);
+                  if (what == 1) ::feenableexcept(FE_ALL_EXCEPT);
+                  if (what == 2) _mm_setcsr(_mm_getcsr() | 0x8040U);  // small numbers become 0
+                };
+                if (host.load(2) != GLM_OK || host.draw() != GLM_OK) return 1;
+                return host.rgb == whole ? 0 : 2;
+              }),
+              0)
+        << what;
+  }
+}
+
+// Python calls pthread_exit() in callbacks when it ends.
+TEST(EndedThread, InACallbackIsToldToWhoeverWaits) {
+  EXPECT_EQ(status_in_child([] {
+              Host host;
+              if (host.load(2) != GLM_OK) return 1;
+              host.callbacks.progress = [](void*, glm_stage stage, int64_t, int64_t) {
+                if (stage == GLM_STAGE_STEPS) ::pthread_exit(nullptr);
+              };
+              auto waiting = std::async(std::launch::async, [&] { return host.draw(); });
+              if (host.draw() != GLM_INTERNAL || host.error().find("ended the thread") == std::string::npos) return 2;
+              if (waiting.get() != GLM_INTERNAL || host.draw() != GLM_INTERNAL) return 3;
+              Host next;
+              return next.load(2) == GLM_OK && next.draw() == GLM_OK ? 0 : 4;
+            }),
+            0);
+}
+
+// A host's thread pool cancels a thread that waits for a picture.
+TEST(EndedThread, ThatIsCancelledEndsAfterTheCall) {
+  for (const bool loads : {false, true}) {
+    EXPECT_EQ(status_in_child([&] {
+                static Host host;
+                static std::promise<void> begun;
+                host.callbacks.progress = [](void*, glm_stage stage, int64_t done, int64_t) {
+                  if (stage == GLM_STAGE_TOKENS && done == 1) begun.set_value();
+                };
+                if (!loads && host.load(2) != GLM_OK) return 1;
+                pthread_t thread{};
+                const auto work = [](void* load) -> void* {
+                  if (load != nullptr) host.load(2);
+                  host.draw();
+                  ::pthread_testcancel();
+                  return nullptr;
+                };
+                ::pthread_create(&thread, nullptr, work, loads ? &thread : nullptr);
+                if (!loads) begun.get_future().wait();
+                ::pthread_cancel(thread);
+                void* ended = nullptr;
+                ::pthread_join(thread, &ended);
+                host.callbacks.progress = nullptr;
+                return ended == PTHREAD_CANCELED && host.draw() == GLM_OK ? 0 : 2;
+              }),
+              0)
+        << loads;
+  }
+}
+
+// Each limit of memory gives a status.
+TEST(HostWithLittleMemory, LivesAndGetsAStatus) {
+  if (glm::kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
+  for (rlim_t megabytes = 40; megabytes <= 200; megabytes += 8) {
+    EXPECT_EQ(status_in_child([&] {
+                const rlimit most{megabytes << 20U, megabytes << 20U};
+                ::setrlimit(RLIMIT_DATA, &most);
+                Host host;
+                const glm_status loaded = host.load(2);
+                if (loaded != GLM_OK) return loaded == GLM_MEMORY ? 0 : 10 + loaded;
+                const glm_status drawn = host.draw();
+                return drawn == GLM_OK || drawn == GLM_MEMORY ? 0 : 20 + drawn;
+              }),
+              0)
+        << megabytes;
+  }
 }
 
 // Files that weights are mapped from are changed under the engine: by another, between calls, and in a call.

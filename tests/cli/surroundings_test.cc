@@ -44,8 +44,10 @@ TEST_F(Threads, AreNeverMoreThanOpenMpGives) {
        {Environment{{"OMP_THREAD_LIMIT", "1"}}, Environment{{"OMP_THREAD_LIMIT", "2"}},
         Environment{{"OMP_DYNAMIC", "true"}}, Environment{{"OMP_MAX_ACTIVE_LEVELS", "0"}},
         Environment{{"OMP_NUM_THREADS", "1"}}, Environment{{"OMP_NUM_THREADS", "x"}},
-        Environment{{"OMP_THREAD_LIMIT", "3"}, {"OMP_WAIT_POLICY", "passive"}},
-        Environment{{"MKL_NUM_THREADS", "1"}}}) {
+        Environment{{"OMP_THREAD_LIMIT", "3"}, {"OMP_WAIT_POLICY", "passive"}}, Environment{{"MKL_NUM_THREADS", "1"}},
+        Environment{{"OMP_STACKSIZE", "16k"}}, Environment{{"GOMP_STACKSIZE", "64G"}},
+        Environment{{"GOMP_CPU_AFFINITY", "1000-1003"}}, Environment{{"OMP_PLACES", "{0}"}, {"OMP_PROC_BIND", "true"}},
+        Environment{{"OMP_STACKSIZE", "4 M"}}}) {
     const Outcome outcome = draw({"--threads", "5"}, environment);
     const auto& [name, value] = *environment.begin();
     EXPECT_EQ(outcome.status, 0) << name << outcome.err;
