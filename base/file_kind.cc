@@ -85,6 +85,10 @@ FileKind file_kind(std::string_view first_bytes) {
     return {.name = "a Git LFS pointer, which stands for the file",
             .advice = "fetch the file itself with git lfs pull"};
   }
+  if (text.starts_with("version https://hawser.") || text.find("/annex/objects/") != std::string::npos) {
+    return {.name = "a pointer of git-annex or an old Git LFS, which stands for the file",
+            .advice = "fetch the file itself"};
+  }
   if (text.starts_with("<svg") || (text.starts_with("<?xml") && text.find("<svg") != std::string::npos)) {
     return {.name = "an SVG drawing", .advice = ""};
   }

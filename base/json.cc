@@ -1,12 +1,14 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "base/file_kind.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -20,9 +22,14 @@ std::string json_text(const json& value) {
 
 namespace {
 
-// Throws Error(model) for a file that is of a known other kind.
+// Throws Error(model) for a file that is of a known other kind, or a text such as "Entry not found".
 void check_kind(std::string_view text, const std::string& source) {
-  const FileKind kind = file_kind(text);
+  FileKind kind = file_kind(text);
+  const size_t first = text.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  const bool is_word = first != std::string_view::npos && ((text[first] | 0x20) >= 'a' && (text[first] | 0x20) <= 'z');
+  if (kind.name.empty() && is_word && text.find_first_of("{[\"") == std::string_view::npos && text.size() > 8) {
+    kind.name = "a text that begins with \"" + shortened(std::string(text.substr(first, 100)), 60) + "\"";
+  }
   if (kind.name.empty()) return;
   refuse(ErrorCode::model, source, "JSON", kind.name, kind.advice.empty() ? "download the file again" : kind.advice);
 }
@@ -30,9 +37,18 @@ void check_kind(std::string_view text, const std::string& source) {
 // Ends the parsing.
 struct Enough {};
 
+// Throws std::bad_alloc unless there is memory for what the parser makes of `text`. Where the parser itself gets none,
+// its values' destructors need more, get none either, and end the process.
+void check_memory(std::string_view text) {
+  constexpr size_t kOfValue = 160;  // bytes, with the key and the node that hold it
+  const auto values = std::count_if(text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == '{'; });
+  ::operator delete(::operator new(text.size() + kOfValue * (static_cast<size_t>(values) + 1)));
+}
+
 }  // namespace
 
 std::string json_problem(std::string_view text, const JsonLimits& limits, json* value) {
+  check_memory(text);
   // nlohmann-json takes a NUL for the end of the text and wouldn't look at what follows it.
   if (text.find('\0') != std::string_view::npos) return "not valid JSON (it holds a NUL byte)";
   // The keys of each open object. nlohmann-json silently keeps only the last of two equal keys, so such an object ends
@@ -74,6 +90,10 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
   check_kind(text, source);
   json value;
   const std::string problem = json_problem(text, {.levels = max_depth}, &value);
+  if (value.is_object() && value.size() <= 2 && value.contains("error") && value["error"].is_string()) {
+    refuse(ErrorCode::model, source, "a file of the checkpoint",
+           "a server's error, " + shortened(json_text(value["error"]), 60), "download the file again");
+  }
   if (problem.empty()) return value;
   const bool damaged = problem.starts_with("not valid");
   throw Error(ErrorCode::model, source + ": " + problem + (damaged ? "; download the file again" : ""));

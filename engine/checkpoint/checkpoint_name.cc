@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/json.h"
@@ -59,7 +60,12 @@ CheckpointName::CheckpointName(const fs::path& checkpoint) {
 
 void check_checkpoint(const fs::path& folder) {
   const fs::path file = folder / "model_index.json";
-  std::error_code ignored;
+  std::error_code ignored, problem;
+  static_cast<void>(fs::symlink_status(file, problem));
+  if (problem == std::errc::permission_denied) {
+    refuse(ErrorCode::model, folder.string(), "a checkpoint folder that may be entered", "a closed one",
+           "give the user that runs this the permission to enter it");
+  }
   if (!is_present(file)) {
     const fs::path near = checkpoint_near(folder);
     const std::string advice =

@@ -143,7 +143,13 @@ PriorConfig prior_config(const Section& s) {
 }
 
 GenerationConfig generation_config(const Section& model, const Section& text, const fs::path& file) {
-  const Section s(file.string(), is_present(file) ? read_json(file) : json::object(), "generation_config");
+  json content = is_present(file) ? read_json(file) : json::object();
+  // transformers writes null for what was set to None before save_pretrained(), and takes it as off.
+  const std::pair<const char*, json> offs[] = {{"temperature", 1.0}, {"top_p", 1.0}, {"top_k", 0}};
+  for (const auto& [key, off] : offs) {
+    if (content.is_object() && content.contains(key) && content[key].is_null()) content[key] = off;
+  }
+  const Section s(file.string(), content, "generation_config");
   const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
   GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
                      .image_end = model.number("image_end_token_id", 0, last_id),

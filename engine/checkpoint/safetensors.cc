@@ -164,7 +164,11 @@ void check_kind(const File& file) {
   std::string begin(std::min<uint64_t>(file.size, kFileKindBytes), '\0');
   file.read("its beginning", 0, begin.data(), begin.size());
   if (begin.size() > 8 && begin[8] == '{') return;
-  const FileKind kind = file_kind(begin);
+  FileKind kind = file_kind(begin);
+  const auto is_shown = [](char c) { return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t'; };
+  if (kind.name.empty() && begin.size() > 8 && std::all_of(begin.begin(), begin.end(), is_shown)) {
+    kind.name = "a text that begins with \"" + shortened(begin, 60) + "\"";
+  }
   if (kind.name.empty()) return;
   refuse(ErrorCode::model, file.path.string(), "a safetensors file", kind.name,
          kind.advice.empty() ? "download the checkpoint's own file" : kind.advice);

@@ -11,6 +11,7 @@
 #include "glm/error.h"
 #include "pictures/picture_size.h"
 #include "tokenizer/glyph_text.h"
+#include "tokenizer/utf8.h"
 
 namespace glm {
 namespace {
@@ -86,6 +87,11 @@ Settings settle(const Request& r, const ModelConfig& config) {
   if (!(s.top_p >= 0 && s.top_p <= 1)) refuse("top_p", "a number from 0 to 1", number_text(s.top_p));
   if (s.top_k < 0 || s.top_k > limits::kMaxTopK)
     refuse("top_k", "0 to " + std::to_string(limits::kMaxTopK), std::to_string(s.top_k));
+  if (r.rng != Rng::cuda && r.rng != Rng::cpu) refuse("rng", "cuda or cpu", std::to_string(static_cast<int>(r.rng)));
+  if (repair_utf8(r.prompt) != r.prompt) refuse("prompt", "a text in UTF-8", "bytes of another encoding");
+  for (const std::string& text : r.texts) {
+    if (repair_utf8(text) != text) refuse("texts", "texts in UTF-8", "bytes of another encoding");
+  }
   if (r.seeds.empty() || r.seeds.size() > limits::kMaxPictures)
     refuse("seeds", "1 to 1024", std::to_string(r.seeds.size()));
   const auto tokens = [&](int64_t pixels) { return (pixels + config.cell() - 1) / config.cell(); };

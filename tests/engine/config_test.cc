@@ -50,6 +50,10 @@ TEST_F(Config, NamesAMissingOrBrokenFile) {
     EXPECT_TRUE(refuses(name, {"a Git LFS pointer", "git lfs pull"}));
     write_bytes(path(name), "<!DOCTYPE html><title>Sign in</title>");
     EXPECT_TRUE(refuses(name, {"a web page"}));
+    write_bytes(path(name), "Access to model x is restricted.\n");
+    EXPECT_TRUE(refuses(name, {"a text that begins with \"Access to model"}));
+    write_bytes(path(name), R"({"error": "Invalid username or password."})");
+    EXPECT_TRUE(refuses(name, {"a server's error", "Invalid username"}));
     write(name, json::array());
     EXPECT_TRUE(refuses(name, {"expected an object", "found []"}));
     write_bytes(path(name), R"({"a": NaN})");
@@ -178,6 +182,17 @@ TEST_F(Config, TakesSeveralEnds) {
        {json(-1), json(1e30), json("text"), json(true), json::array(), json({-1}), json({7, "text"}), json({{7}})}) {
     EXPECT_TRUE(refuses_value(key, value)) << value;
   }
+}
+
+// transformers writes null for what was set to None, and takes it as off.
+TEST_F(Config, NullIsOff) {
+  json changed = good_[kGeneration];
+  for (const char* key : {"temperature", "top_p", "top_k"}) changed[key] = nullptr;
+  write(kGeneration, changed);
+  const GenerationConfig off = read().generation;
+  EXPECT_EQ(off.temperature, 1);
+  EXPECT_EQ(off.top_p, 1);
+  EXPECT_EQ(off.top_k, 0);
 }
 
 // As today's save_pretrained writes it, alone or beside the older file.

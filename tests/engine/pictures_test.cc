@@ -109,6 +109,9 @@ TEST(PictureRequest, NamesWhatCannotBeMet) {
   EXPECT_TRUE(refusal([](Request& r) { r.width = INT64_MIN; }, {"size", "128 to 2048"}));
   EXPECT_TRUE(refusal([](Request& r) { r.steps = 0; }, {"steps", "1 to 1000", "found 0"}));
   EXPECT_TRUE(refusal([](Request& r) { r.guidance = std::nan(""); }, {"guidance", "0 to 1000", "nan"}));
+  EXPECT_TRUE(refusal([](Request& r) { r.rng = static_cast<Rng>(77); }, {"rng", "cuda or cpu", "77"}));
+  EXPECT_TRUE(refusal([](Request& r) { r.prompt = "a \xff"; }, {"prompt", "UTF-8"}));
+  EXPECT_TRUE(refusal([](Request& r) { r.texts = {"A", "\xed\xa0\x80"}; }, {"texts", "UTF-8"}));
   EXPECT_TRUE(refusal([](Request& r) { r.seeds.clear(); }, {"seeds", "1 to 1024", "found 0"}));
 }
 

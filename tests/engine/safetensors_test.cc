@@ -81,6 +81,10 @@ TEST_F(BrokenFile, OtherKindsAreNamed) {
       {"GGUF", "GGUF\3" + std::string(100, '\0'), {"GGUF"}},
       {"gzip", "\x1f\x8b" + std::string(100, 'x'), {"gzip"}},
       {"tar", tar, {"tar"}},
+      {"an old pointer", "version https://hawser.github.com/spec/v1\noid sha256:4f\nsize 7\n", {"old Git LFS"}},
+      {"git-annex", "/annex/objects/SHA256E-s7--4f.safetensors\n", {"git-annex"}},
+      {"the hub's answer", "Entry not found", {"a text that begins with \"Entry not found\""}},
+      {"a server's answer", R"({"error":"Invalid username or password."})", {"a text that begins with", "error"}},
       {"zeros", std::string(1000, '\0'), {"zeros at its beginning", "download it again"}},
   });
 }
