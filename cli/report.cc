@@ -65,8 +65,8 @@ void print_texts(const Request& request) {
   for (const std::string& text : all) options += is_blank(text) ? "" : text_option(printable(text));
   if (!unread.empty()) {
     tell(
-        "only '…', “…”, \"…\" and 「…」 are read as quotes, so the picture is drawn without what stands in other "
-        "marks; put it in these, or add" +
+        "only '…', “…”, \"…\" and 「…」 are read as quotes, in pairs, so the picture is drawn without what stands "
+        "in other marks; put it in these, or add" +
         options + "\n");
   } else if (texts.empty() && mentions_writing(request.prompt)) {
     tell(

@@ -14,8 +14,9 @@ namespace glm {
 // so a text inside two kinds is found twice. Upstream: GlmImagePipeline.get_glyph_texts.
 std::vector<std::string> find_glyph_texts(std::string_view prompt);
 
-// Returns the texts that stand in other marks, which people quote with but find_glyph_texts() doesn't read: „…“, «…»,
-// ‘…’, 『…』 and so on. What stands inside a text that is read isn't among them.
+// Returns the texts that stand in marks that people quote with but find_glyph_texts() doesn't read: in other ones („…“,
+// «…», ‘…’, 『…』 and so on), between two that don't belong together (“…", „…"), or behind one that nothing closes
+// ("…). What stands inside a text that is read isn't among them. Only the first 8 KiB of a prompt are looked at.
 std::vector<std::string> find_unread_texts(std::string_view prompt);
 
 struct GlyphIds {

@@ -30,8 +30,9 @@ GLM_API Plan plan(const std::filesystem::path& checkpoint, const LoadOptions& op
 // Returns the texts that a prompt names in quotes, in the order in which they are encoded. Thread safe.
 GLM_API std::vector<std::string> quoted_texts(const std::string& prompt);
 
-// Returns the texts that a prompt has in other marks („…“, «…», ‘…’, 『…』 and so on). Upstream's pipeline doesn't read
-// these as quotes, and so they aren't drawn as text: give them as Request::texts. Thread safe.
+// Returns the texts that a prompt has in other marks („…“, «…», ‘…’, 『…』 and so on), between two that don't belong
+// together (“…", „…"), or behind one that nothing closes ("…). Upstream's pipeline doesn't read these as quotes, and so
+// they aren't drawn as text: give them as Request::texts. Thread safe.
 GLM_API std::vector<std::string> unread_texts(const std::string& prompt);
 
 // Returns 64 hexadecimal digits that tell checkpoints apart. They are the SHA-256 of each json and safetensors file's

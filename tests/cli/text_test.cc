@@ -96,9 +96,9 @@ TEST_F(Texts, InOtherMarksGetAnAdvice) {
     const std::string err = run_program(all).err;
     return err.substr(0, err.find("pictures: "));
   };
-  for (const std::string prompt :
-       {"ein Schild mit „OFFEN“", "znak „OFFEN”", "panneau «OFFEN»", "Schild »OFFEN«", "a sign ‘OFFEN’",
-        "看板『OFFEN』", "skylt ”OFFEN”", "a sign ＂OFFEN＂", "a `OFFEN`"}) {
+  for (const std::string prompt : {"ein Schild mit „OFFEN“", "znak „OFFEN”", "panneau «OFFEN»", "Schild »OFFEN«",
+                                   "a sign ‘OFFEN’", "看板『OFFEN』", "skylt ”OFFEN”", "a sign ＂OFFEN＂", "a `OFFEN`",
+                                   "a “OFFEN\" sign", "a sign \"OFFEN", "a ‘OFFEN' sign", "【OFFEN】"}) {
     const std::string advice = said({prompt});
     EXPECT_NE(advice.find("or add --text OFFEN\n"), std::string::npos) << prompt << "\n" << advice;
     EXPECT_NE(advice.find("are read as quotes"), std::string::npos);
@@ -113,8 +113,8 @@ TEST_F(Texts, InOtherMarksGetAnAdvice) {
   }
   EXPECT_NE(said({"\"ONE\" und „ZWEI“"}).find("text to be drawn: \"ONE\"\n"), std::string::npos);
   EXPECT_NE(said({"\"ONE\" und „ZWEI“"}).find("or add --text ONE --text ZWEI\n"), std::string::npos);
-  for (const std::string prompt :
-       {"a “READ” sign", "a sign \"«IN»\"", "it’s a cat", "「はい」", "a < b > c", "5 » 3"}) {
+  for (const std::string prompt : {"a “READ” sign", "a sign \"«IN»\"", "it’s a cat", "「はい」", "a < b > c", "5 » 3",
+                                   "a 6\" pipe", "he is 5'11\""}) {
     EXPECT_EQ(said({prompt}).find("add --text"), std::string::npos) << prompt << "\n" << said({prompt});
   }
 }

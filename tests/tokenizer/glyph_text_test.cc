@@ -56,6 +56,8 @@ TEST(GlyphText, TakesMegabytesOfQuotes) {
   EXPECT_EQ(find_glyph_texts(openers).size(), 0U);
   EXPECT_EQ(find_glyph_texts(openers + "x”"), std::vector<std::string>{"x"});
   EXPECT_EQ(find_glyph_texts(std::string(1 << 20, '"')).size(), 1U << 19U);
+  EXPECT_EQ(find_unread_texts(openers).size(), 0U);
+  EXPECT_EQ(find_unread_texts(openers + "„").size(), 0U);
 }
 
 TEST(UnreadTexts, AreThoseInOtherMarks) {
@@ -69,6 +71,16 @@ TEST(UnreadTexts, AreThoseInOtherMarks) {
   EXPECT_EQ(find_unread_texts("“A” and „B“"), Texts{"B"});
   EXPECT_EQ(find_unread_texts("\"«A»\" it’s 5 » 3, «open, «»"), Texts())
       << "read already, or no pair, or nothing in it";
+  for (const char* prompt :
+       {"“A\"", "\"A”",  "„A\"",  "\"A“", "‘A'", "'A’",      "«A\"", "\"A»", "sign \"A",         "“A", "″A″", "‛A’",
+        "❝A❞",  "【A】", "〖A〗", "´A´",  "′A′", "看板\"A”", "‚A'",  "‹A'",  "the 6\" pipe \"A”"}) {
+    EXPECT_EQ(find_unread_texts(prompt), Texts{"A"}) << prompt;
+  }
+  EXPECT_EQ(find_unread_texts("‘it's A’ 'the cat’s"), Texts{"it's A"});
+  for (const char* prompt : {"6\" pipe", "5'11\" tall", "it's", "5′ 11″", "'tis the cat’s", "dogs' and cats'", "a \" b",
+                             "6\" and 3\" pipes", "\"a “b” c\"", "rock 'n' roll", "x ' y", "\"A\"", "“A” \""}) {
+    EXPECT_EQ(find_unread_texts(prompt), Texts()) << prompt;
+  }
   EXPECT_EQ(find_unread_texts("\xff„A\xff“\xe2\x80"), Texts{"A\xef\xbf\xbd"});
 }
 
