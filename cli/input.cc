@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/file_kind.h"
 #include "base/refuse.h"
 #include "cli/characters.h"
 #include "glm/error.h"
@@ -42,6 +43,15 @@ std::string foreign_encoding(const std::string& bytes) {
   const size_t at = first_foreign_byte(bytes);
   if (at == std::string::npos) return "";
   return "another encoding, such as Latin-1, Windows-1252, Shift-JIS or GBK (byte " + std::to_string(at + 1) + ")";
+}
+
+void check_utf8(const std::string& what, const std::string& bytes) {
+  const std::string found = foreign_encoding(bytes);
+  if (found.empty()) return;
+  if (const FileKind kind = file_kind(bytes); !kind.name.empty()) {
+    refuse(ErrorCode::usage, what, "text in UTF-8", kind.name, kind.advice);
+  }
+  refuse(ErrorCode::usage, what, "text in UTF-8", found, "save it as UTF-8, or convert it with iconv -t UTF-8");
 }
 
 }  // namespace
@@ -101,22 +111,25 @@ std::string read_picture_bytes(const std::string& name) {
   refuse(ErrorCode::io, shown, "a picture to read", "no readable file", "check its name and permissions");
 }
 
-void check_utf8(const std::string& what, const std::string& bytes) {
-  const std::string found = foreign_encoding(bytes);
-  if (found.empty()) return;
-  refuse(ErrorCode::usage, what, "text in UTF-8", found, "save it as UTF-8, or convert it with iconv -t UTF-8");
+std::string without_marks(const std::string& bytes) {
+  const std::string_view mark = "\xEF\xBB\xBF";
+  std::string_view rest = bytes;
+  while (rest.starts_with(mark)) rest.remove_prefix(mark.size());
+  while (!rest.empty() && std::string_view("\r\n\x1A").find(rest.back()) != std::string_view::npos)
+    rest.remove_suffix(1);
+  std::string text;
+  for (const char c : rest) {
+    if (c == '\n') text.resize(text.find_last_not_of('\r') + 1);
+    text += c;
+  }
+  return text;
 }
 
 std::string text_of(const std::string& what, const std::string& bytes) {
   check_utf8(what, bytes);
-  std::string text;
-  for (size_t at = bytes.starts_with("\xEF\xBB\xBF") ? 3 : 0; at < bytes.size(); ++at) {
-    const bool ends_line = bytes[at] == '\r' && (at + 1 == bytes.size() || bytes[at + 1] == '\n');
-    if (!ends_line) text += bytes[at];
-    if (ends_line && at + 1 == bytes.size()) return text;
-  }
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
+  const size_t nul = bytes.find('\0');
+  if (nul == std::string::npos) return without_marks(bytes);
+  refuse(what, "a text", "a NUL in it (byte " + std::to_string(nul + 1) + ")");
 }
 
 std::string read_prompt(const std::string& name) {

@@ -25,11 +25,12 @@ FileContents read_input(const std::string& name, uint64_t most);
 // Returns the bytes of a picture's file. Throws Error(io) where there is none, or Error(usage) for more than 256 MiB.
 std::string read_picture_bytes(const std::string& name);
 
-// Throws Error(usage) that begins with `what` and names the encoding when a text isn't UTF-8.
-void check_utf8(const std::string& what, const std::string& bytes);
+// Returns a text without what editors, shells and file systems leave around it: byte order marks at its start, carriage
+// returns in its ends of lines, and at its end all ends of lines and the ^Z of old systems.
+std::string without_marks(const std::string& bytes);
 
-// Returns a text without the marks that editors and shells leave around it: a byte order mark at its start, carriage
-// returns in its ends of lines, and the end of its last line. Throws as check_utf8().
+// Returns without_marks() of a text. Throws Error(usage) that begins with `what` and says what was found when the text
+// isn't UTF-8, or has a NUL.
 std::string text_of(const std::string& what, const std::string& bytes);
 
 // Returns the prompt in a file, a pipe or standard input. Throws Error(io) where there is none, and as text_of().

@@ -47,13 +47,59 @@ TEST_F(Texts, OfAnEditorDrawTheSamePicture) {
   const std::string wanted = draw({prompt});
   const std::string mark = "\xef\xbb\xbf";
   for (const std::string& bytes :
-       {prompt, prompt + "\n", prompt + "\r\n", prompt + "\r", mark + prompt, mark + prompt + "\r\n"}) {
+       {prompt, prompt + "\n", prompt + "\r\n", prompt + "\r", mark + prompt, mark + prompt + "\r\n", prompt + "\n\n\n",
+        prompt + "\r\n\r\n", prompt + "\r\r\n", prompt + "\n\x1a", prompt + "\x1a", mark + mark + prompt}) {
     EXPECT_TRUE(draw({"--prompt-file", write("w.txt", bytes)}) == wanted) << bytes;
     EXPECT_TRUE(draw({"-"}, bytes) == wanted) << bytes;
   }
   EXPECT_TRUE(draw({mark + prompt}) == wanted);
   EXPECT_TRUE(draw({prompt + "\r"}) == wanted) << "a line of such a file, read by a shell";
   EXPECT_TRUE(draw({"--prompt-file", write("w.txt", "a cat\r\non a mat\r\n")}) == draw({"a cat\non a mat"}));
+  EXPECT_TRUE(draw({"--prompt-file", write("w.txt", "a cat\r\r\non a mat")}) == draw({"a cat\non a mat"}));
+}
+
+// Texts, pictures and other values as an editor's file or a shell's variable has them.
+TEST_F(Texts, OfVariablesAndOptionsAreCleanedToo) {
+  const auto plan = [&](const Arguments& more, const std::map<std::string, std::string>& environment) {
+    Arguments all = {"generate", "a cat", "--dry-run", "-m", small_checkpoint().string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_program(all, {.folder = folder_.path(), .environment = environment});
+  };
+  const std::string mark = "\xef\xbb\xbf";
+  const std::string told = "text to be drawn: \"AB\", \"CD\"\npictures";
+  for (const std::string& lines :
+       {"AB\nCD"s, "AB\r\nCD\r\n"s, "AB\n\nCD\n"s, mark + "AB\nCD\n\x1a"s, "\n\nAB\r\r\nCD"s}) {
+    const Outcome outcome = plan({}, {{"GLM_IMAGE_TEXT", lines}});
+    EXPECT_EQ(outcome.err.find(told), 0U) << lines << outcome.err;
+  }
+  for (const std::string& text : {mark + "AB", "AB\r"s, "AB\n"s, "AB\r\n\r\n"s}) {
+    EXPECT_EQ(plan({"--text", text, "--text", "CD"}, {}).err.find(told), 0U) << text;
+    EXPECT_TRUE(draw({"a cat", "--text", text}) == draw({"a cat", "--text", "AB"})) << text;
+  }
+  fs::copy(fs::path(GLM_SOURCE_DIR) / "tests/pictures/goldens/files/bit.png", folder_ / "b.png");
+  EXPECT_EQ(plan({}, {{"GLM_IMAGE_IMAGE", "b.png\r\n\r\nb.png\r\n"}}).status, 0);
+  EXPECT_EQ(plan({}, {{"GLM_IMAGE_STEPS", "3\r"}, {"GLM_IMAGE_GREEDY", "1\r\n"}}).status, 0);
+}
+
+TEST_F(Texts, WithANulAreRefused) {
+  const std::string prompt("a cat on\0a mat with a hat", 24);
+  const std::string said = "expected a text, found a NUL in it (byte 9)";
+  for (const Outcome& outcome : {run_program({"generate", "--dry-run", "--prompt-file", write("w.txt", prompt)}),
+                                 run_program({"generate", "--dry-run", "-"}, {.input = prompt}),
+                                 run_program({"generate", "--dry-run", "a", "--config", write("c.toml", prompt)})}) {
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(Texts, OfAnotherKindAreNamed) {
+  const std::string files = std::string(GLM_SOURCE_DIR) + "/tests/pictures/goldens/files/";
+  for (const auto& [file, kind] : std::vector<std::pair<std::string, std::string>>{
+           {"bit.png", "a PNG"}, {"444.jpg", "a JPEG"}, {"lossy.webp", "a WebP"}, {"clear.gif", "a GIF"}}) {
+    const Outcome outcome = run_program({"generate", "--dry-run", "--prompt-file", files + file});
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find("expected text in UTF-8, found " + kind + "\n"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST_F(Texts, InAnotherEncodingAreRefusedByItsName) {
