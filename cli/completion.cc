@@ -271,9 +271,9 @@ std::string manual() {
     }
   }
   out << ".SH ENVIRONMENT\nEach option of generate has a name in the environment: \\fB"
-      << roff(environment_name(option_of(commands().front(), "cfg-scale")))
-      << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches are 1 or 0, and each line is a value of \\-\\-image and "
-         "\\-\\-text.\n"
+      << roff(environment_name("cfg-scale"))
+      << "\\fR is \\fB\\-\\-cfg\\-scale\\fR; switches and their opposites are 1 or 0, and each line is a value of "
+         "\\-\\-image and \\-\\-text.\n"
          ".SH FILES\n\\fI$XDG_CONFIG_HOME/glm\\-image/config.toml\\fR, else \\fI~/.config/glm\\-image/config.toml\\fR, "
          "has lines such as"
          " \\fBsteps = 20\\fR, named like the options (but for \\-\\-config). Where several give an option, the first "

@@ -131,13 +131,8 @@ class Generation {
   // Returns all sources' options. The metadata of --from are weaker than the command line alone.
   static GenerateOptions options_of(std::vector<Source> sources, const json& from) {
     const std::string file = strongest(sources, "from");
-    const std::string config = strongest(sources, "config");
     if (from.is_object()) sources.insert(std::prev(sources.end()), source_of(file, from));
-    GenerateOptions options = merged(command_of("generate"), std::move(sources));
-    std::vector<std::string> inputs = {options.prompt_file, file, config};
-    inputs.insert(inputs.end(), options.references.begin(), options.references.end());
-    check_standard_input(inputs);
-    return options;
+    return merged(command_of("generate"), std::move(sources));
   }
 
   static Request request_of(const GenerateOptions& o, std::string prompt) {

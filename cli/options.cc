@@ -312,9 +312,15 @@ const Option& option_of(const Command& command, const std::string& name) {
   return *option;
 }
 
-std::string environment_name(const Option& option) {
+const Option* find_opposite(const Command& command, const std::string& name) {
+  const auto found = std::find_if(command.options.begin(), command.options.end(),
+                                  [&](const Option& o) { return !name.empty() && opposite(o) == name; });
+  return found == command.options.end() ? nullptr : &*found;
+}
+
+std::string environment_name(const std::string& option) {
   std::string name = "GLM_IMAGE_";
-  for (const char c : option.name) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  for (const char c : option) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
   return name;
 }
 

@@ -91,12 +91,13 @@ struct Command {
 };
 
 const std::vector<Command>& commands();
-const Command& command_of(const std::string& name);                          // which has to exist
-const Option* find_option(const Command& command, const std::string& name);  // or null
-const Option& option_of(const Command& command, const std::string& name);    // throws std::logic_error for none
+const Command& command_of(const std::string& name);                            // which has to exist
+const Option* find_option(const Command& command, const std::string& name);    // or null
+const Option& option_of(const Command& command, const std::string& name);      // throws std::logic_error for none
+const Option* find_opposite(const Command& command, const std::string& name);  // the switch with this opposite, or null
 
 // "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
-std::string environment_name(const Option& option);
+std::string environment_name(const std::string& name);
 
 // Returns the switch that says the opposite of a configurable switch: "no-greedy" of greedy, "metadata" of no-metadata.
 // It is "" for any other option.

@@ -121,13 +121,67 @@ void overrule(const Command& command, const Source& strong, Source* weak) {
   }
 }
 
-// Returns the option of this name that some command has: variables and files are every command's.
-const Option* known_option(const std::string& name) {
-  for (const Command& command : commands()) {
-    const Option* option = find_option(command, name);
-    if (option != nullptr && option->configurable()) return option;
+// The strongest source comes last.
+void overrule_weaker(const Command& command, std::vector<Source>* sources) {
+  for (size_t strong = 0; strong < sources->size(); ++strong) {
+    for (size_t weak = 0; weak < strong; ++weak) overrule(command, (*sources)[strong], &(*sources)[weak]);
   }
-  return nullptr;
+}
+
+// Returns the option of this name, or the switch with this opposite, or null.
+const Option* find_named(const Command& command, const std::string& name) {
+  const Option* option = find_option(command, name);
+  return option != nullptr ? option : find_opposite(command, name);
+}
+
+// Says whether some command has such an option: variables and files are every command's.
+bool is_known(const std::string& name) {
+  return std::any_of(commands().begin(), commands().end(), [&](const Command& command) {
+    const Option* option = find_named(command, name);
+    return option != nullptr && option->configurable();
+  });
+}
+
+// Gives a source the values of an option. `name` is the option's, or its opposite's.
+void add(Source* source, const Option& option, const std::string& name, std::vector<std::string> values) {
+  Option named = option;
+  named.name = name;
+  if (source->values.contains(option.name)) {
+    Option other = option;
+    other.name = name == option.name ? opposite(option) : option.name;
+    refuse(source->label(named), "alone", "with " + source->label(other));
+  }
+  if (name != option.name)
+    values = {one_of(source->label(named), values.back(), {"true", "false"}) == "true" ? "false" : "true"};
+  source->values[option.name] = std::move(values);
+}
+
+// Returns the values in an environment variable. Of an option that repeats, each line is one.
+std::vector<std::string> variable_values(const Option& option, const std::string& text) {
+  if (option.is_switch() && text == "1") return {"true"};
+  if (option.is_switch() && text == "0") return {"false"};
+  if (!option.repeats) return {text};
+  std::vector<std::string> values;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (end > begin) values.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return values;
+}
+
+// Throws Error(usage) where more than one of the inputs that these sources name is standard input.
+void check_inputs(const Command& command, std::vector<Source> sources) {
+  overrule_weaker(command, &sources);
+  std::vector<std::string> inputs;
+  for (const char* name : {"prompt-file", "from", "config", "image"}) {
+    const auto has = [&](const Source& source) { return source.values.contains(name); };
+    const auto source = std::find_if(sources.rbegin(), sources.rend(), has);
+    if (source == sources.rend()) continue;
+    const std::vector<std::string>& values = source->values.at(name);
+    inputs.insert(inputs.end(), values.begin(), values.end());
+  }
+  check_standard_input(inputs);
 }
 
 }  // namespace
@@ -137,7 +191,7 @@ std::string Source::label(const Option& option) const {
     case Kind::command_line:
       return (option.is_argument ? "" : "--") + option.name;
     case Kind::environment:
-      return environment_name(option);
+      return environment_name(option.name);
     case Kind::picture:
     case Kind::file:
       break;
@@ -148,17 +202,11 @@ std::string Source::label(const Option& option) const {
 Source environment(const Command& command) {
   Source source{.kind = Source::Kind::environment, .file = {}, .values = {}};
   for (const Option& option : command.options) {
-    const char* text = std::getenv(environment_name(option).c_str());
-    if (text == nullptr || *text == '\0' || option.is_argument) continue;
-    std::string value = text;
-    if (option.is_switch() && value == "1") value = "true";
-    if (option.is_switch() && value == "0") value = "false";
-    std::vector<std::string>& values = source.values[option.name];
-    for (size_t end = value.find('\n'); option.repeats && end != std::string::npos; end = value.find('\n')) {
-      values.push_back(value.substr(0, end));
-      value.erase(0, end + 1);
+    for (const std::string& name : {option.name, opposite(option)}) {
+      const char* text = name.empty() || option.is_argument ? nullptr : std::getenv(environment_name(name).c_str());
+      const std::string value = text == nullptr ? "" : without_marks(text);
+      if (!value.empty()) add(&source, option, name, variable_values(option, value));
     }
-    if (values.empty() || !value.empty()) values.push_back(value);  // the last line may have an end, too
   }
   return source;
 }
@@ -170,11 +218,14 @@ std::vector<std::string> unknown_variables(const Command& command) {
     const std::string variable = *entry;
     if (!variable.starts_with(prefix)) continue;
     const std::string name = variable.substr(0, variable.find('='));
-    const auto is_named = [&](const Option& o) { return !o.is_argument && environment_name(o) == name; };
+    const auto is_named = [&](const Option& o) {
+      return !o.is_argument && (environment_name(o.name) == name || environment_name(opposite(o)) == name);
+    };
     const auto has_named = [&](const Command& c) { return std::any_of(c.options.begin(), c.options.end(), is_named); };
     if (std::any_of(commands().begin(), commands().end(), has_named)) continue;
-    warnings.push_back(shortened(name, 60) + " in the environment is no option's name" +
-                       hint(command, name.substr(prefix.size()), environment_name));
+    warnings.push_back(
+        shortened(name, 60) + " in the environment is no option's name" +
+        hint(command, name.substr(prefix.size()), [](const Option& o) { return environment_name(o.name); }));
   }
   return warnings;
 }
@@ -188,13 +239,13 @@ Source config_file(const Command& command, const std::string& file) {
     const toml::table table = parse_config(read_config(file));
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
-      const Option* option = find_option(command, name);
-      if (known_option(name) != nullptr && option == nullptr) continue;  // another command's
+      const Option* option = find_named(command, name);
+      if (is_known(name) && option == nullptr) continue;  // another command's
       if (option == nullptr || !option->configurable()) {
         refuse(place(node.source()), "the name of an option of glm-image generate or run, such as steps",
                '"' + shortened(name, 60) + '"' + hint(command, name, [](const Option& o) { return o.name; }));
       }
-      source.values[name] = node_texts(source.label(*option), *option, node);
+      add(&source, *option, name, node_texts(source.label(*option), *option, node));
     }
   } catch (const toml::parse_error& e) {
     refuse(place(e.source()), "TOML, such as steps = 20", std::string(e.description()));
@@ -216,10 +267,12 @@ std::vector<Source> sources_of(const Command& command, const Values& command_lin
   Source surroundings = environment(command);
   Source options{.kind = Source::Kind::command_line, .file = {}, .values = command_line};
   const std::string config = strongest({surroundings, options}, "config");
+  check_inputs(command, {surroundings, options});
   const bool is_given = surroundings.values.contains("config") || options.values.contains("config");
   if (is_given) sources.push_back(config_file(command, path_name("config", config)));
   sources.push_back(std::move(surroundings));
   sources.push_back(std::move(options));
+  check_inputs(command, sources);
   return sources;
 }
 
@@ -233,9 +286,7 @@ std::string strongest(const std::vector<Source>& sources, const std::string& opt
 
 GenerateOptions merged(const Command& command, std::vector<Source> sources) {
   for (const Source& source : sources) check_contradictions(command, source);
-  for (size_t strong = 0; strong < sources.size(); ++strong) {
-    for (size_t weak = 0; weak < strong; ++weak) overrule(command, sources[strong], &sources[weak]);
-  }
+  overrule_weaker(command, &sources);
   GenerateOptions options;
   for (const Option& option : command.options) {  // in the table's order, so that --width is read after --size
     for (const Source& source : sources) {

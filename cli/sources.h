@@ -19,21 +19,23 @@ struct Source {
   std::string label(const Option& option) const;
 };
 
-// Reads the variables GLM_IMAGE_… of the command's options. Of an option that repeats, each line is a value.
+// Reads the variables GLM_IMAGE_… of the command's options and of switches' opposites. Of an option that repeats, each
+// line is a value. Throws Error(usage) for a switch that is there beside its opposite.
 Source environment(const Command& command);
 
 // Returns a warning for each variable GLM_IMAGE_… that is no option's name.
 std::vector<std::string> unknown_variables(const Command& command);
 
-// Reads a TOML file, or a pipe, of lines `key = value`, in which the keys are named like the options. Throws
-// Error(usage) naming the file, the line and what is wrong.
+// Reads a TOML file, or a pipe, of lines `key = value`, in which the keys are named like the options and switches'
+// opposites. Throws Error(usage) naming the file, the line and what is wrong.
 Source config_file(const Command& command, const std::string& file);
 
 // Returns $XDG_CONFIG_HOME/glm-image/config.toml, else ~/.config/glm-image/config.toml; an empty path where there is no
 // such file.
 std::filesystem::path user_config_file();
 
-// Returns all sources but a picture. The strongest, which is the command line with these values, comes last.
+// Returns all sources but a picture. The strongest, which is the command line with these values, comes last. Throws
+// Error(usage) also where two inputs are standard input, before anything is read from it.
 std::vector<Source> sources_of(const Command& command, const Values& command_line);
 
 // Returns the strongest source's last value of an option, or "".

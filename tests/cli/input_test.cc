@@ -53,17 +53,21 @@ TEST_F(Inputs, MetadataMayComeThroughPipes) {
 }
 
 TEST_F(Inputs, AreReadOnceOnly) {
-  for (const char* twice : {"- -i -", "--prompt-file - -i -", "a -i - -i -", "a -i - -i /dev/stdin", "- --from -",
-                            "a --from - -i -", "a --config - -i /dev/fd/0"}) {
+  for (const char* twice :
+       {"- -i -", "--prompt-file - -i -", "a -i - -i -", "a -i - -i /dev/stdin", "- --from -", "a --from - -i -",
+        "a --config - -i /dev/fd/0", "a --from - --config -", "--from /dev/stdin --config -", "--config - -"}) {
     const Outcome outcome = shell(std::string("$G generate $S --dry-run ") + twice + " < <(cat one.png)");
     EXPECT_EQ(outcome.status, 2) << twice;
-    if (std::string(twice).find("--from -") != std::string::npos ||
-        std::string(twice).find("config") != std::string::npos)
-      continue;
     EXPECT_NE(outcome.err.find("standard input: expected one prompt, picture or file from it, found 2"),
               std::string::npos)
         << outcome.err;
   }
+  // One that a stronger source overrules isn't read.
+  EXPECT_EQ(shell("GLM_IMAGE_PROMPT_FILE=- $G generate a $S --dry-run -i - <one.png").status, 0);
+  const Outcome variable = shell("GLM_IMAGE_FROM=- $G generate a $S --dry-run -i - <one.png");
+  EXPECT_NE(variable.err.find("found 2"), std::string::npos) << variable.err;
+  const Outcome file = shell("echo 'from = \"-\"' >c.toml; $G generate a $S --dry-run --config c.toml -i - <one.png");
+  EXPECT_NE(file.err.find("found 2"), std::string::npos) << file.err;
 }
 
 // Whatever never ends, or isn't there, is told at once.

@@ -89,8 +89,8 @@ TEST_F(Sources, ThatAreBrokenAreNamedWithThePlace) {
       {"steps = \"many\"", "steps: expected a whole number"},
       {"cfg-scale = nan", "cfg-scale: expected a number from 0 to 1000, found \"nan\""},
       {"\n\nstep = 3",
-       "config.toml:3: expected the name of an option of glm-image generate, such as steps, found \"step\"; did you "
-       "mean steps?"},
+       "config.toml:3: expected the name of an option of glm-image generate or run, such as steps, found \"step\"; "
+       "did you mean steps?"},
       {"cfg_scale = 2", "found \"cfg_scale\"; did you mean cfg-scale?"},
       {"steps = 20.0", "steps: expected a whole number from 1 to 1000, found \"20.0\""},
       {"text = \"\"", "text: expected a text to draw, found \"\""},
@@ -238,6 +238,44 @@ TEST_F(Sources, ThePromptOfTheStrongerOneIsDrawn) {
   EXPECT_EQ(said({"-"}, {{"GLM_IMAGE_PROMPT_FILE", file}}, "\"ARGUMENT\""), of_argument);
   EXPECT_EQ(said({"--prompt-file", file}, {{"GLM_IMAGE_PROMPT_FILE", "/nonexistent"}}), of_file);
   EXPECT_EQ(said({"a cat"}, {{"GLM_IMAGE_TEXT", "ONE\nTWO\n"}}), "text to be drawn: \"ONE\", \"TWO\"");
+}
+
+// A switch's opposite is a name in files and in the environment, too.
+TEST_F(Sources, SwitchesHaveTheirOppositesEverywhere) {
+  write("a.png", "a file that is there");
+  const auto run = [&](const std::string& config, const std::map<std::string, std::string>& environment,
+                       const Arguments& more = {}) {
+    Arguments all = {"generate", "a cat", "--dry-run", "--config", write("c.toml", config), "-o", "a.png"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_program(all, {.folder = folder_.path(), .environment = environment});
+  };
+  const std::string likeliest = "drawing tokens: the likeliest";
+  const std::string greedy = "greedy = true\noverwrite = true\n";
+  EXPECT_NE(run(greedy, {}).err.find(likeliest), std::string::npos);
+  EXPECT_NE(run("no-greedy = false\noverwrite = true\n", {}).err.find(likeliest), std::string::npos);
+  EXPECT_EQ(run(greedy, {{"GLM_IMAGE_NO_GREEDY", "1"}}).err.find(likeliest), std::string::npos);
+  EXPECT_NE(run("overwrite = true", {{"GLM_IMAGE_NO_GREEDY", "false"}}).err.find(likeliest), std::string::npos);
+  EXPECT_EQ(run("no-overwrite = true", {}).status, 1);
+  EXPECT_EQ(run("no-overwrite = true", {}, {"-y"}).status, 0);
+  const Outcome both = run("greedy = true\nno-greedy = false\noverwrite = true", {});
+  EXPECT_NE(
+      both.err.find("c.toml: no-greedy: expected alone, found with " + (folder_ / "c.toml").string() + ": greedy"),
+      std::string::npos)
+      << both.err;
+  EXPECT_EQ(run(greedy, {{"GLM_IMAGE_NO_GREEDY", "1"}, {"GLM_IMAGE_GREEDY", "1"}}).status, 2);
+  EXPECT_NE(run("metadata = 3", {}).err.find("c.toml: metadata: expected true or false, found \"3\""),
+            std::string::npos);
+  EXPECT_EQ(run("no-steps = 3", {}).status, 2);
+  const Outcome off = run(greedy, {{"GLM_IMAGE_METADATA", "0"}, {"GLM_IMAGE_JSON", ""}});
+  EXPECT_EQ(off.status, 0);
+  EXPECT_EQ(off.err.find("warning"), std::string::npos) << off.err;
+  ASSERT_EQ(run_program(small_picture(folder_ / "b.png"), {.environment = {{"GLM_IMAGE_METADATA", "1"}}}).status, 0);
+  Arguments drawn = small_picture(folder_ / "b.png");
+  drawn.erase(std::find(drawn.begin(), drawn.end(), "--no-metadata"));
+  ASSERT_EQ(run_program(drawn, {.environment = {{"GLM_IMAGE_METADATA", "0"}}}).status, 0);
+  EXPECT_NE(run_program({"info", (folder_ / "b.png").string()}).status, 0);
+  ASSERT_EQ(run_program(drawn, {.environment = {{"GLM_IMAGE_METADATA", "1"}}}).status, 0);
+  EXPECT_EQ(run_program({"info", (folder_ / "b.png").string()}).status, 0);
 }
 
 TEST_F(Sources, TheEnvironmentHasEveryOption) {
