@@ -93,6 +93,7 @@ class Generation {
     loud_ = !options_.quiet;
     if (loud_) {
       print_warnings(unknown_variables(command_of("generate")));
+      if (const std::string problem = user_config_problem(); !problem.empty()) print_warnings({problem});
       print_warnings(without_effect());
     }
   }

@@ -1,9 +1,12 @@
 #include "cli/input.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -93,6 +96,19 @@ FileContents read_input(const std::string& name, uint64_t most) {
   return contents;
 }
 
+std::string what_is_there(const std::string& name) {
+  std::error_code failed;
+  if (name == "-") return "an error";
+  if (fs::is_directory(name, failed)) return "a folder";
+  const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (descriptor >= 0) {
+    ::close(descriptor);
+    return "an error in reading it";
+  }
+  if (errno != ENOENT) return "one that can't be opened (" + std::string(std::strerror(errno)) + ")";
+  return fs::is_symlink(name, failed) ? "a link that leads nowhere" : "none";
+}
+
 std::string read_picture_bytes(const std::string& name) {
   const std::string shown = input_name(name);
   std::error_code ignored;
@@ -108,7 +124,7 @@ std::string read_picture_bytes(const std::string& name) {
     case FileContents::Problem::unreadable:
       break;
   }
-  refuse(ErrorCode::io, shown, "a picture to read", "no readable file", "check its name and permissions");
+  refuse(ErrorCode::io, shown, "a picture to read", what_is_there(name), "check its name and permissions");
 }
 
 std::string without_marks(const std::string& bytes) {
@@ -140,11 +156,10 @@ std::string read_prompt(const std::string& name) {
     case FileContents::Problem::too_large:
       refuse(input_name(name), "a prompt of at most 1 MiB", "more");
     case FileContents::Problem::missing:
-      refuse(ErrorCode::io, "--prompt-file", "a file to read", "none: " + name);
     case FileContents::Problem::unreadable:
       break;
   }
-  refuse(ErrorCode::io, input_name(name), "a prompt to read", "an error");
+  refuse(ErrorCode::io, input_name(name), "a prompt to read", what_is_there(name), "check its name and permissions");
 }
 
 }  // namespace glm::cli

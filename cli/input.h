@@ -22,6 +22,10 @@ std::string input_name(const std::string& name);
 // nothing but std::bad_alloc.
 FileContents read_input(const std::string& name, uint64_t most);
 
+// Says for a message what was found where read_input() found nothing to read: "none", "a folder", "a link that leads
+// nowhere", "one that can't be opened (Permission denied)".
+std::string what_is_there(const std::string& name);
+
 // Returns the bytes of a picture's file. Throws Error(io) where there is none, or Error(usage) for more than 256 MiB.
 std::string read_picture_bytes(const std::string& name);
 

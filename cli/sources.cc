@@ -59,7 +59,9 @@ std::string read_config(const std::string& file) {
   if (contents.problem == FileContents::Problem::too_large) {
     refuse(input_name(file), "at most 1 MiB of configuration", "more");
   }
-  if (contents.problem != FileContents::Problem::none) refuse(file, "a configuration file to read", "none");
+  if (contents.problem != FileContents::Problem::none) {
+    refuse(input_name(file), "a configuration file to read", what_is_there(file));
+  }
   return text_of(input_name(file), contents.bytes);
 }
 
@@ -253,12 +255,26 @@ Source config_file(const Command& command, const std::string& file) {
   return source;
 }
 
-fs::path user_config_file() {
+namespace {
+
+fs::path user_config_name() {
   const fs::path folder = user_folder("XDG_CONFIG_HOME", ".config");
-  if (folder.empty()) return {};
-  const fs::path file = folder / "config.toml";
+  return folder.empty() ? folder : folder / "config.toml";
+}
+
+}  // namespace
+
+fs::path user_config_file() {
+  const fs::path file = user_config_name();
   std::error_code ignored;
-  return fs::exists(file, ignored) ? file : fs::path();
+  return fs::exists(fs::symlink_status(file, ignored)) ? file : fs::path();
+}
+
+std::string user_config_problem() {
+  const fs::path file = user_config_name();
+  std::error_code failed;
+  const bool is_known = fs::status_known(fs::symlink_status(file, failed));
+  return is_known || file.empty() ? "" : file.string() + " isn't read: " + failed.message();
 }
 
 std::vector<Source> sources_of(const Command& command, const Values& command_line) {

@@ -31,8 +31,11 @@ std::vector<std::string> unknown_variables(const Command& command);
 Source config_file(const Command& command, const std::string& file);
 
 // Returns $XDG_CONFIG_HOME/glm-image/config.toml, else ~/.config/glm-image/config.toml; an empty path where there is no
-// such file.
+// such file, not even a link that leads nowhere.
 std::filesystem::path user_config_file();
+
+// Returns a warning where nobody can tell whether that file is there, because its folder can't be entered, or "".
+std::string user_config_problem();
 
 // Returns all sources but a picture. The strongest, which is the command line with these values, comes last. Throws
 // Error(usage) also where two inputs are standard input, before anything is read from it.

@@ -1,5 +1,6 @@
 // Pictures and prompts that come in through pipes and standard input.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "glm/encode.h"
 #include "tests/cli/program.h"
@@ -88,9 +89,29 @@ TEST_F(Inputs, HaveALimit) {
   said("$G generate a -i - </dev/null", 2, "standard input: expected a PNG, JPEG, WebP, BMP or GIF");
   said("$G generate a -i - <&-", 2, "standard input: expected a PNG");
   said("$G generate - </dev/null", 2, "expected a prompt, found an empty one");
-  said("$G info .", 1, "expected a picture to read");
   said("$G generate a --inject <(cat one.png) --dry-run", 2,
        "expected a file that --dump wrote, found a folder, a pipe or a device");
+}
+
+// What can't be read is told as what it is.
+TEST_F(Inputs, ThatCanNotBeReadAreToldWithTheReason) {
+  const auto said = [&](const std::string& name, const std::string& found) {
+    for (const std::string command : {"info ", "generate a -i ", "generate a --from ", "generate a --config ",
+                                      "generate --prompt-file ", "GLM_IMAGE_PROMPT_FILE="}) {
+      const bool variable = command.ends_with('=');
+      const Outcome outcome = shell(variable ? command + name + " $G generate" : "$G " + command + name);
+      EXPECT_NE(outcome.status, 0) << command << name;
+      EXPECT_EQ(outcome.err.find("glm-image: " + name + ": expected a "), 0U) << outcome.err;
+      EXPECT_NE(outcome.err.find(", found " + found), std::string::npos) << outcome.err;
+    }
+  };
+  ASSERT_EQ(shell("ln -s loop loop; ln -s gone nowhere; touch closed; chmod 0 closed").status, 0);
+  said(".", "a folder");
+  said("gone", "none");
+  said("nowhere", "a link that leads nowhere");
+  said("loop", "one that can't be opened (Too many levels of symbolic links)");
+  said("one.png/x", "one that can't be opened (Not a directory)");
+  if (::geteuid() != 0) said("closed", "one that can't be opened (Permission denied)");  // root may read it
 }
 
 }  // namespace

@@ -82,6 +82,29 @@ TEST_F(Sources, SwitchesAndListsHaveValuesInAFile) {
   EXPECT_NE(outcome.err.find("drawing tokens: the likeliest"), std::string::npos) << outcome.err;
 }
 
+// A file of the user's that is there, but can't be read, isn't passed over in silence.
+TEST_F(Sources, AUsersFileThatCanNotBeReadIsTold) {
+  fs::create_directories(folder_ / "a/glm-image");
+  fs::create_symlink("nowhere", folder_ / "a/glm-image/config.toml");
+  const auto run = [&](const std::string& folder) {
+    return run_program({"generate", "a", "--dry-run"}, {.environment = {{"XDG_CONFIG_HOME", folder_ / folder}}});
+  };
+  const Outcome link = run("a");
+  EXPECT_EQ(link.status, 2);
+  EXPECT_NE(link.err.find("config.toml: expected a configuration file to read, found a link that leads nowhere"),
+            std::string::npos)
+      << link.err;
+  // Its folder can't be entered, as when another user's home is kept: a warning, because nobody knows what is there.
+  fs::create_directories(folder_ / "b");
+  fs::create_symlink("glm-image", folder_ / "b/glm-image");
+  const Outcome closed = run("b");
+  EXPECT_EQ(closed.status, 0) << closed.err;
+  EXPECT_NE(
+      closed.err.find("warning: " + (folder_ / "b/glm-image/config.toml").string() + " isn't read: Too many levels"),
+      std::string::npos)
+      << closed.err;
+}
+
 TEST_F(Sources, ThatAreBrokenAreNamedWithThePlace) {
   const std::vector<std::pair<std::string, std::string>> rows = {
       {"steps = 0", "config.toml: steps: expected a whole number from 1 to 1000, found \"0\""},
