@@ -1,9 +1,12 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -222,6 +225,18 @@ bool write_to(const fs::path& file, const Write& write, bool replace) {
   return outcome == Outcome::done;
 }
 
+// Throws Error(io) where `place`, the file or its folder, is of a file system in which programs make no files of their
+// own, whatever its permissions say.
+void check_file_system(const fs::path& file, const fs::path& place) {
+  constexpr int64_t closed[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                DEBUGFS_MAGIC,    TRACEFS_MAGIC, SECURITYFS_MAGIC,   DEVPTS_SUPER_MAGIC,
+                                BPF_FS_MAGIC,     SELINUX_MAGIC};
+  struct statfs system {};
+  if (::statfs(place.c_str(), &system) != 0) return;
+  const auto found = std::find(std::begin(closed), std::end(closed), int64_t{system.f_type});
+  if (found != std::end(closed)) refuse_to_write(file, "the system makes all files there");
+}
+
 // Throws Error(io) when a regular file can't be replaced or written. Its own owner may always replace it where the
 // folder can be written. Others have to be able to write the file, because a new one wouldn't have its owner.
 void check_replaced(const fs::path& file, const struct stat& old, const fs::path& folder) {
@@ -252,7 +267,10 @@ void check_place(const fs::path& file) {
   const fs::path folder = folder_of(target);
   if (exists && S_ISDIR(status.st_mode)) refuse(ErrorCode::io, file.string(), "a file to write", "a folder");
   if (exists && S_ISSOCK(status.st_mode)) refuse(ErrorCode::io, file.string(), "a file to write", "a socket");
-  if (exists && S_ISREG(status.st_mode)) return check_replaced(file, status, folder);
+  if (exists && S_ISREG(status.st_mode)) {
+    check_replaced(file, status, folder);
+    return check_file_system(file, file);
+  }
   if (exists) {  // a device or a pipe is written itself
     if (::access(file.c_str(), W_OK) != 0) refuse_to_write(file, std::strerror(errno));
     return;
@@ -264,6 +282,7 @@ void check_place(const fs::path& file) {
   }
   if (failure != ENOENT) refuse_to_write(file, std::strerror(failure));  // such as a name that is too long
   if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse_to_write(file, std::strerror(errno));
+  check_file_system(file, folder);
 }
 
 Write bytes_writer(std::span<const uint8_t> bytes) {

@@ -172,6 +172,17 @@ TEST_F(WriteFile, TakesNamesOfAnyLengthThatTheFileSystemTakes) {
   EXPECT_TRUE(refused(ErrorCode::io, {"File name too long"}, [&] { check_place("/" + std::string(5000, '/') + "n"); }));
 }
 
+// /proc and the like say that root may write there.
+TEST_F(WriteFile, PlacesWithoutFilesOfPrograms) {
+  for (const char* file : {"/proc/x.png", "/proc/version", "/sys/x.png", "/sys/kernel/x.png", "/dev/pts/x.png"}) {
+    if (!fs::exists(fs::path(file).parent_path())) continue;
+    EXPECT_TRUE(refused(ErrorCode::io, {std::string(file) + ": can't be written"}, [&] { check_place(file); }));
+  }
+  fs::create_symlink("/proc/x.png", folder_ / "link");
+  EXPECT_TRUE(refused(ErrorCode::io, {"link: can't be written"}, [&] { check_place(folder_ / "link"); }));
+  check_place("/proc/self/cwd/x.png");
+}
+
 // Nobody who may write to the folder can plant something under the name beforehand.
 TEST_F(WriteFile, ItsTemporaryFilesHaveRandomNames) {
   std::set<std::string> seen;
