@@ -67,7 +67,8 @@ constexpr const char* kBashBegin = R"(_glm_image_plain() {   # WORD -> REPLY, wi
   REPLY=$1
   [[ $REPLY != --*=* ]] || { option=${REPLY%%=*}= REPLY=${REPLY#*=}; }
   case $REPLY in
-    [\"\']*) REPLY=${REPLY:1};;
+    \"*) REPLY=${REPLY//\"/};;
+    \'*) REPLY=${REPLY//\'/};;
     *) REPLY=${REPLY//\\/};;
   esac
   REPLY=$option$REPLY
@@ -85,7 +86,8 @@ _glm_image() {
   local word=${words[last]} before=${words[last-1]}
   local kept=${word%"$piece"}
   [[ $piece != [=:]* ]] || kept=$word
-  [[ $word != --*=[\"\']* ]] || kept=${word%%=*}=
+  # Behind a quote that is open readline replaces nothing before it.
+  [[ $word != --*=[\"\']* || $word == --*=\"*\"* || $word == --*=\'*\'* ]] || kept=${word%%=*}=
   _glm_image_plain "$kept"
   kept=$REPLY
   _glm_image_plain "$word"
@@ -100,10 +102,14 @@ constexpr const char* kBashEnd = R"(  COMPREPLY=()
     COMPREPLY=($(compgen -W "$offers" -- "$word"))
   fi
   for i in "${!COMPREPLY[@]}"; do
-    # Bash can't see that the rest of a name is a folder's.
-    [ -z "$files" ] || [ -z "$kept" ] || [ ! -d "${COMPREPLY[i]}" ] || { COMPREPLY[i]+=/; compopt -o nospace 2>/dev/null; }
     piece=$option${COMPREPLY[i]}
-    COMPREPLY[i]=${piece#"$kept"}
+    piece=${piece#"$kept"}
+    # Bash sees whether a name is a folder's, but not whether the rest of one is, or one with its option before it.
+    if [ -n "$files" ] && [ "$piece" != "${COMPREPLY[i]}" ] && [ -d "${COMPREPLY[i]}" ]; then
+      piece+=/
+      compopt -o nospace 2>/dev/null
+    fi
+    COMPREPLY[i]=$piece
   done
 }
 complete -F _glm_image glm-image
