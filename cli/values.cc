@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <limits>
 #include <map>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include "base/limits.h"
 #include "base/refuse.h"
 #include "base/text.h"
+#include "base/user_folder.h"
 #include "cli/characters.h"
 #include "cli/input.h"
 
@@ -54,9 +54,11 @@ std::string one_of(const std::string& option, const std::string& text, const std
 
 std::string path_name(const std::string& option, const std::string& text) {
   if (text.empty()) refuse_value(option, "a path", text);
-  const char* home = std::getenv("HOME");
-  const bool at_home = text == "~" || text.starts_with("~/");
-  return at_home && home != nullptr ? home + text.substr(1) : text;
+  if (text != "~" && !text.starts_with("~/")) return text;
+  const std::string home = home_folder();
+  if (!home.empty()) return home + text.substr(1);
+  refuse(ErrorCode::usage, option, "a path that can be found", "\"" + shortened(text, 60) + "\"",
+         "~ means nothing here, because HOME isn't set and the system knows no home folder of this user");
 }
 
 std::string model_path(const std::string& option, const std::string& text) {

@@ -1,5 +1,7 @@
 // Where options come from: flags, a picture's metadata, the environment, configuration files, the checkpoint.
 #include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <cctype>
 #include <fstream>
@@ -200,6 +202,9 @@ TEST_F(Sources, KnowTheHomeFolder) {
   EXPECT_EQ(status({}, {{"GLM_IMAGE_MODEL", model}}), 0);
   EXPECT_EQ(status({"--model=" + model}, {}), 0);
   EXPECT_EQ(status({"--model=~nobody/x"}, {}), 3) << "another user's folder is the shell's business";
+  const passwd* user = ::getpwuid(::getuid());
+  if (user == nullptr) GTEST_SKIP() << "the system doesn't know this user";
+  EXPECT_EQ(plan({"-o", "~/q.png"}, {{"HOME", ""}})["files"], json({user->pw_dir + std::string("/q.png")}));
 }
 
 TEST_F(Sources, SwitchesCanBeTurnedOffAgain) {
