@@ -71,9 +71,8 @@ void write_standard_output(const std::vector<uint8_t>& bytes) {
 
 // Writes a picture beside its file, under the first free one of the names FILE-2, FILE-3, … Returns the name.
 fs::path keep_beside(const fs::path& file, const std::vector<uint8_t>& bytes) {
-  const fs::path target = behind_links(file);
   for (int number = 2;; ++number) {
-    fs::path other = numbered(target, number);
+    fs::path other = numbered(file, number);
     if (write_new_file(other, bytes_writer(bytes))) return other;
   }
 }

@@ -84,6 +84,19 @@ TEST_F(Places, AFileThatAppearsMeanwhileStays) {
   EXPECT_EQ(names_in(folder_.path()), (std::vector<std::string>{"a-2.png", "a.png", "b.png", "dump", "other"}));
 }
 
+// The kept picture has the name that was asked for, not the link's target's.
+TEST_F(Places, ALinkThatAppearsMeanwhileStays) {
+  if (!Terminal::available()) GTEST_SKIP() << "this machine has no pseudo terminals";
+  plant("there", "theirs");
+  Terminal terminal(arguments((folder_ / "a.png").string(), {"--size", "256x256"}));
+  ASSERT_TRUE(terminal.wait_for("tokens [")) << terminal.seen();
+  fs::create_symlink("there", folder_ / "a.png");
+  EXPECT_EQ(terminal.finish(), 1) << terminal.seen();
+  EXPECT_EQ(names_in(folder_.path()), (std::vector<std::string>{"a-2.png", "a.png", "there"}));
+  EXPECT_EQ(read_file(folder_ / "there"), "theirs");
+  EXPECT_EQ(read_picture(folder_ / "a-2.png").width, 256);
+}
+
 TEST_F(Places, WithOverwriteAFileThatAppearsMeanwhileIsReplaced) {
   if (!Terminal::available()) GTEST_SKIP() << "this machine has no pseudo terminals";
   Terminal terminal(small_picture((folder_ / "a.png").string(), {"--size", "256x256"}));
