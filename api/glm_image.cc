@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "api/engine.h"
 #include "api/start.h"
 #include "api/values.h"
 #include "base/checked.h"
-#include "base/process_mark.h"
 #include "base/refuse.h"
 #include "glm/error.h"
 #include "glm/pipeline.h"
@@ -25,101 +25,17 @@ __attribute__((constructor)) void libraries_have_started() {
   glm_image_give_folder_back();
 }
 
-struct Engine {
-  glm::ProcessMark process;  // the one that made it; in a child of its fork the locks may be held for ever
-  std::unique_ptr<glm::Pipeline> pipeline;
-  std::mutex load;  // held while a checkpoint is loaded
-
-  std::mutex mutex;       // guards `pipeline`, `warnings` and `error`
-  std::string warnings;   // of loading, a line each
-  char error[2048] = "";  // an array: there may be no memory left for the message that says so
-};
-
-}  // namespace
-
-// Shared: a call under way holds it too, so that one of its callbacks may destroy the handle.
-struct glm_engine {
-  std::shared_ptr<Engine> engine = std::make_shared<Engine>();
-};
-
-namespace {
-
-using glm::Error;
-using glm::ErrorCode;
 using glm::refuse;
 using glm::c::callbacks_of;
 using glm::c::check_struct_size;
 using glm::c::checked_text;
+using glm::c::Engine;
+using glm::c::guarded;
+using glm::c::hand_out;
+using glm::c::kForked;
+using glm::c::pipeline_of;
 using glm::c::request_of;
 using glm::c::taken;
-
-constexpr const char* kForked =
-    "expected a call in the process that created the engine, found one in a child that it forked afterwards; create an "
-    "engine in the child";
-
-void tell(Engine& engine, const char* text) noexcept {
-  const std::lock_guard lock(engine.mutex);
-  std::strncpy(engine.error, text, sizeof engine.error - 1);
-}
-
-glm_status status_of(ErrorCode code) noexcept {
-  switch (code) {
-    case ErrorCode::usage:
-      return GLM_USAGE;
-    case ErrorCode::model:
-      return GLM_MODEL;
-    case ErrorCode::memory:
-      return GLM_MEMORY;
-    case ErrorCode::device:
-      return GLM_DEVICE;
-    case ErrorCode::io:
-      return GLM_IO;
-    case ErrorCode::cancelled:
-      return GLM_CANCELLED;
-    case ErrorCode::internal:
-      return GLM_INTERNAL;
-  }
-  return GLM_INTERNAL;
-}
-
-template <typename Call>
-glm_status guarded(const glm_engine* handle, Call call) noexcept {
-  if (handle == nullptr || handle->engine->process.is_in_child()) return GLM_USAGE;
-  const std::shared_ptr<Engine> kept = handle->engine;
-  Engine& engine = *kept;
-  try {
-    call(engine);
-    return GLM_OK;
-  } catch (const Error& e) {
-    tell(engine, e.what());
-    return status_of(e.code());
-  } catch (const std::bad_alloc&) {
-    tell(engine, "out of memory");
-    return GLM_MEMORY;
-  } catch (const std::exception& e) {
-    tell(engine, e.what() != nullptr ? e.what() : "an exception without a text");
-    return GLM_INTERNAL;
-  } catch (...) {
-    tell(engine, "an exception of an unknown kind");
-    return GLM_INTERNAL;
-  }
-}
-
-// Copies as much of `from` as fits, with a 0 at the end. Returns the length of `from`.
-size_t hand_out(std::string_view from, char* text, size_t size) {
-  if (text != nullptr && size > 0) {
-    const size_t copied = std::min(from.size(), size - 1);
-    std::memcpy(text, from.data(), copied);
-    text[copied] = '\0';
-  }
-  return from.size();
-}
-
-glm::Pipeline& pipeline_of(Engine& engine) {
-  const std::lock_guard lock(engine.mutex);
-  if (engine.pipeline == nullptr) refuse("engine", "one that has loaded a checkpoint", "an empty one");
-  return *engine.pipeline;
-}
 
 // What a call was given, checked, and the sizes of one of its pictures.
 struct Call {

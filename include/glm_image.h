@@ -192,6 +192,42 @@ GLM_IMAGE_API glm_status glm_engine_pixels(glm_engine* engine, const glm_request
                                            const glm_callbacks* callbacks, const float* latents, size_t latent_count,
                                            uint8_t* rgb, size_t size);
 
+/* The task interface: an array of tasks in JSON comes in, an answer in JSON goes out (README.md, "Tasks"). Tasks stay
+ * known to getResponse and getTaskDetails as long as this lives. It keeps the engine's checkpoint, and the engine keeps
+ * the message of a call that failed. Calls may come from any thread. */
+typedef struct glm_tasks glm_tasks;
+
+typedef struct glm_task_options {
+  size_t struct_size;
+  const char* folder; /* where pictures are written whose outputType is URL; it is made when missing */
+  const char* model;  /* a name that the field `model` takes beside the contract's own; or NULL */
+  double token_price; /* what `cost` counts for each token of a picture */
+  double step_price;  /* and for each million pixels of each step */
+} glm_task_options;
+GLM_IMAGE_API void glm_task_options_init(glm_task_options* options); /* the working folder, no name, no prices */
+
+/* Texts are UTF-8, end with a 0 that `length` doesn't count, and are valid until the callback returns. */
+typedef struct glm_task_callbacks {
+  size_t struct_size;
+  void* user; /* handed to each */
+  /* Called once, at the end: {"data":[…]}, {"errors":[…]} or both. failed: tasks with an error. It has to be there. */
+  void (*answer)(void* user, const char* json, size_t length, int64_t failed);
+  /* Gets {"data":[item]} or {"errors":[error]} as soon as the item or the error is known; may be NULL. */
+  void (*result)(void* user, const char* line, size_t length);
+  void (*progress)(void* user, glm_stage stage, int64_t done, int64_t total); /* of the pictures being drawn; or NULL */
+  const glm_cancel* cancel;                                                   /* or NULL */
+} glm_task_callbacks;
+GLM_IMAGE_API void glm_task_callbacks_init(glm_task_callbacks* callbacks);
+
+/* NULL: the engine has no checkpoint, or an option is wrong (glm_engine_last_error), or no memory. */
+GLM_IMAGE_API glm_tasks* glm_tasks_create(glm_engine* engine, const glm_task_options* options);
+GLM_IMAGE_API void glm_tasks_destroy(glm_tasks* tasks);
+
+/* Answers the tasks in `json`, which has `length` bytes. GLM_OK also when tasks failed: the answer says so.
+ * GLM_CANCELLED: the answer has what was finished. After another status there is no answer. */
+GLM_IMAGE_API glm_status glm_tasks_run(glm_tasks* tasks, const char* json, size_t length,
+                                       const glm_task_callbacks* callbacks);
+
 #ifdef __cplusplus
 }
 #endif

@@ -96,9 +96,13 @@ TaskAnswer Run::answer(std::string_view text, const Load& load) {
     for (Slot& slot : slots_) answer_at_once(slot);
     draw(load);
   } catch (const Error& e) {
+    if (e.code() != ErrorCode::cancelled || thrown_) give_up();
     if (thrown_) std::rethrow_exception(thrown_);
     if (e.code() != ErrorCode::cancelled) throw;
     cancel_rest();
+  } catch (const std::exception&) {  // of the caller's `result`
+    give_up();
+    throw;
   }
   return assembled();
 }
@@ -296,6 +300,16 @@ void Run::cancel_rest() {
     const bool counts = draws(slot.task) && !is_async(slot.task);
     fail(slot, error_of(slot.task, "taskCancelled",
                         "cancelled" + (counts ? "; " + found + " results are there" : std::string())));
+  }
+}
+
+// The call ends without an answer. Those who ask for its tasks later get an error.
+void Run::give_up() {
+  for (const Slot& slot : slots_) {
+    if (slot.record != nullptr && !slot.answered) {
+      slot.record->finish(
+          error_of(slot.task, "inferenceError", "the call that this task came with has ended without it"));
+    }
   }
 }
 

@@ -46,6 +46,7 @@ class Run {
   void give(Slot& slot, nlohmann::ordered_json item);
   void tell(const char* key, const nlohmann::ordered_json& entry) const;
   void cancel_rest();
+  void give_up();
   TaskAnswer assembled() const;
 
   const TaskOptions& options_;

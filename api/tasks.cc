@@ -1,0 +1,94 @@
+// The C interface over glm/tasks.h.
+#include "glm/tasks.h"
+
+#include <memory>
+#include <new>
+#include <string>
+
+#include "api/engine.h"
+#include "api/values.h"
+#include "base/refuse.h"
+#include "glm_image.h"
+
+struct glm_tasks {
+  glm_engine engine;  // another handle of the same engine
+  glm::Tasks tasks;
+};
+
+namespace {
+
+using glm::refuse;
+using glm::c::checked_text;
+using glm::c::Engine;
+using glm::c::guarded;
+using glm::c::pipeline_of;
+using glm::c::taken;
+
+glm::TaskCallbacks callbacks_of(const glm_task_callbacks& c) {
+  glm::TaskCallbacks callbacks;
+  if (c.progress != nullptr) {
+    callbacks.progress = [c](glm::Stage stage, int64_t done, int64_t total) {
+      c.progress(c.user, static_cast<glm_stage>(stage), done, total);
+    };
+  }
+  if (c.result != nullptr) {
+    callbacks.result = [c](const std::string& line) { c.result(c.user, line.c_str(), line.size()); };
+  }
+  callbacks.cancel = c.cancel == nullptr ? nullptr : &c.cancel->token;
+  return callbacks;
+}
+
+}  // namespace
+
+extern "C" {
+
+void glm_task_options_init(glm_task_options* options) {
+  if (options == nullptr) return;
+  *options = {
+      .struct_size = sizeof(glm_task_options), .folder = ".", .model = nullptr, .token_price = 0, .step_price = 0};
+}
+
+void glm_task_callbacks_init(glm_task_callbacks* callbacks) {
+  if (callbacks == nullptr) return;
+  *callbacks = {};
+  callbacks->struct_size = sizeof(glm_task_callbacks);
+}
+
+glm_tasks* glm_tasks_create(glm_engine* engine, const glm_task_options* options) {
+  glm_tasks* made = nullptr;
+  guarded(engine, [&](Engine& e) {
+    const glm_task_options o = taken(options, glm_task_options_init, "glm_task_options");
+    for (const double price : {o.token_price, o.step_price}) {
+      if (!(price >= 0 && price <= 1e9)) refuse("token_price and step_price", "0 to 1e9", std::to_string(price));
+    }
+    // Shares the engine, which owns the pipeline.
+    const std::shared_ptr<const glm::Pipeline> pipeline(engine->engine, &pipeline_of(e));
+    made = new glm_tasks{.engine = *engine,
+                         .tasks = glm::Tasks([pipeline] { return pipeline; },
+                                             {.folder = checked_text(o.folder, "folder"),
+                                              .model = o.model == nullptr ? "" : checked_text(o.model, "model"),
+                                              .token_price = o.token_price,
+                                              .step_price = o.step_price})};
+  });
+  return made;
+}
+
+void glm_tasks_destroy(glm_tasks* tasks) {
+  if (tasks != nullptr && !tasks->engine.engine->process.is_in_child()) delete tasks;
+}
+
+glm_status glm_tasks_run(glm_tasks* tasks, const char* json, size_t length, const glm_task_callbacks* callbacks) {
+  if (tasks == nullptr) return GLM_USAGE;
+  bool cancelled = false;
+  const glm_status status = guarded(&tasks->engine, [&](Engine&) {
+    if (json == nullptr) refuse("json", "an array of tasks", "NULL");
+    const glm_task_callbacks c = taken(callbacks, glm_task_callbacks_init, "glm_task_callbacks");
+    if (c.answer == nullptr) refuse("answer", "a function", "NULL");
+    const glm::TaskAnswer answer = tasks->tasks.run({json, length}, callbacks_of(c));
+    c.answer(c.user, answer.json.c_str(), answer.json.size(), answer.failed);
+    cancelled = answer.cancelled;
+  });
+  return status == GLM_OK && cancelled ? GLM_CANCELLED : status;
+}
+
+}  // extern "C"
