@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 runs=${1:-1000000}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(png jpeg webp gif bmp exif profile tokenizer config safetensors)
+[ ${#targets[@]} -gt 0 ] || targets=(png jpeg webp gif bmp exif profile tokenizer config safetensors tasks base64)
 build=${FUZZ_BUILD:-build/fuzz}
 clang=$(command -v clang++-14 || command -v clang++) || { echo "clang++ is needed: apt-get install clang-14" >&2; exit 1; }
 
@@ -26,6 +26,8 @@ seed() {
   case $1 in
     png|webp|gif|bmp) cp tests/pictures/goldens/files/*.$1 "$to" ;;
     jpeg) cp tests/pictures/goldens/files/*.jpg "$to" ;;
+    tasks) python3 tests/tasks/schema_test.py --seeds "$to" ;;
+    base64) for file in tests/pictures/goldens/files/rgb.*; do { printf 'data:image/x;base64,'; base64 -w0 "$file"; } >"$to/${file##*.}"; done ;;
     exif|profile|tokenizer|safetensors) python3 tests/fuzz/make_seeds.py "$1" "$to" ;;
     config)   # the first byte is the number of the file in config.cc's list
       for file in $checkpoint/{model_index,processor/preprocessor_config,scheduler/scheduler_config,text_encoder/config}.json \

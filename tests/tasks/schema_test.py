@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The validator and the printed schema say the same of thousands of tasks. python3 schema_test.py GLM-IMAGE CHECK_TASKS
 
-An independent validator, Debian's python3-jsonschema, reads the schema. Each task is a good one with one or two fields
+schema_test.py --seeds FOLDER writes some of them as files, for tests/fuzz. An independent validator, Debian's python3-jsonschema, reads the schema. Each task is a good one with one or two fields
 changed; the values are those where something begins or ends.
 """
 
@@ -15,7 +15,7 @@ import sys
 
 import jsonschema
 
-PROGRAM, CHECK = sys.argv[1:]
+PROGRAM, CHECK = sys.argv[1:3]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UUID = "03ada9c5-16e0-409a-b2b7-9c77d7b51757"
 RAW = "\0raw\0"  # marks a text that stands in the JSON as it is
@@ -162,6 +162,11 @@ def differs_by_design(task):
 
 
 def main():
+    if PROGRAM == "--seeds":  # for the fuzzer: CHECK is the folder
+        for i, task in enumerate(itertools.islice(tasks(), 300)):
+            with open(os.path.join(CHECK, str(i)), "w", encoding="utf-8") as file:
+                file.write(text_of(task)[:2000])
+        return
     printed = subprocess.run([PROGRAM, "run", "--schema"], check=True, capture_output=True, text=True).stdout
     with open(os.path.join(ROOT, "schema", "tasks.json"), encoding="utf-8") as file:
         assert file.read() == printed, "schema/tasks.json isn't what glm-image run --schema prints"
