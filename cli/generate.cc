@@ -40,8 +40,12 @@ namespace {
 
 constexpr double kLong = 120;  // seconds; the user is told of a longer call beforehand
 
-// Returns the command line's options, with the prompt beside them.
+// Returns the command line's options, with the prompt beside them. Only a picture's metadata have texts that stay
+// exactly as they are, so that it is drawn again.
 Values with_prompt(Values options, const std::vector<std::string>& arguments) {
+  if (const auto texts = options.find("text"); texts != options.end()) {
+    for (std::string& text : texts->second) text = text_of("--text", text);
+  }
   if (arguments.empty()) return options;
   if (arguments[0] != "-") {
     options["prompt"] = {text_of("prompt", arguments[0])};

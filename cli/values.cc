@@ -68,9 +68,8 @@ std::string model_path(const std::string& option, const std::string& text) {
 }
 
 std::string glyph_text(const std::string& option, const std::string& text) {
-  std::string clean = text_of(option, text);
-  if (is_blank(clean)) refuse_value(option, "a text to draw", clean);
-  return clean;
+  if (is_blank(text_of(option, text))) refuse_value(option, "a text to draw", text);
+  return text;
 }
 
 PictureSize picture_size(const std::string& option, const std::string& text) {

@@ -127,10 +127,10 @@ TEST_F(Output, ADryRunTouchesNothing) {
 
 TEST_F(Metadata, IsInEachFormatTheSame) {
   for (const std::string name : {"a.png", "a.jpg", "a.webp"}) {
-    ASSERT_EQ(draw(name, {"--top-k", "50", "--text", "A \"B\"\n", "--text", "C"}).status, 0);
+    ASSERT_EQ(draw(name, {"--top-k", "50", "--text", "A \"B\"\nD", "--text", "C"}).status, 0);
     const json found = info(name);
     EXPECT_EQ(found["prompt"], "a sign that says \"Ünïcode\"");
-    EXPECT_EQ(found["texts"], json({"A \"B\"\n", "C"}));
+    EXPECT_EQ(found["texts"], json({"A \"B\"\nD", "C"}));
     EXPECT_EQ(found["seed"], 7);
     EXPECT_EQ(found["width"], 160);
     EXPECT_EQ(found["height"], 128);

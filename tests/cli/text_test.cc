@@ -76,6 +76,13 @@ TEST_F(Texts, OfVariablesAndOptionsAreCleanedToo) {
     EXPECT_EQ(plan({"--text", text, "--text", "CD"}, {}).err.find(told), 0U) << text;
     EXPECT_TRUE(draw({"a cat", "--text", text}) == draw({"a cat", "--text", "AB"})) << text;
   }
+  EXPECT_EQ(plan({"--config", write("c.toml", "text = [\"AB\\r\\n\", \"\"\"CD\n\"\"\"]")}, {}).err.find(told), 0U);
+  write_about("x.png", {{"prompt", "a"}, {"texts", {"AB\n", "CD"}}});
+  EXPECT_EQ(plan({"--from", "x.png"}, {}).err.find("text to be drawn: \"AB \", \"CD\"\n"), std::string::npos)
+      << "the prompt is stronger";
+  Arguments again = {
+      "generate", "--dry-run", "--from", (folder_ / "x.png").string(), "-m", small_checkpoint().string()};
+  EXPECT_EQ(run_program(again).err.find("text to be drawn: \"AB \", \"CD\"\n"), 0U) << "as it was drawn";
   fs::copy(fs::path(GLM_SOURCE_DIR) / "tests/pictures/goldens/files/bit.png", folder_ / "b.png");
   EXPECT_EQ(plan({}, {{"GLM_IMAGE_IMAGE", "b.png\r\n\r\nb.png\r\n"}}).status, 0);
   EXPECT_EQ(plan({}, {{"GLM_IMAGE_STEPS", "3\r"}, {"GLM_IMAGE_GREEDY", "1\r\n"}}).status, 0);
