@@ -62,9 +62,9 @@ glm_tasks* glm_tasks_create(glm_engine* engine, const glm_task_options* options)
       if (!(price >= 0 && price <= 1e9)) refuse("token_price and step_price", "0 to 1e9", std::to_string(price));
     }
     // Shares the engine, which owns the pipeline.
-    const std::shared_ptr<const glm::Pipeline> pipeline(engine->engine, &pipeline_of(e));
+    const std::shared_ptr<const glm::Pipeline> shared(engine->engine, &pipeline_of(e));
     made = new glm_tasks{.engine = *engine,
-                         .tasks = glm::Tasks([pipeline] { return pipeline; },
+                         .tasks = glm::Tasks([shared] { return std::shared_ptr<const glm::Pipeline>(shared); },
                                              {.folder = checked_text(o.folder, "folder"),
                                               .model = o.model == nullptr ? "" : checked_text(o.model, "model"),
                                               .token_price = o.token_price,

@@ -40,9 +40,9 @@ struct Enough {};
 // Throws std::bad_alloc unless there is memory for what the parser makes of `text`. Where the parser itself gets none,
 // its values' destructors need more, get none either, and end the process.
 void check_memory(std::string_view text) {
-  constexpr size_t kOfValue = 160;  // bytes, with the key and the node that hold it
+  constexpr size_t of_value = 160;  // bytes, with the key and the node that hold it
   const auto values = std::count_if(text.begin(), text.end(), [](char c) { return c == ',' || c == '[' || c == '{'; });
-  ::operator delete(::operator new(text.size() + kOfValue * (static_cast<size_t>(values) + 1)));
+  ::operator delete(::operator new(text.size() + of_value * (static_cast<size_t>(values) + 1)));
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ Problem contradiction(const json& task) {
 // A task's taskType and taskUUID, which an error needs to name it.
 const TaskType* known_type(const json& object, const std::vector<TaskType>& types, ParsedTask* task) {
   std::vector<std::string> names;
+  names.reserve(types.size());
   for (const TaskType& type : types) names.push_back(type.name);
   const auto found = object.find("taskType");
   if (found == object.end()) {
@@ -182,11 +183,11 @@ ParsedTask parsed_task(json object, size_t index, const std::vector<TaskType>& t
 // Replaces each number that no double holds, such as 1e400, by the largest double. So its field is refused, and not the
 // whole text.
 std::string without_overflows(std::string_view text) {
-  constexpr std::string_view kNumber = "+-.0123456789Ee";
+  constexpr std::string_view in_numbers = "+-.0123456789Ee";
   std::string all;
   bool in_string = false;
   for (size_t i = 0; i < text.size();) {
-    const size_t end = std::min(text.find_first_not_of(kNumber, i), text.size());
+    const size_t end = std::min(text.find_first_not_of(in_numbers, i), text.size());
     const std::string token(text.substr(i, in_string ? 0 : end - i));
     if (!token.empty()) {
       double number = 0;

@@ -49,15 +49,15 @@ std::string data_uri(PictureFormat format, std::span<const uint8_t> bytes) {
 }
 
 std::string file_url(const std::filesystem::path& file) {
-  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~";
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~";
+  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string url = "file://";
   const std::filesystem::path whole = std::filesystem::absolute(file).lexically_normal();
   for (const unsigned char c : whole.native()) {
-    if (kPlain.find(static_cast<char>(c)) != std::string_view::npos) {
+    if (plain.find(static_cast<char>(c)) != std::string_view::npos) {
       url += static_cast<char>(c);
     } else {
-      url += {'%', kDigits[c >> 4U], kDigits[c & 15U]};
+      url += {'%', digits[c >> 4U], digits[c & 15U]};
     }
   }
   return url;

@@ -235,11 +235,13 @@ void Run::draw(const Load& load) {
 
 void Run::draw_pass(const Pipeline& pipeline, const std::vector<Slot*>& pass) {
   std::vector<Job> jobs;
+  jobs.reserve(pass.size());
   for (const Slot* slot : pass) {
     jobs.push_back(
         {.record = slot->record, .request = request_of(slot->task.object), .reference = picture_text(slot->task)});
   }
   std::vector<Job*> all;
+  all.reserve(jobs.size());
   for (Job& job : jobs) all.push_back(&job);
   const Drawing drawing(pipeline, options_, callbacks_, [&](const Job& job, const ordered_json& item) {
     Slot& slot = **std::find_if(pass.begin(), pass.end(), [&](const Slot* s) { return s->record == job.record; });

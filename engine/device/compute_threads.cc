@@ -51,9 +51,9 @@ size_t stack_of_openmp() {
   if (text == nullptr) return 0;
   char* end = nullptr;
   const unsigned long long number = std::strtoull(text, &end, 10);
-  constexpr std::string_view kUnits = "bkmg";
+  constexpr std::string_view units = "bkmg";
   while (*end == ' ') ++end;
-  const size_t unit = *end == '\0' ? 1 : kUnits.find(static_cast<char>(*end | 0x20));
+  const size_t unit = *end == '\0' ? 1 : units.find(static_cast<char>(*end | 0x20));
   if (end == text || unit == std::string_view::npos || number >> (63 - 10 * unit) != 0) return 0;
   return static_cast<size_t>(number) << (10 * unit);
 }
@@ -86,7 +86,7 @@ class ThreadOfOpenMp {
 
 // What a probing thread does: it says its name to the kernel, and waits.
 struct Probe {
-  std::atomic<bool>* over;
+  std::atomic<bool>* over = nullptr;
   pid_t id = 0;
   pthread_t thread = {};
 

@@ -239,6 +239,7 @@ std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache
                                             const Callbacks& callbacks) {
   if (requests.empty()) return {};
   std::vector<std::unique_ptr<PictureRun>> runs;
+  runs.reserve(requests.size());
   for (const Request& request : requests) {
     runs.push_back(std::make_unique<PictureRun>(model, cache, request, callbacks));
   }

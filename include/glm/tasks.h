@@ -22,7 +22,7 @@ namespace glm {
 
 struct TaskOptions {
   std::filesystem::path folder = ".";  // where pictures are written whose outputType is URL; it is made when missing
-  std::string model = "";                   // a name that the field `model` takes beside the contract's own
+  std::string model = {};              // a name that the field `model` takes beside the contract's own
   // What `cost` counts, in whatever currency: for each token of a picture, and for each million pixels of each step.
   double token_price = 0;
   double step_price = 0;

@@ -1,5 +1,5 @@
-// Says what the validator makes of arrays of tasks: reads an array from each line, and prints for each of its tasks "ok"
-// or the error in JSON, in one line of JSON. The schema's test compares this with what the schema says.
+// Says what the validator makes of arrays of tasks: reads an array from each line, and prints for each of its tasks
+// "ok" or the error in JSON, in one line of JSON. The schema's test compares this with what the schema says.
 #include <iostream>
 #include <string>
 
