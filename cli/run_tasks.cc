@@ -24,7 +24,7 @@ std::string read_tasks(const std::string& name) {
   if (contents.problem == FileContents::Problem::none) return std::move(contents.bytes);
   if (contents.problem == FileContents::Problem::too_large)
     refuse(input_name(name), "at most 512 MiB of tasks", "more");
-  refuse(ErrorCode::io, input_name(name), "a file of tasks to read", "none", "check its name and permissions");
+  refuse(ErrorCode::io, input_name(name), "a file of tasks to read", what_is_there(name));
 }
 
 // Draws and prints the answer. Throws Error when a task failed.
@@ -51,6 +51,7 @@ void answer(const GenerateOptions& options, const std::string& text) {
   };
   const TaskAnswer answer = tasks.run(text, callbacks);
   bar.clear();
+  release_interrupts();
   if (!options.stream) print_json(answer.json);
   if (answer.cancelled) throw Error(ErrorCode::cancelled, "interrupted; what was finished is in the answer");
   if (answer.failed > 0) {
@@ -62,11 +63,17 @@ void answer(const GenerateOptions& options, const std::string& text) {
 
 void run_tasks(const Values& given, const std::vector<std::string>& arguments) {
   const Command& command = command_of("run");
+  std::vector<std::string> inputs = arguments;
+  if (given.contains("config")) inputs.push_back(given.at("config").back());
+  check_standard_input(inputs);
   const GenerateOptions options = merged(command, sources_of(command, given));
   if (given.contains("schema")) return print(task_schema(model_name(model_of(options.model))));
   if (given.contains("answer-schema")) return print(task_answer_schema());
   if (arguments.empty()) refuse("", "a FILE of tasks, or - for standard input", "none");
-  if (!options.quiet) print_warnings(unknown_variables(command));
+  if (!options.quiet) {
+    if (const std::string problem = user_config_problem(); !problem.empty()) print_warnings({problem});
+    print_warnings(unknown_variables(command));
+  }
   answer(options, read_tasks(arguments[0]));
 }
 

@@ -71,7 +71,6 @@ TEST_F(BrokenFile, Lengths) {
 }
 
 TEST_F(BrokenFile, OtherKindsAreNamed) {
-  const std::string tar = std::string(257, 'x') + "ustar" + std::string(1000, 'x');
   expect_refused({
       {"a pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:4f\nsize 7\n", {"Git LFS", "git lfs pull"}},
       {"a page", "\n\n<!doctype HTML><html>", {"a web page", "in a browser"}},
@@ -80,7 +79,7 @@ TEST_F(BrokenFile, OtherKindsAreNamed) {
       {"a pickle", "\x80\2" + std::string(100, 'x'), {"pickle"}},
       {"GGUF", "GGUF\3" + std::string(100, '\0'), {"GGUF"}},
       {"gzip", "\x1f\x8b" + std::string(100, 'x'), {"gzip"}},
-      {"tar", tar, {"tar"}},
+      {"tar", std::string(257, 'x') + "ustar" + std::string(1000, 'x'), {"tar"}},
       {"an old pointer", "version https://hawser.github.com/spec/v1\noid sha256:4f\nsize 7\n", {"old Git LFS"}},
       {"git-annex", "/annex/objects/SHA256E-s7--4f.safetensors\n", {"git-annex"}},
       {"the hub's answer", "Entry not found", {"a text that begins with \"Entry not found\""}},
