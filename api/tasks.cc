@@ -58,9 +58,6 @@ glm_tasks* glm_tasks_create(glm_engine* engine, const glm_task_options* options)
   glm_tasks* made = nullptr;
   guarded(engine, [&](Engine& e) {
     const glm_task_options o = taken(options, glm_task_options_init, "glm_task_options");
-    for (const double price : {o.token_price, o.step_price}) {
-      if (!(price >= 0 && price <= 1e9)) refuse("token_price and step_price", "0 to 1e9", std::to_string(price));
-    }
     // Shares the engine, which owns the pipeline.
     const std::shared_ptr<const glm::Pipeline> shared(engine->engine, &pipeline_of(e));
     made = new glm_tasks{.engine = *engine,
@@ -88,7 +85,9 @@ glm_status glm_tasks_run(glm_tasks* tasks, const char* json, size_t length, cons
     c.answer(c.user, answer.json.c_str(), answer.json.size(), answer.failed);
     cancelled = answer.cancelled;
   });
-  return status == GLM_OK && cancelled ? GLM_CANCELLED : status;
+  if (status != GLM_OK || !cancelled) return status;
+  glm::c::tell(*tasks->engine.engine, "cancelled; what was finished is in the answer");
+  return GLM_CANCELLED;
 }
 
 }  // extern "C"

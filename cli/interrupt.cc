@@ -1,6 +1,7 @@
 #include "cli/interrupt.h"
 
 #include <csignal>
+#include <ctime>
 
 namespace glm::cli {
 namespace {
@@ -10,10 +11,24 @@ constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 CancelToken g_interrupted;
 volatile std::sig_atomic_t g_signal = 0;
 
+volatile std::sig_atomic_t g_first_ms = 0;  // when the first one came, in milliseconds of the last hours
+
+std::sig_atomic_t milliseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::sig_atomic_t>(now.tv_sec % 1'000'000 * 1000 + now.tv_nsec / 1'000'000);
+}
+
+// A program such as timeout sends its signal twice at once, to its child and to the group: that is one interruption.
 void interrupt(int signal) {
-  g_signal = signal;
-  g_interrupted.cancel();
-  release_interrupts();
+  if (g_signal == 0) {
+    g_first_ms = milliseconds();
+    g_signal = signal;
+    g_interrupted.cancel();
+  } else if (milliseconds() - g_first_ms > 200) {
+    release_interrupts();
+    std::raise(signal);
+  }
 }
 
 }  // namespace

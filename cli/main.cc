@@ -152,6 +152,13 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
   } else if (!command.argument.empty()) {
     CLI::Option* argument = sub->add_option(command.argument, given->arguments)->type_name("")->expected(1);
     argument->required(!command.argument_may_be_missing);
+    if (command.name == "run") {
+      sub->footer(
+          "\nOptions may stand in the environment and in configuration files, as those of generate.\n"
+          "\nExamples:\n"
+          "  glm-image run tasks.json --out pictures\n"
+          "  glm-image run - --stream < tasks.json");
+    }
   }
 }
 

@@ -38,6 +38,22 @@ double rounded(double number, double parts) {
   return std::round(number * parts) / parts;
 }
 
+// Writes a picture's file and returns its place: in the temporary folder where the folder takes it no more, because a
+// picture that is drawn isn't thrown away.
+std::filesystem::path written(const std::filesystem::path& folder, const std::string& name,
+                              const std::vector<uint8_t>& bytes) {
+  try {
+    write_file(folder / name, bytes_writer(bytes));
+    return folder / name;
+  } catch (const Error&) {
+    std::error_code none;
+    const std::filesystem::path other = std::filesystem::temp_directory_path(none);
+    if (none) throw;
+    write_file(other / name, bytes_writer(bytes));
+    return other / name;
+  }
+}
+
 }  // namespace
 
 Request request_of(const json& task) {
@@ -49,7 +65,7 @@ Request request_of(const json& task) {
   request.width = static_cast<int64_t>(number("width", 1024));
   request.height = static_cast<int64_t>(number("height", 1024));
   request.steps = static_cast<int64_t>(number("steps", 100));
-  request.guidance = task.value("CFGScale", 10.0);
+  request.guidance = rounded(task.value("CFGScale", 10.0), 100);
   const uint64_t first = number("seed", std::random_device{}());
   request.seeds.clear();
   for (uint64_t i = 0; i < number("numberResults", 1); ++i) request.seeds.push_back(first + i);
@@ -120,9 +136,7 @@ ordered_json Drawing::item_of(const Job& job, size_t index, const Image& image, 
   const std::string& uuid = job.record->image_uuids().at(index);
   ordered_json item = {{"taskType", "imageInference"}, {"taskUUID", job.record->uuid()}, {"imageUUID", uuid}};
   if (wants_output(task, "URL")) {
-    const std::filesystem::path file = options_.folder / (uuid + "." + extension_of(format));
-    write_file(file, bytes_writer(bytes));
-    item["imageURL"] = file_url(file);
+    item["imageURL"] = file_url(written(options_.folder, uuid + "." + extension_of(format), bytes));
   }
   if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
   if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);

@@ -90,7 +90,8 @@ std::vector<Field> generation_fields(const Text& model) {
   Field prompt = required(field("positivePrompt", Kind::prompt, "What to draw; text to be drawn stands in quotes"));
   prompt.low = 2;
   prompt.high = 3000;
-  Field guidance = field("CFGScale", Kind::hundredths, "How strongly the prompt guides");
+  Field guidance =
+      field("CFGScale", Kind::hundredths, "How strongly the prompt guides, in hundredths: other numbers are rounded");
   guidance.low = 1;
   guidance.high = 30;
   guidance.fallback = 10;

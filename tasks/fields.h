@@ -14,7 +14,7 @@ enum class Kind {
   uuid,        // a string with a UUID of version 4
   address,     // a string with a URI
   whole,       // an integer
-  hundredths,  // a number with at most two decimals
+  hundredths,  // a number, which is rounded to two decimals
   flag,        // a boolean
   choice,      // one of some strings
   choices,     // one of some strings, or an array of different ones

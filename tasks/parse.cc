@@ -64,7 +64,9 @@ Problem missing(const Field& field, const std::string& path, const json* value) 
                   type_name(field.kind));
 }
 
-Problem invalid(const Field& field, const std::string& path, const json& value) {
+Problem invalid(const Field& field, const std::string& given, const json& value) {
+  // All fields that mean the reference pictures have the contract's code.
+  const std::string path = field.kind == Kind::pictures ? "inputs.referenceImages" : given;
   TaskError error =
       error_of(code_of("invalid", path), path + ": expected " + expectation(field) + ", found " + found_text(value),
                path, type_name(field.kind));
@@ -165,6 +167,8 @@ ParsedTask parsed_task(json object, size_t index, const std::vector<TaskType>& t
                                                 found_text(task.object));
     return task;
   }
+  // An error names its task wherever it can.
+  if (const auto id = task.object.find("taskUUID"); id != task.object.end() && id->is_string()) task.uuid = *id;
   if (const TaskType* type = known_type(task.object, types, &task)) {
     task.error = wrong_uuid(*type, &task, used, is_used);
     if (!task.error) task.error = unknown_field(type->fields, task.object, "");
@@ -184,17 +188,17 @@ ParsedTask parsed_task(json object, size_t index, const std::vector<TaskType>& t
 // whole text.
 std::string without_overflows(std::string_view text) {
   constexpr std::string_view in_numbers = "+-.0123456789Ee";
+  constexpr std::string_view first = "-0123456789";
   std::string all;
   bool in_string = false;
   for (size_t i = 0; i < text.size();) {
-    const size_t end = std::min(text.find_first_not_of(in_numbers, i), text.size());
-    const std::string token(text.substr(i, in_string ? 0 : end - i));
-    if (!token.empty()) {
+    if (!in_string && first.find(text[i]) != std::string_view::npos) {
+      const size_t end = std::min(text.find_first_not_of(in_numbers, i), text.size());
+      const std::string token(text.substr(i, end - i));
       double number = 0;
       const bool has_place = std::from_chars(token.data(), token.data() + token.size(), number).ec == std::errc();
-      const bool overflows = !has_place && token.find_first_of("eE") != std::string::npos &&
-                             token.find("e-") == std::string::npos && token.find("E-") == std::string::npos;
-      all += !overflows ? token : token[0] == '-' ? "-1.7976931348623157e308" : "1.7976931348623157e308";
+      const bool is_small = token.find("e-") != std::string::npos || token.find("E-") != std::string::npos;
+      all += has_place || is_small ? token : token[0] == '-' ? "-1.7976931348623157e308" : "1.7976931348623157e308";
       i = end;
       continue;
     }
@@ -222,8 +226,10 @@ Parsed parse_tasks(std::string_view text, const std::vector<TaskType>& types,
   }
   json array;
   const std::string problem = problem_of(text, &array);
-  if (!problem.empty())
-    return {.problem = error_of("invalidRequest", "expected an array of tasks in JSON, found " + problem)};
+  if (!problem.empty()) {
+    const std::string code = problem.starts_with("JSON of more than") ? "maxPayloadExceeded" : "invalidRequest";
+    return {.problem = error_of(code, "expected an array of tasks in JSON, found " + shortened(problem, 300))};
+  }
   if (!array.is_array() || array.empty()) {
     return {.problem =
                 error_of("invalidRequest", "expected an array of at least one task, found " + found_text(array))};

@@ -20,8 +20,9 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr size_t kMostOfPass = 16;        // pictures whose tokens our kernels write together
-constexpr int64_t kLongestUpload = 2048;  // pixels of a side
+constexpr size_t kMostOfPass = 16;                   // pictures whose tokens our kernels write together
+constexpr size_t kMostRepeated = size_t{128} << 20;  // bytes of an answer that getResponse and getTaskDetails add
+constexpr int64_t kLongestUpload = 2048;             // pixels of a side
 
 std::string text_of(const ordered_json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
@@ -100,7 +101,7 @@ TaskAnswer Run::answer(std::string_view text, const Load& load) {
     if (thrown_) std::rethrow_exception(thrown_);
     if (e.code() != ErrorCode::cancelled) throw;
     cancel_rest();
-  } catch (const std::exception&) {  // of the caller's `result`
+  } catch (...) {  // of the caller's `result`
     give_up();
     throw;
   }
@@ -259,12 +260,23 @@ void Run::draw_pass(const Pipeline& pipeline, const std::vector<Slot*>& pass) {
 void Run::answer_later(Slot& slot) {
   slot.answered = true;
   const std::shared_ptr<Record> target = known_.find(slot.task.uuid);
-  if (target == nullptr) {
+  // A task that stands behind this one hasn't been asked for yet.
+  const auto own = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return &s == &slot; });
+  const bool is_later = std::any_of(own, slots_.end(), [&](const Slot& s) { return s.record == target; });
+  if (target == nullptr || is_later) {
     fail(slot, error_of(slot.task, "taskNotFound", "taskUUID: expected that of an earlier task, found an unknown one",
                         "taskUUID", "string"));
     return;
   }
   Record::Response response = target->response();
+  for (const ordered_json& item : response.items) repeated_ += text_of(item).size();
+  if (slot.task.type == "getTaskDetails") repeated_ += text_of(target->task()).size();
+  if (repeated_ > kMostRepeated) {
+    fail(slot, error_of(slot.task, "maxPayloadExceeded",
+                        "expected at most " + std::to_string(kMostRepeated) +
+                            " bytes of earlier results in an answer, found more; ask for them in calls of their own"));
+    return;
+  }
   if (slot.task.type == "getResponse") {
     for (ordered_json& item : response.items) give(slot, std::move(item));
     if (response.error) fail(slot, *response.error);

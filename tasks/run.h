@@ -55,6 +55,7 @@ class Run {
   size_t most_of_pass_;
   std::optional<TaskError> problem_;  // of the whole text
   std::vector<Slot> slots_;
+  size_t repeated_ = 0;  // bytes of earlier results in the answer
   bool cancelled_ = false;
   std::exception_ptr thrown_;  // by the caller's progress
 };

@@ -84,7 +84,7 @@ Schema kind_schema(const Field& field) {
     case Kind::whole:
       return {{"type", "integer"}, {"minimum", field.low}, {"maximum", field.high}};
     case Kind::hundredths:
-      return {{"type", "number"}, {"minimum", field.low}, {"maximum", field.high}, {"multipleOf", 0.01}};
+      return {{"type", "number"}, {"minimum", field.low}, {"maximum", field.high}};
     case Kind::flag:
       return {{"type", "boolean"}};
     case Kind::choice:
@@ -130,6 +130,7 @@ Schema type_schema(const TaskType& type) {
   schema.update(object_schema(type.fields));
   schema["properties"]["taskType"] = {{"const", type.name}};
   if (type.name != "imageInference") return schema;
+  schema["$comment"] = "fields that mean the reference picture have to have the same, which no schema can say";
   schema["dependentRequired"] = {{"width", {"height"}}, {"height", {"width"}}};
   schema["if"] = {{"required", {"ttl"}}};
   schema["then"] = {

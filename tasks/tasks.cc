@@ -1,5 +1,7 @@
 #include "glm/tasks.h"
 
+#include <cxxabi.h>
+
 #include <exception>
 #include <mutex>
 #include <new>
@@ -8,6 +10,7 @@
 #include "base/own_arithmetic.h"
 #include "base/process_mark.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "tasks/fields.h"
 #include "tasks/record.h"
 #include "tasks/run.h"
@@ -26,9 +29,17 @@ auto guarded(Call call) {
     throw;
   } catch (const std::bad_alloc&) {
     refuse(ErrorCode::memory, "", "memory for the tasks", "too little", "give fewer tasks at once");
+  } catch (const abi::__forced_unwind&) {  // pthread_exit() in a callback
+    throw;
   } catch (const std::exception& e) {
-    throw Error(ErrorCode::internal, e.what());
+    throw Error(ErrorCode::internal, e.what() != nullptr ? e.what() : "an exception without a text");
+  } catch (...) {
+    throw Error(ErrorCode::internal, "a callback threw something that is no std::exception");
   }
+}
+
+std::string written(const nlohmann::ordered_json& schema) {
+  return schema.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -51,6 +62,10 @@ struct Tasks::Session {
 
 Tasks::Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions options)
     : session_(std::make_shared<Session>()) {
+  for (const double price : {options.token_price, options.step_price}) {
+    if (!(price >= 0 && price <= 1e9)) refuse("token_price and step_price", "0 to 1e9", number_text(price));
+  }
+  if (options.folder.empty()) refuse("folder", "a folder's name", "none");
   session_->load = std::move(load);
   session_->options = std::move(options);
 }
@@ -71,11 +86,11 @@ TaskAnswer Tasks::run(std::string_view tasks, const TaskCallbacks& callbacks) co
 }
 
 std::string task_schema(const std::string& model) {
-  return guarded([&] { return tasks::schema_of(tasks::task_types(model)).dump(2) + "\n"; });
+  return guarded([&] { return written(tasks::schema_of(tasks::task_types(model))); });
 }
 
 std::string task_answer_schema() {
-  return guarded([] { return tasks::answer_schema().dump(2) + "\n"; });
+  return guarded([] { return written(tasks::answer_schema()); });
 }
 
 }  // namespace glm

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kMostExact = 9007199254740992.0;  // 2^53: a double holds each integer up to it
+constexpr double kTwo64 = 18446744073709551616.0;  // 2^64
 
 bool is_strings(const json& array) {
   return std::all_of(array.begin(), array.end(), [](const json& item) { return item.is_string(); });
@@ -24,11 +24,13 @@ bool is_whole(const json& value) {
   if (value.is_number_integer()) return true;
   if (!value.is_number_float()) return false;
   const auto number = value.get<double>();
-  return number == std::floor(number) && std::abs(number) <= kMostExact;
+  return number == std::floor(number);
 }
 
-bool is_negative(const json& number) {  // an unsigned one, which has 64 bits, compares with 0 as if it were signed
-  return !number.is_number_unsigned() && number < 0;
+// Says whether the number is one of 64 bits without a sign.
+bool fits(const json& number) {
+  if (number.is_number_float()) return number.get<double>() >= 0 && number.get<double>() < kTwo64;
+  return number.is_number_unsigned() || number.get<int64_t>() >= 0;
 }
 
 // The code points of a text in UTF-8.
@@ -64,12 +66,6 @@ bool is_choice(const Field& field, const std::string& text) {
   return std::any_of(field.choices.begin(), field.choices.end(), [&](const std::string& choice) {
     return field.any_case ? lower_case(choice) == lower_case(text) : choice == text;
   });
-}
-
-bool is_hundredths(const Field& field, double number) {
-  const double hundredths = std::round(number * 100);
-  return number == hundredths / 100 && hundredths >= static_cast<double>(100 * field.low) &&
-         hundredths <= static_cast<double>(100 * field.high);
 }
 
 // An item of a list of pictures: the picture, or an object that older clients send.
@@ -147,7 +143,7 @@ std::string expectation(const Field& field) {
     case Kind::whole:
       return "a whole number from " + range;
     case Kind::hundredths:
-      return "a number from " + range + " with at most two decimals";
+      return "a number from " + range;
     case Kind::flag:
       return "true or false";
     case Kind::choice:
@@ -203,9 +199,10 @@ bool is_in_range(const Field& field, const json& value) {
     case Kind::uuid:
       return is_uuid4(value.get_ref<const std::string&>());
     case Kind::whole:
-      return !is_negative(value) && whole_of(value) >= field.low && whole_of(value) <= field.high;
+      return fits(value) && whole_of(value) >= field.low && whole_of(value) <= field.high;
     case Kind::hundredths:
-      return is_hundredths(field, value.get<double>());
+      return value.get<double>() >= static_cast<double>(field.low) &&
+             value.get<double>() <= static_cast<double>(field.high);
     case Kind::choice:
       return is_choice(field, value.get<std::string>());
     case Kind::choices: {

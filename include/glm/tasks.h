@@ -49,7 +49,8 @@ struct TaskAnswer {
 // may be called from any thread. Calls whose pictures are drawn by the same pipeline wait for each other there.
 class GLM_API Tasks {
  public:
-  // load: returns the pipeline that draws, or throws Error. It is called once, when a task first needs a model.
+  // load: returns the pipeline that draws, or throws Error. It is called once, when a task first needs a model. Throws
+  // Error(usage) for prices outside 0 to 1e9, and for a folder without a name.
   Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions options);
   ~Tasks();
   Tasks(Tasks&&) noexcept;

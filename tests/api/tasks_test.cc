@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -150,6 +151,13 @@ TEST_F(TasksTest, ThrowWhatEndsACall) {
   callbacks.result = [](const std::string&) { throw std::runtime_error("mine, too"); };
   EXPECT_TRUE(refused(ErrorCode::internal, {"mine, too"}, [&] { answer({inference(kIds[1])}, callbacks); }));
   EXPECT_EQ(answer({{{"taskType", "getResponse"}, {"taskUUID", kIds[1]}}})["errors"][0]["code"], "inferenceError");
+  callbacks.result = [](const std::string&) { throw 5; };
+  EXPECT_TRUE(refused(ErrorCode::internal, {"no std::exception"}, [&] { answer({inference(kIds[2])}, callbacks); }));
+  EXPECT_EQ(answer({{{"taskType", "getResponse"}, {"taskUUID", kIds[2]}}})["errors"][0]["code"], "inferenceError");
+  for (const double price : {-1.0, std::nan(""), 1e300}) {
+    EXPECT_TRUE(
+        refused(ErrorCode::usage, {"token_price"}, [&] { Tasks([&] { return pipeline_; }, {.token_price = price}); }));
+  }
   write_bytes(folder_ / "file", "x");
   const Tasks closed([&] { return pipeline_; }, {.folder = folder_ / "file"});
   EXPECT_TRUE(refused(ErrorCode::io, {(folder_ / "file").string()}, [&] {

@@ -130,6 +130,11 @@ def order_and_async(folder):
     lines = run(asked[:5], "--stream", folder=folder)
     kinds = ["errors" if "errors" in line else line["data"][0].get("status") or ("ack" if len(line["data"][0]) == 2 else "result") for line in lines]
     assert kinds == ["errors", "ack", "result", "success", "success", "success"], kinds
+    early = task()
+    answer = run([{"taskType": "getResponse", "taskUUID": early["taskUUID"]}, early], folder=folder)
+    assert [error["code"] for error in answer["errors"]] == ["taskNotFound"] and len(answer["data"]) == 1
+    for wrong in ({"taskType": "upscale", "taskUUID": early["taskUUID"]}, {"taskUUID": early["taskUUID"]}):
+        assert run([wrong])["errors"][0]["taskUUID"] == early["taskUUID"], "every error names its task"
     assert list(run([{"taskType": "ping"}])) == ["data"] and list(run([bad])) == ["errors"], "no empty lists"
 
 
@@ -156,13 +161,16 @@ def references(folder):
     for wrong in ("not base64!", "data:image/png,raw", "iVBORw0KGgo=", base64.b64encode(b"text").decode(), "data:", "data:;base64,"):
         assert code([task(inputs={"referenceImages": [wrong]})]) == "invalidReferenceImages", wrong
         assert code([{"taskType": "imageUpload", "taskUUID": upload_id, "image": wrong}]) == "invalidImage", wrong
+    for field in ("references", "referenceImages"):
+        (error,) = run([task(inputs={field: [bare, bare]})])["errors"]
+        assert (error["code"], error["parameter"]) == ("invalidReferenceImages", "inputs.referenceImages"), error
     secret = "https://example.org/a.png?token=secret"
     for change in ({"inputs": {"referenceImages": [secret]}}, {"webhookURL": secret}, {"uploadEndpoint": secret}):
         (error,) = run([task(**change)])["errors"]
         assert error["code"] == "unsupportedParameter" and "secret" not in json.dumps(error), error
 
 
-def garbage(_folder):
+def garbage(folder):
     def peak():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
@@ -176,7 +184,19 @@ def garbage(_folder):
     before = peak()
     assert code(b"[" + b'{"taskType":"ping"},' * 100_000 + b"1]") == "maxPayloadExceeded"
     assert code(b"\x00\xff" * 5_000_000) == "invalidRequest"
-    assert code(b"[" + b"1," * 5_000_000 + b"1]") == "invalidRequest"
+    assert code(b"[" + b"1," * 5_000_000 + b"1]") == "maxPayloadExceeded"
+    assert code(json.dumps([task()] * 100_000)) == "maxPayloadExceeded"
+    for number in ("1e400", "-1e400", "9" * 400, "-" + "9" * 400 + ".5"):
+        text = json.dumps([{"taskType": "ping", "ping": True}, task(width=7)]).replace(" 7,", f" {number},")
+        answer = run(text)
+        assert answer["data"] and answer["errors"][0]["code"] == "invalidWidth", "one number stops no other task"
+        assert len(json.dumps(answer)) < 1000
+    upload = {"taskType": "imageUpload", "taskUUID": str(uuid.uuid4()), "image": ""}
+    with open(os.path.join(ROOT, "models", "nano", "contact_sheet.png"), "rb") as file:
+        upload["image"] = base64.b64encode(file.read()).decode()
+    details = {"taskType": "getTaskDetails", "taskUUID": upload["taskUUID"]}
+    answer = run([upload] + [details] * 900, folder=folder)
+    assert {error["code"] for error in answer["errors"]} == {"maxPayloadExceeded"} and len(answer["data"]) > 100
     assert code('[{"taskType":"' + "x" * 10_000_000 + '"}]') == "unsupportedTaskType"
     assert peak() - before < 600_000, f"{peak() - before} kB more"
     assert code([task(positivePrompt="\U0001f600" * 3001)]) == "invalidPositivePrompt"
@@ -187,6 +207,21 @@ def garbage(_folder):
     assert code([task(model="other")]) == "invalidModel"
 
 
+def full_disk(folder):
+    if os.geteuid() != 0:
+        return
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    command = f"mount -t tmpfs -o size=64k none {small} && exec {PROGRAM} run - -q --threads 1 --device cpu -m {CHECKPOINT} --out {small}"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", command], input=json.dumps([task(numberResults=4, outputFormat="PNG")]),
+                          capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": folder})  # fmt: skip
+    if "mount" in done.stderr:
+        return
+    items = json.loads(done.stdout)["data"]
+    assert len(items) == 4 and done.returncode == 0, "a picture that is drawn isn't thrown away"
+    assert os.path.dirname(file_of(items[-1]["imageURL"])) == folder and os.path.getsize(file_of(items[-1]["imageURL"])) > 1000
+
+
 def interrupted(folder):
     many = [task(numberResults=20, steps=30, outputType="base64Data") for _ in range(3)]
     command = [PROGRAM, "run", "-", "-q", "--threads", "1", "--device", "cpu", "-m", CHECKPOINT, "--out", folder]
@@ -195,6 +230,7 @@ def interrupted(folder):
         program.stdin.close()
         time.sleep(3)
         program.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGINT)  # as timeout does: to the child, and to the group
         answer = json.loads(program.stdout.read())
         assert program.wait(60) == -signal.SIGINT
     ANSWERS.validate(answer)
@@ -220,7 +256,7 @@ def seed_examples(folder):
 
 
 def main():
-    parts = [seed_examples] if sys.argv[3:] else [delivery, seeds, order_and_async, references, garbage, interrupted]
+    parts = [seed_examples] if sys.argv[3:] else [delivery, seeds, order_and_async, references, garbage, full_disk, interrupted]
     for part in parts:
         with tempfile.TemporaryDirectory() as folder:
             part(folder)
