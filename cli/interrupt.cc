@@ -19,13 +19,13 @@ std::sig_atomic_t milliseconds() {
   return static_cast<std::sig_atomic_t>(now.tv_sec % 1'000'000 * 1000 + now.tv_nsec / 1'000'000);
 }
 
-// A program such as timeout sends its signal twice at once, to its child and to the group: that is one interruption.
+// A program such as timeout sends SIGTERM twice at once, to its child and to the group: that is one interruption.
 void interrupt(int signal) {
   if (g_signal == 0) {
     g_first_ms = milliseconds();
     g_signal = signal;
     g_interrupted.cancel();
-  } else if (milliseconds() - g_first_ms > 200) {
+  } else if (signal == SIGINT || milliseconds() - g_first_ms > 200) {
     release_interrupts();
     std::raise(signal);
   }

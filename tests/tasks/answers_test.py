@@ -229,10 +229,10 @@ def interrupted(folder):
         program.stdin.write(json.dumps(many).encode())
         program.stdin.close()
         time.sleep(3)
-        program.send_signal(signal.SIGINT)
-        program.send_signal(signal.SIGINT)  # as timeout does: to the child, and to the group
+        program.send_signal(signal.SIGTERM)
+        program.send_signal(signal.SIGTERM)  # as timeout does: to the child, and to the group
         answer = json.loads(program.stdout.read())
-        assert program.wait(60) == -signal.SIGINT
+        assert program.wait(60) == -signal.SIGTERM
     ANSWERS.validate(answer)
     assert {error["code"] for error in answer["errors"]} == {"taskCancelled"}, answer["errors"]
     assert answer["errors"][-1]["taskUUID"] == many[-1]["taskUUID"]
