@@ -1,6 +1,7 @@
 // What is known about kernels between runs: files that are damaged, checks that die, processes side by side.
 #include "engine/device/trust/kernel_cache.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -292,7 +293,8 @@ TEST(CacheFolder, IsTheUsersByTheEnvironment) {
   EXPECT_EQ(folder_with(nullptr, "/home/b"), fs::path("/home/b/.cache/glm-image"));
   EXPECT_EQ(folder_with("", "/home/b"), fs::path("/home/b/.cache/glm-image"));
   EXPECT_EQ(folder_with("relative", "/home/b"), fs::path("/home/b/.cache/glm-image"));
-  EXPECT_EQ(folder_with(nullptr, nullptr), fs::path());
+  const passwd* const user = ::getpwuid(::getuid());  // the system's list of users, where it has this one
+  EXPECT_EQ(folder_with(nullptr, nullptr), user == nullptr ? fs::path() : fs::path(user->pw_dir) / ".cache/glm-image");
 }
 
 TEST(KernelReports, AFormatNeedsItsOwnKernelsAndTheCommonOnes) {
