@@ -5,6 +5,7 @@
 #include <glm/picture_file.h>
 #include <glm/pipeline.h>
 #include <glm/plan.h>
+#include <glm/tasks.h>
 #include <glm/weight_formats.h>
 
 #include <iostream>
@@ -45,6 +46,14 @@ int main(int argc, char** argv) {
   call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
   call("stage_name", [] { glm::stage_name(glm::Stage::tokens); });
+  call("task_schema", [] { glm::task_schema("a"); });
+  call("task_answer_schema", [] { glm::task_answer_schema(); });
+  call("Tasks", [&] {
+    const auto load = [&] { return std::make_shared<const glm::Pipeline>(model, glm::LoadOptions{.device = "cpu"}); };
+    glm::Tasks tasks(load, {});
+    tasks = glm::Tasks(load, {.folder = "."});
+    std::cout << tasks.run(R"([{"taskType": "ping"}])", {}).json << "\n";
+  });
   call("Pipeline", [&] {
     const glm::Pipeline pipeline(model, {.device = "cpu"});
     glm::Request request;
@@ -55,6 +64,8 @@ int main(int argc, char** argv) {
     pipeline.device();
     pipeline.dtype();
     pipeline.details(request);
+    pipeline.check(request);
+    pipeline.tokens(std::vector<glm::Request>{request}, {});
     pipeline.generate(request, {});
     pipeline.pixels(request, pipeline.latents(request, pipeline.tokens(request, {}), {}), {});
   });
