@@ -13,10 +13,11 @@ library=$work/prefix/lib/libglm_image.so
 model=$build/checkpoints/a
 
 # The library shows its own names and nothing else.
-strangers=$(nm -DC --defined-only "$library" | cut -d' ' -f3- | grep -vE '^(glm_|glm::|(typeinfo( name)?|vtable) for glm::Error)' || true)
+names=$(nm -DC --defined-only "$library" | cut -d' ' -f3-)
+strangers=$(grep -vE '^(glm_|glm::|(typeinfo( name)?|vtable) for glm::Error)' <<<"$names" || true)
 [ -z "$strangers" ] || fail "the library shows names that aren't its own: $(head -5 <<<"$strangers")"
 for name in glm_engine_generate glm::Pipeline::generate; do
-  nm -DC --defined-only "$library" | grep -q " $name" || fail "the library hides $name"
+  grep -q "^$name" <<<"$names" || fail "the library hides $name"
 done
 readelf -d "$library" | grep -q 'SONAME.*libglm_image\.so\.0\.2' || fail "no SONAME with a version"
 

@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 for file in include/glm_image include/glm/pipeline base/json kernels/op kernels/cuda/body tokenizer/text pictures/raster \
-  engine/{device/device,device/trust/kernel_check,checkpoint/weights,components/dit,components/layers/linear,run/model,boundary} api/export cli/main; do
+  tasks/run engine/{device/device,device/trust/kernel_check,checkpoint/weights,components/dit,components/layers/linear,run/model,boundary} api/export cli/main; do
   mkdir -p "$tree/$(dirname "$file")"
   : >"$tree/$file.h"
 done
@@ -48,6 +48,9 @@ engine/components/dit.h "engine/run/model.h"
 engine/components/dit.h "tokenizer/text.h"
 engine/components/dit.cc <torch/torch.h>
 engine/run/model.h "engine/boundary.h"
+tasks/run.h "engine/run/model.h"
+tasks/run.h <ATen/core/Tensor.h>
+engine/boundary.h "tasks/run.h"
 engine/boundary.h "cli/main.h"
 engine/boundary.h "glm_image.h"
 api/export.h "engine/boundary.h"
