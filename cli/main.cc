@@ -156,7 +156,7 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
       sub->footer(
           "\nOptions may stand in the environment and in configuration files, as those of generate.\n"
           "\nExamples:\n"
-          "  glm-image run tasks.json --out pictures\n"
+          "  glm-image run tasks.json --out drawn\n"
           "  glm-image run - --stream < tasks.json");
     }
   }

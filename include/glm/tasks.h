@@ -1,7 +1,7 @@
 // The task interface: an array of tasks in JSON comes in, an object of results and errors goes out, as hosted services
 // of this model have it. README.md, "Tasks", says what a task may hold; task_schema() says it to a machine.
 //
-//   glm::Tasks tasks([&] { return pipeline; }, {.folder = "pictures"});
+//   glm::Tasks tasks([&] { return pipeline; }, {.folder = "drawn"});
 //   glm::TaskAnswer answer = tasks.run(R"([{"taskType": "imageInference", …}])", {});
 #pragma once
 
