@@ -86,6 +86,9 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
     return "--" + what.substr(0, at) + ": expected no value, found one";
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    if (!known.argument.empty() && what.starts_with(known.argument + ":")) {
+      return "expected one " + known.argument + ", found more";
+    }
     const std::string text = known.name == "generate" ? "; a prompt that begins with - goes behind --" : "";
     return what.substr(0, what.find(':')) + ": expected a value, found none" + text;
   }

@@ -250,6 +250,8 @@ TEST(BadArguments, OptionsBehindTwoDashes) {
       {{"generate", "--", "x", "--"}, "prompt, also found \"--\"; put options before --"},
       {{"generate", "x", "--", "-s", "1"}, "prompt, also found \"-s\"; put options before --"},
       {{"generate", "-qs", "7", "x", "--", "--steps=2"}, "prompt, also found \"--steps=2\"; put options before --"},
+      {{"info", "a.png", "b.png"}, "FILE, found more\nSee glm-image info --help"},
+      {{"run", "a.json", "b.json"}, "FILE, found more\nSee glm-image run --help"},
       {{"info", "--", "a.png", "--json"}, "FILE, also found \"--json\"; put options before --"},
       {{"completion", "bash", "--", "zsh"}, "SHELL, also found \"zsh\"; put all of it in quotes"},
   };
