@@ -18,7 +18,12 @@ import time
 import urllib.parse
 import uuid
 
-import jsonschema
+try:
+    import jsonschema
+except ImportError:  # another Python comes first in PATH; the package is the distribution's
+    if sys.executable == "/usr/bin/python3":
+        raise
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
 PROGRAM, CHECKPOINT = sys.argv[1:3]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -12,7 +12,12 @@ import random
 import subprocess
 import sys
 
-import jsonschema
+try:
+    import jsonschema
+except ImportError:  # another Python comes first in PATH; the package is the distribution's
+    if sys.executable == "/usr/bin/python3":
+        raise
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
 PROGRAM, CHECK = sys.argv[1:3]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
