@@ -149,7 +149,7 @@ Outcome write_beside(const Job& job) {
   return outcome;
 }
 
-// Hands what a stream is given to the reader of a pipe or a device at once.
+// Hands the bytes that a stream is given to the reader of a pipe or a device, without collecting them first.
 class ReaderBuffer : public std::streambuf {
  public:
   ReaderBuffer(int descriptor, const fs::path& file) : descriptor_(descriptor), file_(file) {}
@@ -183,7 +183,7 @@ void write_for_reader(const Job& job) {
   synchronise(descriptor, job.file);
 }
 
-// Writes the target itself: a file that exists, or a new one.
+// Writes directly to the target, without a temporary file. makes: the target is a new file; otherwise it exists.
 Outcome write_itself(const Job& job, bool makes) {
   const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (makes ? O_CREAT | O_EXCL : O_TRUNC);
   const int descriptor = ::open(job.target.c_str(), flags, 0666);

@@ -19,9 +19,10 @@ Write bytes_writer(std::span<const uint8_t> bytes);
 // - The bytes go to a temporary file beside it, which has a random name and is renamed at the end. The bytes are on the
 //   disk before the rename, so that after a power cut the file has either the old contents or the new ones.
 // - Links are followed. The new file gets the owner, the permissions and the extended attributes of the old one.
-// - A file that can't be replaced without losing these is written directly. Such a file is a mount of its own, for
-//   instance, or lies in a folder where no file can be made. A device or a pipe is always written directly, and waited
-//   for while nobody reads; see StoppableWrites.
+// - Some files can't be replaced by a new one, or would lose these by it: a file that is a mount of its own, for
+//   instance, or one in a folder where no file can be made. Such a file is written directly.
+// - A device or a pipe is always written directly. While nobody reads from a pipe, the call waits. StoppableWrites can
+//   end the wait.
 // - `write` may be called twice: for the temporary file, and then for the file itself.
 // Throws Error(io) naming the file when anything fails, or what `write` throws, and leaves no temporary file behind. No
 // signal ends the process. Any number of threads and processes may write the same file: one of them wins.

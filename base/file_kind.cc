@@ -14,7 +14,7 @@ struct Signature {
   const char* name;
 };
 
-// Where several signatures fit a file, the first of them decides.
+// A file is of the kind of the first signature that fits it.
 constexpr Signature kSignatures[] = {
     {0, "\x89PNG\r\n\x1a\n"sv, "a PNG"},
     {0, "\xff\xd8\xff"sv, "a JPEG"},

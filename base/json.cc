@@ -34,7 +34,7 @@ void check_kind(std::string_view text, const std::string& source) {
   refuse(ErrorCode::model, source, "JSON", kind.name, kind.advice.empty() ? "download the file again" : kind.advice);
 }
 
-// Ends the parsing.
+// The parser's callback throws it to end the parsing.
 struct Enough {};
 
 // Throws std::bad_alloc unless there is memory for what the parser makes of `text`. Where the parser itself gets none,

@@ -15,8 +15,8 @@ struct JsonLimits {
   size_t values = std::numeric_limits<size_t>::max();
 };
 
-// Parses `text` into *value. Returns what is wrong with it, or "": it isn't valid UTF-8 JSON, repeats a key within an
-// object, or has more than the limits allow.
+// Parses `text` into *value. Returns "" when that worked. Otherwise it returns what is wrong with the text: it isn't
+// valid UTF-8 JSON, it repeats a key within an object, or it has more levels or values than the limits allow.
 std::string json_problem(std::string_view text, const JsonLimits& limits, nlohmann::json* value);
 
 // Parses a checkpoint's file. Throws Error(model) naming `source` for what json_problem() finds.

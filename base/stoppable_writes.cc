@@ -43,7 +43,7 @@ int open_for_reader(const fs::path& file) {
     const int error = errno;
     struct stat status {};
     if (descriptor >= 0) {
-      ::fcntl(descriptor, F_SETFL, O_WRONLY);  // a device may know writes that wait alone
+      ::fcntl(descriptor, F_SETFL, O_WRONLY);  // some devices only know writes that wait
       return descriptor;
     }
     const bool waits =

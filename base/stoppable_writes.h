@@ -1,4 +1,4 @@
-// Lets a write be ended that waits for somebody to read.
+// Writes to pipes and devices, which may have to wait until somebody reads. A token can end the wait.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,9 @@
 
 namespace glm {
 
-// While it lives, a write of this thread to a pipe or a device ends with Error(cancelled) once the token is set and
-// nobody reads. Where somebody does read, the write goes on, and it never waits in vain for the token.
+// While it lives, this thread's writes to pipes and devices look at the token. A write that waits because nobody reads
+// ends with Error(cancelled) when the token is set. A write whose bytes are read goes on to its end, whatever the token
+// says.
 class StoppableWrites {
  public:
   explicit StoppableWrites(const CancelToken* token);  // which may be null
@@ -22,12 +23,13 @@ class StoppableWrites {
   const CancelToken* before_;
 };
 
-// Opens a pipe or a device for writing. Waits for a pipe's reader. Returns -1 with the reason in errno where it can't
-// be opened, and throws Error(cancelled).
+// Opens a pipe or a device for writing, and waits until a pipe has a reader. Returns -1, with the reason in errno, when
+// it can't be opened. Throws Error(cancelled) when the token ends the wait.
 int open_for_reader(const std::filesystem::path& file);
 
-// Writes all bytes to what open_for_reader() has opened, or to standard output; `name` is its name in messages. Waits
-// where the pipe is full. Returns false with the reason in errno where a write fails, and throws Error(cancelled).
+// Writes all bytes to a descriptor of open_for_reader() or to standard output, and waits while the pipe is full. `name`
+// is what messages call it. Returns false, with the reason in errno, when a write fails. Throws Error(cancelled) when
+// the token ends the wait.
 bool write_to_reader(int descriptor, const std::filesystem::path& name, std::span<const uint8_t> bytes);
 
 }  // namespace glm

@@ -9,10 +9,10 @@ namespace {
 constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 
 CancelToken g_interrupted;
-volatile std::sig_atomic_t g_signal = 0;
+volatile std::sig_atomic_t g_signal = 0;    // the first that came; 0: none
+volatile std::sig_atomic_t g_first_ms = 0;  // milliseconds() when it came
 
-volatile std::sig_atomic_t g_first_ms = 0;  // when the first one came, in milliseconds of the last hours
-
+// Returns the time of a clock that begins again after eleven days, so that it fits sig_atomic_t.
 std::sig_atomic_t milliseconds() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

@@ -55,8 +55,9 @@ std::string attributes(int terminal) {
   return answer;
 }
 
-// Does the same, but can't be stopped in the middle. A process that has just been sent into the background is stopped
-// by a signal when it uses the terminal. Here the signal waits until the terminal has its settings back.
+// Calls attributes(), and makes sure that the terminal gets its settings back. When the user sends the process into the
+// background meanwhile, the system stops it by a signal as soon as it uses the terminal. Here that signal waits until
+// attributes() has returned.
 std::string attributes_undisturbed(int terminal) {
   sigset_t stops;
   sigset_t before;

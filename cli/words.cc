@@ -30,7 +30,8 @@ const Option* find_word(const Command& command, const std::string& word) {
   return found == command.options.end() ? nullptr : &*found;
 }
 
-// Returns the option whose value is the word behind this one, or null. In -qs it is -s, and in -s7 none.
+// Returns the option that takes the next word as its value, or null. In -qs that is -s. In -s7 it is none, because the
+// value stands in the same word.
 const Option* find_taker(const Command& command, const std::string& word) {
   if (word.starts_with("--")) {
     const Option* option = find_word(command, word);

@@ -5,9 +5,10 @@
 
 namespace glm::cli {
 
-// Looks at the words of the command line, the command being the first, for mistakes that CLI11 takes for something
-// else. Throws Error(usage) for an option where another one's value should stand, such as --text --dry-run, and for a
-// second argument behind "--", where an option is an argument, too.
+// Finds mistakes on the command line that CLI11 takes for something else. The first word is the command. Throws
+// Error(usage) in two cases:
+// - An option stands where another option's value should stand, such as in --text --dry-run.
+// - There is a second argument behind "--". What looks like an option there is an argument, too.
 void check_words(const std::vector<std::string>& words);
 
 }  // namespace glm::cli

@@ -13,8 +13,8 @@ using View = std::string_view;
 
 constexpr size_t kMostBytes = 1 << 13;  // more than people write
 
-// A mark that opens a quotation, and those that close it. “…” and the like are here because they are read, and “…“
-// isn't.
+// A mark that opens a quotation, and the marks that close it. “…” is in the table although find_glyph_texts() reads it,
+// because it doesn't read “…“.
 struct Marks {
   View open;
   std::vector<View> close;
@@ -33,11 +33,11 @@ const std::vector<Marks>& marks() {
   return all;
 }
 
-// Marks of two kinds that people mix up. One of a row may open a text, and another one close it.
+// People mix up the marks of a row: one of them may open a text, and another one close it.
 constexpr std::array<View, 8> kDouble = {"\"", "“", "”", "„", "«", "»", "″", "❞"};
 constexpr std::array<View, 6> kSingle = {"'", "‘", "’", "‚", "‹", "›"};
 
-// Those that show a text is meant even where nothing closes it. Others are apostrophes or signs.
+// These marks begin a text even where nothing closes it. The others may be apostrophes or signs.
 constexpr std::array<View, 9> kClear = {"\"", "“", "„", "«", "「", "『", "《", "【", "❝"};
 
 template <size_t count>
@@ -64,7 +64,8 @@ struct Found {
   size_t length = 0;
 };
 
-// Returns the first of these marks from `from` on. at_end: only one with no letter behind it, as an apostrophe has.
+// Returns the first of these marks from `from` on, except `but`. at_end: passes over marks with a letter behind them,
+// because these are apostrophes.
 template <typename Views>
 Found first_of(View text, size_t from, const Views& all, View but, bool at_end) {
   Found first;
@@ -91,7 +92,7 @@ struct Quotation {
   View whole, inside;
 };
 
-// Returns the quotation that opens at `at`; both are empty where none does.
+// Returns the quotation that begins at `at`. If none begins there, both of its parts are empty.
 Quotation quotation_at(View text, size_t at) {
   const auto kind = std::find_if(marks().begin(), marks().end(),
                                  [rest = text.substr(at)](const Marks& m) { return rest.starts_with(m.open); });

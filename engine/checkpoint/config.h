@@ -1,5 +1,5 @@
-// Reads a model's json files. All that they say about the model is here, and the rest of engine/ takes each dimension,
-// id and count of a model from here. A member has the name of its json key, or a comment that names the key.
+// Reads a model's json files. The rest of engine/ takes every dimension, id and count of a model from these structures,
+// and from nowhere else. A member has the name of its json key; where it has another name, a comment tells the key.
 #pragma once
 
 #include <cstdint>

@@ -58,8 +58,8 @@ size_t stack_of_openmp() {
   return static_cast<size_t>(number) << (10 * unit);
 }
 
-// How OpenMP starts its thread of this number: with the stack, and on the processors, that its variables name. Where
-// these can't be had, it ends the process.
+// The attributes with which OpenMP starts its thread of this number. They have the size of stack and the processors
+// that OpenMP's variables ask for. Where such a thread can't be started, OpenMP ends the process.
 class ThreadOfOpenMp {
  public:
   explicit ThreadOfOpenMp(int number) {
@@ -84,7 +84,7 @@ class ThreadOfOpenMp {
   pthread_attr_t attributes_{};
 };
 
-// What a probing thread does: it says its name to the kernel, and waits.
+// A thread that is started only to see whether it can be. It notes its id, and waits until the others have started.
 struct Probe {
   std::atomic<bool>* over = nullptr;
   pid_t id = 0;

@@ -84,7 +84,7 @@ class PictureRun {
     return finished();
   }
 
-  // Throws what all() would throw before it computes anything, but for what depends on the memory that is free.
+  // Makes the checks that all() makes before it computes anything, except the one of free memory.
   void check() const {
     if (injected_.has(kFinal)) return check_injected_latents();
     check_tokens();

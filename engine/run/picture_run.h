@@ -23,7 +23,8 @@ struct CallCache {
 // Error(io) for the dump.
 Result run_picture(const Model& model, CallCache& cache, const Request& request, const Callbacks& callbacks);
 
-// Throws what run_picture() would throw before the first stage, but for Error(memory).
+// Checks a request as run_picture() does before its first stage, and throws the same errors. It doesn't look at how
+// much memory is free, so it never throws Error(memory).
 void check_request(const Model& model, CallCache& cache, const Request& request);
 
 // Its parts, which throw the same: run_tokens() runs references and tokens, run_latents() references, glyphs and steps,

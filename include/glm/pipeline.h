@@ -43,8 +43,9 @@ class GLM_API Pipeline {
   // no other call.
   Details details(const Request& request) const;
 
-  // Throws what generate() would throw before it computes anything, but for Error(memory): a prompt that is too long, a
-  // text too many, a dump's place that can't be written. Waits for no other call.
+  // Checks a request as generate() does before it computes anything, and throws the same errors: for a prompt that is
+  // too long, too many texts, a dump's place that can't be written. It doesn't look at how much memory is free. Waits
+  // for no other call.
   void check(const Request& request) const;
 
   // Draws a picture for each of the request's seeds. Throws Error(usage) for a request that can't be met, before
