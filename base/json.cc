@@ -19,6 +19,9 @@ using nlohmann::json;
 std::string json_text(const json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
 }
+std::string json_text(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
 
 namespace {
 
@@ -90,17 +93,19 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
   check_kind(text, source);
   json value;
   const std::string problem = json_problem(text, {.levels = max_depth}, &value);
-  if (value.is_object() && value.size() <= 2 && value.contains("error") && value["error"].is_string()) {
-    refuse(ErrorCode::model, source, "a file of the checkpoint",
-           "a server's error, " + shortened(json_text(value["error"]), 60), "download the file again");
-  }
   if (problem.empty()) return value;
   const bool damaged = problem.starts_with("not valid");
   throw Error(ErrorCode::model, source + ": " + problem + (damaged ? "; download the file again" : ""));
 }
 
 json read_json(const fs::path& file, uint64_t max_bytes) {
-  return parse_json(read_file(file, max_bytes), file.string());
+  const std::string source = file.string();
+  json value = parse_json(read_file(file, max_bytes), source);
+  if (value.is_object() && value.size() <= 2 && value.contains("error") && value["error"].is_string()) {
+    refuse(ErrorCode::model, source, "a file of the checkpoint",
+           "a server's error, " + shortened(json_text(value["error"]), 60), "download the file again");
+  }
+  return value;
 }
 
 bool is_present(const fs::path& file) {

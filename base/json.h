@@ -27,6 +27,7 @@ nlohmann::json read_json(const std::filesystem::path& file, uint64_t max_bytes =
 
 // Returns the value as JSON in one line. Bytes that aren't UTF-8 are replaced, because dump() would throw.
 std::string json_text(const nlohmann::json& value);
+std::string json_text(const nlohmann::ordered_json& value);
 
 // Says whether there is an entry of this name. A link that leads nowhere counts, so that reading it reports the error.
 bool is_present(const std::filesystem::path& file);

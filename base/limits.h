@@ -18,5 +18,6 @@ inline constexpr size_t kMaxPictures = 1024;  // pictures of a call, one for eac
 inline constexpr size_t kMaxReferences = 8;
 inline constexpr size_t kMaxTexts = 256;  // texts to be drawn
 inline constexpr int kMaxThreads = 1024;
+inline constexpr double kMaxPrice = 1e9;  // of a token, or of a step for each million pixels
 
 }  // namespace glm::limits

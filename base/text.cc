@@ -33,7 +33,7 @@ std::string listed(const std::vector<std::string>& names) {
   return list;
 }
 
-size_t whole_characters(const std::string& text, size_t most) {
+size_t whole_characters(std::string_view text, size_t most) {
   if (text.size() <= most) return text.size();
   size_t end = most;  // a character has at most three bytes behind its first
   while (end > 0 && end + 4 > most && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;

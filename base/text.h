@@ -23,7 +23,7 @@ std::string gigabytes_text(double bytes);
 std::string listed(const std::vector<std::string>& names);
 
 // Returns how many of a text's first bytes to take, so that it is at most `most` and no UTF-8 character is cut.
-size_t whole_characters(const std::string& text, size_t most);
+size_t whole_characters(std::string_view text, size_t most);
 
 // Returns a text that a message quotes: at most `most` bytes of it, cut between two characters, and "..." behind the
 // cut.

@@ -56,16 +56,17 @@ void start_again_quietly(char** arguments, char** environment) {
   bool sleeps = false;
   bool quiet = false;
   bool talks = false;
-  const char* kernels = kernels_without_cpuinfo();
+  bool chosen = false;  // which kernels LibTorch takes
   for (char** entry = environment; *entry != nullptr; ++entry) {
     sleeps = sleeps || is_named(*entry, "OMP_WAIT_POLICY");  // its user may want another policy
     quiet = quiet || kQuiet == *entry;
-    if (is_named(*entry, "ATEN_CPU_CAPABILITY")) kernels = nullptr;
+    chosen = chosen || is_named(*entry, "ATEN_CPU_CAPABILITY");
     const bool talker =
         std::any_of(kTalkers.begin(), kTalkers.end(), [&](const char* name) { return is_named(*entry, name); });
     if (!talker && (kQuiet == *entry || !is_named(*entry, "TORCH_CPP_LOG_LEVEL"))) wanted.push_back(*entry);
     talks = talks || talker;
   }
+  const char* const kernels = chosen ? nullptr : kernels_without_cpuinfo();
   if (sleeps && quiet && !talks && kernels == nullptr) return;
   if (!sleeps) wanted.push_back(const_cast<char*>(kSleep.data()));
   if (!quiet) wanted.push_back(const_cast<char*>(kQuiet.data()));

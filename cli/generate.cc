@@ -96,8 +96,7 @@ class Generation {
     read_references();
     loud_ = !options_.quiet;
     if (loud_) {
-      print_warnings(unknown_variables(command_of("generate")));
-      if (const std::string problem = user_config_problem(); !problem.empty()) print_warnings({problem});
+      print_warnings(warnings_about_sources(command_of("generate")));
       print_warnings(without_effect());
     }
   }

@@ -23,7 +23,7 @@ std::string json_number(double value) {
 
 // Replaces what isn't UTF-8, as in the JSON.
 std::string valid_utf8(const std::string& text) {
-  return json::parse(json_text(text)).get<std::string>();
+  return json::parse(json_text(json(text))).get<std::string>();
 }
 
 // Writes the parameters as the web interface of Stable Diffusion does. Many programs read that.

@@ -243,8 +243,8 @@ std::vector<Option> output_options() {
 
 std::vector<Option> task_options() {
   const Text g = "Tasks";
-  const double most = 1e9;
   return {
+      argument(value("tasks", 0, "FILE", "", "", [](O& o, const Text&, const Text& text) { o.tasks = text; })),
       of_files(value("out", 0, "FOLDER", g,
                      "Folder for the pictures of tasks whose outputType is URL; it is made when missing (default: the "
                      "working folder)",
@@ -252,9 +252,9 @@ std::vector<Option> task_options() {
       flag("stream", 0, g, "Print a line of JSON for each result as soon as it is there, instead of one answer",
            set(&O::stream)),
       value("token-price", 0, "X", g, "What a token costs, for tasks with includeCost (default: 0)",
-            real(&O::token_price, 0, most)),
+            real(&O::token_price, 0, limits::kMaxPrice)),
       value("step-price", 0, "X", g, "What a step costs for each million pixels (default: 0)",
-            real(&O::step_price, 0, most)),
+            real(&O::step_price, 0, limits::kMaxPrice)),
       flag("quiet", 'q', g, "Print nothing but the answer and errors", set(&O::quiet)),
       flag("schema", 0, g, "Print the JSON Schema of the tasks"),
       flag("answer-schema", 0, g, "Print the JSON Schema of the answers")};
@@ -312,7 +312,8 @@ const Option& option_of(const Command& command, const std::string& name) {
   return *option;
 }
 
-const Option* find_opposite(const Command& command, const std::string& name) {
+const Option* find_named(const Command& command, const std::string& name) {
+  if (const Option* option = find_option(command, name)) return option;
   const auto found = std::find_if(command.options.begin(), command.options.end(),
                                   [&](const Option& o) { return !name.empty() && opposite(o) == name; });
   return found == command.options.end() ? nullptr : &*found;

@@ -52,7 +52,8 @@ struct GenerateOptions {
   bool quiet = false;
   bool verbose = false;
   // Of `run` alone.
-  std::string folder = ".";  // for the pictures' files
+  std::optional<std::string> tasks;  // the file that has them; "-" is standard input
+  std::string folder = ".";          // for the pictures' files
   bool stream = false;
   std::optional<double> token_price;
   std::optional<double> step_price;
@@ -74,7 +75,7 @@ struct Option {
   std::vector<std::string> excludes = {};
   // Options that don't count in a picture's metadata where a stronger source has this one.
   std::vector<std::string> overrules = {};
-  bool is_argument = false;  // the prompt, which is in the table only because several sources may give it
+  bool is_argument = false;  // the prompt, which several sources may give, or the file of tasks
 
   bool is_switch() const { return value.empty(); }
   bool configurable() const { return use != nullptr && !is_argument; }  // may stand in the environment and in files
@@ -91,10 +92,10 @@ struct Command {
 };
 
 const std::vector<Command>& commands();
-const Command& command_of(const std::string& name);                            // which has to exist
-const Option* find_option(const Command& command, const std::string& name);    // or null
-const Option& option_of(const Command& command, const std::string& name);      // throws std::logic_error for none
-const Option* find_opposite(const Command& command, const std::string& name);  // the switch with this opposite, or null
+const Command& command_of(const std::string& name);                          // which has to exist
+const Option* find_option(const Command& command, const std::string& name);  // or null
+const Option& option_of(const Command& command, const std::string& name);    // throws std::logic_error for none
+const Option* find_named(const Command& command, const std::string& name);   // also a switch by its opposite; or null
 
 // "cfg-scale" -> "GLM_IMAGE_CFG_SCALE"
 std::string environment_name(const std::string& name);

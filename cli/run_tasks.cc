@@ -63,18 +63,14 @@ void answer(const GenerateOptions& options, const std::string& text) {
 
 void run_tasks(const Values& given, const std::vector<std::string>& arguments) {
   const Command& command = command_of("run");
-  std::vector<std::string> inputs = arguments;
-  if (given.contains("config")) inputs.push_back(given.at("config").back());
-  check_standard_input(inputs);
-  const GenerateOptions options = merged(command, sources_of(command, given));
+  Values values = given;
+  if (!arguments.empty()) values["tasks"] = arguments;
+  const GenerateOptions options = merged(command, sources_of(command, values));
   if (given.contains("schema")) return print(task_schema(model_name(model_of(options.model))));
   if (given.contains("answer-schema")) return print(task_answer_schema());
-  if (arguments.empty()) refuse("", "a FILE of tasks, or - for standard input", "none");
-  if (!options.quiet) {
-    if (const std::string problem = user_config_problem(); !problem.empty()) print_warnings({problem});
-    print_warnings(unknown_variables(command));
-  }
-  answer(options, read_tasks(arguments[0]));
+  if (!options.tasks) refuse("", "a FILE of tasks, or - for standard input", "none");
+  if (!options.quiet) print_warnings(warnings_about_sources(command));
+  answer(options, read_tasks(*options.tasks));
 }
 
 }  // namespace glm::cli

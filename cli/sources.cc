@@ -130,12 +130,6 @@ void overrule_weaker(const Command& command, std::vector<Source>* sources) {
   }
 }
 
-// Returns the option of this name, or the switch with this opposite, or null.
-const Option* find_named(const Command& command, const std::string& name) {
-  const Option* option = find_option(command, name);
-  return option != nullptr ? option : find_opposite(command, name);
-}
-
 // Says whether some command has such an option: variables and files are every command's.
 bool is_known(const std::string& name) {
   return std::any_of(commands().begin(), commands().end(), [&](const Command& command) {
@@ -176,7 +170,7 @@ std::vector<std::string> variable_values(const Option& option, const std::string
 void check_inputs(const Command& command, std::vector<Source> sources) {
   overrule_weaker(command, &sources);
   std::vector<std::string> inputs;
-  for (const char* name : {"prompt-file", "from", "config", "image"}) {
+  for (const char* name : {"prompt-file", "from", "config", "image", "tasks"}) {
     const auto has = [&](const Source& source) { return source.values.contains(name); };
     const auto source = std::find_if(sources.rbegin(), sources.rend(), has);
     if (source == sources.rend()) continue;
@@ -184,6 +178,11 @@ void check_inputs(const Command& command, std::vector<Source> sources) {
     inputs.insert(inputs.end(), values.begin(), values.end());
   }
   check_standard_input(inputs);
+}
+
+fs::path user_config_name() {
+  const fs::path folder = user_folder("XDG_CONFIG_HOME", ".config");
+  return folder.empty() ? folder : folder / "config.toml";
 }
 
 }  // namespace
@@ -213,7 +212,7 @@ Source environment(const Command& command) {
   return source;
 }
 
-std::vector<std::string> unknown_variables(const Command& command) {
+std::vector<std::string> warnings_about_sources(const Command& command) {
   const std::string prefix = "GLM_IMAGE_";
   std::vector<std::string> warnings;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -228,6 +227,11 @@ std::vector<std::string> unknown_variables(const Command& command) {
     warnings.push_back(
         shortened(name, 60) + " in the environment is no option's name" +
         hint(command, name.substr(prefix.size()), [](const Option& o) { return environment_name(o.name); }));
+  }
+  const fs::path file = user_config_name();
+  std::error_code failed;
+  if (!file.empty() && !fs::status_known(fs::symlink_status(file, failed))) {
+    warnings.push_back(file.string() + " isn't read: " + failed.message());
   }
   return warnings;
 }
@@ -255,26 +259,10 @@ Source config_file(const Command& command, const std::string& file) {
   return source;
 }
 
-namespace {
-
-fs::path user_config_name() {
-  const fs::path folder = user_folder("XDG_CONFIG_HOME", ".config");
-  return folder.empty() ? folder : folder / "config.toml";
-}
-
-}  // namespace
-
 fs::path user_config_file() {
   const fs::path file = user_config_name();
   std::error_code ignored;
   return fs::exists(fs::symlink_status(file, ignored)) ? file : fs::path();
-}
-
-std::string user_config_problem() {
-  const fs::path file = user_config_name();
-  std::error_code failed;
-  const bool is_known = fs::status_known(fs::symlink_status(file, failed));
-  return is_known || file.empty() ? "" : file.string() + " isn't read: " + failed.message();
 }
 
 std::vector<Source> sources_of(const Command& command, const Values& command_line) {

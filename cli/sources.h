@@ -23,8 +23,9 @@ struct Source {
 // line is a value. Throws Error(usage) for a switch that is there beside its opposite.
 Source environment(const Command& command);
 
-// Returns a warning for each variable GLM_IMAGE_… that is no option's name.
-std::vector<std::string> unknown_variables(const Command& command);
+// Returns a warning for each variable GLM_IMAGE_… that is no option's name, and one where nobody can tell whether the
+// user's configuration file is there, because its folder can't be entered.
+std::vector<std::string> warnings_about_sources(const Command& command);
 
 // Reads a TOML file, or a pipe, of lines `key = value`, in which the keys are named like the options and switches'
 // opposites. Throws Error(usage) naming the file, the line and what is wrong.
@@ -33,9 +34,6 @@ Source config_file(const Command& command, const std::string& file);
 // Returns $XDG_CONFIG_HOME/glm-image/config.toml, else ~/.config/glm-image/config.toml; an empty path where there is no
 // such file, not even a link that leads nowhere.
 std::filesystem::path user_config_file();
-
-// Returns a warning where nobody can tell whether that file is there, because its folder can't be entered, or "".
-std::string user_config_problem();
 
 // Returns all sources but a picture. The strongest, which is the command line with these values, comes last. Throws
 // Error(usage) also where two inputs are standard input, before anything is read from it.

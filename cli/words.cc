@@ -23,11 +23,8 @@ const Option* find_letter(const Command& command, char letter) {
 // Returns the option that the whole word names: --steps, --no-greedy or -s, or null.
 const Option* find_word(const Command& command, const std::string& word) {
   if (!word.starts_with("--")) return word.size() == 2 && word[0] == '-' ? find_letter(command, word[1]) : nullptr;
-  const std::string name = word.substr(2);
-  const auto found = std::find_if(command.options.begin(), command.options.end(), [&](const Option& o) {
-    return !o.is_argument && (o.name == name || (!name.empty() && opposite(o) == name));
-  });
-  return found == command.options.end() ? nullptr : &*found;
+  const Option* option = find_named(command, word.substr(2));
+  return option == nullptr || option->is_argument ? nullptr : option;
 }
 
 // Returns the option that takes the next word as its value, or null. In -qs that is -s. In -s7 it is none, because the

@@ -116,7 +116,7 @@ Quotation quotation_at(View text, size_t at) {
 }  // namespace
 
 std::vector<std::string> find_unread_texts(View prompt) {
-  const std::string repaired = repair_utf8(prompt.substr(0, whole_characters(std::string(prompt), kMostBytes)));
+  const std::string repaired = repair_utf8(prompt.substr(0, whole_characters(prompt, kMostBytes)));
   const View text = repaired;
   const std::vector<std::string> read = find_glyph_texts(text);
   std::vector<std::string> unread;
