@@ -22,6 +22,9 @@ namespace fs = std::filesystem;
 
 struct Pipeline::Engine {
   Engine(const fs::path& checkpoint, const LoadOptions& options) : threads(threads_asked(options.threads)) {
+    if (options.reference_bytes < -1) {
+      refuse("reference_bytes", "-1 or more", std::to_string(options.reference_bytes));
+    }
     queue.run([&] { open(options); }, options.cancel);
     queue.run([&] { load(checkpoint, options); }, options.cancel);
   }
@@ -64,8 +67,6 @@ struct Pipeline::Engine {
                                                         .cancel = options.cancel});
     });
     guarded(to, [&] {
-      if (options.reference_bytes < -1)
-        refuse("reference_bytes", "-1 or more", std::to_string(options.reference_bytes));
       const int64_t limit = options.reference_bytes < 0 ? memory_of(to) / 10 : options.reference_bytes;
       cache = std::make_unique<CallCache>(CallCache{ReferenceStore(limit), {}});
       device = to.str();
@@ -191,7 +192,12 @@ void Pipeline::check(const Request& request) const {
 }
 
 std::vector<Tokens> Pipeline::tokens(const Request& request, const Callbacks& callbacks) const {
-  return tokens(std::vector<Request>{request}, callbacks).front();
+  const std::shared_ptr<Engine> e = engine();
+  return e->run(callbacks,
+                [&](const Callbacks& own) {
+                  return run_tokens(*e->model, *e->cache, {&request, 1}, own);
+                })
+      .front();
 }
 
 std::vector<std::vector<Tokens>> Pipeline::tokens(const std::vector<Request>& requests,

@@ -107,15 +107,16 @@ void Drawing::draw(const std::vector<Job*>& jobs) const {
 
 // Draws a task's pictures from their tokens.
 void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const {
-  for (size_t i = 0; i < tokens.size(); ++i) {
+  Request one = std::move(job.request);
+  const std::vector<uint64_t> seeds = std::move(one.seeds);
+  for (size_t i = 0; i < seeds.size(); ++i) {
     const Clock::time_point begin = Clock::now();
     ordered_json item;
     try {
-      Request one = job.request;
-      one.seeds = {job.request.seeds[i]};
+      one.seeds = {seeds[i]};
       const std::vector<Latents> latents = pipeline_.latents(one, {tokens[i]}, callbacks_);
       const Result result = pipeline_.pixels(one, latents, callbacks_);
-      item = item_of(job, i, result.pictures.at(0).image, pass_seconds + seconds_since(begin));
+      item = item_of(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
     } catch (const Error& e) {
       if (e.code() == ErrorCode::cancelled) throw;
       return job.record->finish(failure(job, e));
@@ -123,16 +124,16 @@ void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pas
     job.record->add(item);
     taken_(job, item);
   }
-  job.request.references.clear();
   job.record->finish(std::nullopt);
 }
 
 // Makes the picture's file and its item.
-ordered_json Drawing::item_of(const Job& job, size_t index, const Image& image, double seconds) const {
+ordered_json Drawing::item_of(const Job& job, const Request& request, size_t index, const Picture& picture,
+                              double seconds) const {
   const json& task = job.record->task();
   const PictureFormat format = format_of(task.value("outputFormat", "JPG"));
   const int quality = task.contains("outputQuality") ? static_cast<int>(whole_of(task.at("outputQuality"))) : 95;
-  const std::vector<uint8_t> bytes = encode_picture(image, format, quality, {});
+  const std::vector<uint8_t> bytes = encode_picture(picture.image, format, quality, {});
   const std::string& uuid = job.record->image_uuids().at(index);
   ordered_json item = {{"taskType", "imageInference"}, {"taskUUID", job.record->uuid()}, {"imageUUID", uuid}};
   if (wants_output(task, "URL")) {
@@ -140,9 +141,9 @@ ordered_json Drawing::item_of(const Job& job, size_t index, const Image& image, 
   }
   if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
   if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);
-  item["seed"] = job.request.seeds[index];
+  item["seed"] = picture.seed;
   if (task.value("includeCost", false)) {
-    const Details d = pipeline_.details(job.request);
+    const Details d = pipeline_.details(request);
     const double tokens = static_cast<double>(d.grid_width) * static_cast<double>(d.grid_height);
     const double pixels = static_cast<double>(d.width) * static_cast<double>(d.height);
     const double steps = pixels / 1e6 * static_cast<double>(d.steps);

@@ -35,7 +35,8 @@ class Drawing {
  private:
   std::vector<std::vector<Tokens>> tokens_of(const std::vector<Job*>& jobs) const;
   void draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const;
-  nlohmann::ordered_json item_of(const Job& job, size_t index, const Image& image, double seconds) const;
+  nlohmann::ordered_json item_of(const Job& job, const Request& request, size_t index, const Picture& picture,
+                                 double seconds) const;
 
   const Pipeline& pipeline_;
   const TaskOptions& options_;

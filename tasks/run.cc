@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/json.h"
 #include "base/refuse.h"
 #include "base/uuid.h"
 #include "tasks/picture_bytes.h"
@@ -23,10 +24,6 @@ namespace {
 constexpr size_t kMostOfPass = 16;                   // pictures whose tokens our kernels write together
 constexpr size_t kMostRepeated = size_t{128} << 20;  // bytes of an answer that getResponse and getTaskDetails add
 constexpr int64_t kLongestUpload = 2048;             // pixels of a side
-
-std::string text_of(const ordered_json& value) {
-  return value.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
-}
 
 bool draws(const ParsedTask& task) {
   return task.type == "imageInference";
@@ -113,34 +110,33 @@ void Run::check(const Load& load) {
   bool writes = false;
   for (Slot& slot : slots_) {
     if (callbacks_.cancel != nullptr && callbacks_.cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
-    if (!slot.task.error) check_reference(slot);
-    if (!slot.task.error && draws(slot.task)) check_model(slot, load());
+    const std::vector<Image> pictures = slot.task.error ? std::vector<Image>() : decoded(slot);
+    if (!slot.task.error && draws(slot.task)) check_model(slot, pictures, load());
     if (slot.task.error) continue;
     writes = writes || uploads(slot.task) || (draws(slot.task) && wants_output(slot.task.object, "URL"));
   }
   if (writes) prepare_folder(options_.folder);
 }
 
-void Run::check_reference(Slot& slot) const {
-  if (!draws(slot.task) && !uploads(slot.task)) return;
+// Returns the picture that a task comes with, if any. The task has an error when that is none.
+std::vector<Image> Run::decoded(Slot& slot) {
   const std::string picture = picture_text(slot.task);
-  if (picture.empty()) return;
+  if (picture.empty()) return {};
   try {
-    picture_of_text(picture);
+    return {picture_of_text(picture)};
   } catch (const Error& e) {
     const bool is_upload = uploads(slot.task);
     const std::string path = is_upload ? "image" : "inputs.referenceImages";
     slot.task.error =
         error_of(slot.task, code_of("invalid", path), path + ": " + e.what(), path, is_upload ? "string" : "array");
+    return {};
   }
 }
 
-void Run::check_model(Slot& slot, const Pipeline& pipeline) const {
+void Run::check_model(Slot& slot, const std::vector<Image>& references, const Pipeline& pipeline) {
   try {
     Request request = request_of(slot.task.object);
-    if (const std::string picture = picture_text(slot.task); !picture.empty()) {
-      request.references = {picture_of_text(picture)};
-    }
+    request.references = references;
     pipeline.check(request);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::usage) throw;
@@ -261,16 +257,16 @@ void Run::answer_later(Slot& slot) {
   slot.answered = true;
   const std::shared_ptr<Record> target = known_.find(slot.task.uuid);
   // A task that stands behind this one hasn't been asked for yet.
-  const auto own = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return &s == &slot; });
-  const bool is_later = std::any_of(own, slots_.end(), [&](const Slot& s) { return s.record == target; });
+  const bool is_later = std::any_of(slots_.begin() + (&slot - slots_.data()), slots_.end(),
+                                    [&](const Slot& later) { return later.record == target; });
   if (target == nullptr || is_later) {
     fail(slot, error_of(slot.task, "taskNotFound", "taskUUID: expected that of an earlier task, found an unknown one",
                         "taskUUID", "string"));
     return;
   }
   Record::Response response = target->response();
-  for (const ordered_json& item : response.items) repeated_ += text_of(item).size();
-  if (slot.task.type == "getTaskDetails") repeated_ += text_of(target->task()).size();
+  for (const ordered_json& item : response.items) repeated_ += json_text(item).size();
+  if (slot.task.type == "getTaskDetails") repeated_ += json_text(target->task()).size();
   if (repeated_ > kMostRepeated) {
     fail(slot, error_of(slot.task, "maxPayloadExceeded",
                         "expected at most " + std::to_string(kMostRepeated) +
@@ -303,7 +299,7 @@ void Run::give(Slot& slot, ordered_json item) {
 }
 
 void Run::tell(const char* key, const ordered_json& entry) const {
-  if (callbacks_.result) callbacks_.result(text_of({{key, ordered_json::array({entry})}}));
+  if (callbacks_.result) callbacks_.result(json_text(ordered_json{{key, ordered_json::array({entry})}}));
 }
 
 void Run::cancel_rest() {
@@ -340,7 +336,7 @@ TaskAnswer Run::assembled() const {
   ordered_json whole = ordered_json::object();
   if (!data.empty() || errors.empty()) whole["data"] = std::move(data);
   if (!errors.empty()) whole["errors"] = std::move(errors);
-  answer.json = text_of(whole);
+  answer.json = json_text(whole);
   return answer;
 }
 

@@ -34,8 +34,8 @@ class Run {
   };
 
   void check(const Load& load);
-  void check_reference(Slot& slot) const;
-  void check_model(Slot& slot, const Pipeline& pipeline) const;
+  static std::vector<Image> decoded(Slot& slot);
+  static void check_model(Slot& slot, const std::vector<Image>& references, const Pipeline& pipeline);
   void accept();
   void answer_at_once(Slot& slot);
   void upload(Slot& slot);

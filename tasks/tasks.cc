@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/own_arithmetic.h"
 #include "base/process_mark.h"
 #include "base/refuse.h"
@@ -63,7 +64,8 @@ struct Tasks::Session {
 Tasks::Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions options)
     : session_(std::make_shared<Session>()) {
   for (const double price : {options.token_price, options.step_price}) {
-    if (!(price >= 0 && price <= 1e9)) refuse("token_price and step_price", "0 to 1e9", number_text(price));
+    if (price >= 0 && price <= limits::kMaxPrice) continue;
+    refuse("token_price and step_price", "0 to " + number_text(limits::kMaxPrice), number_text(price));
   }
   if (options.folder.empty()) refuse("folder", "a folder's name", "none");
   session_->load = std::move(load);

@@ -235,7 +235,7 @@ Result run_picture(const Model& model, CallCache& cache, const Request& request,
 void check_request(const Model& model, CallCache& cache, const Request& request) {
   PictureRun(model, cache, request, {}).check();
 }
-std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, const std::vector<Request>& requests,
+std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, std::span<const Request> requests,
                                             const Callbacks& callbacks) {
   if (requests.empty()) return {};
   std::vector<std::unique_ptr<PictureRun>> runs;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/run/latent_preview.h"
@@ -29,7 +30,7 @@ void check_request(const Model& model, CallCache& cache, const Request& request)
 
 // Its parts, which throw the same: run_tokens() runs references and tokens, run_latents() references, glyphs and steps,
 // run_pixels() pixels. `tokens` and `latents`: one for each seed. Requests of the same sampling share their passes.
-std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, const std::vector<Request>& requests,
+std::vector<std::vector<Tokens>> run_tokens(const Model& model, CallCache& cache, std::span<const Request> requests,
                                             const Callbacks& callbacks);
 std::vector<Latents> run_latents(const Model& model, CallCache& cache, const Request& request,
                                  const std::vector<Tokens>& tokens, const Callbacks& callbacks);
