@@ -5,7 +5,7 @@
 # A rule lists the folders whose headers a file may include. "torch" stands for LibTorch, "own" for the file's own header.
 set -euo pipefail
 cd "${1:-.}"
-find include base kernels tokenizer pictures engine tasks api cli -type f -regextype egrep -regex '.*[.](h|hh|hpp|hxx|inc|c|cc|cpp|cxx|cu|cuh)' |
+find include base kernels tokenizer pictures network media engine tasks api cli -type f -regextype egrep -regex '.*[.](h|hh|hpp|hxx|inc|c|cc|cpp|cxx|cu|cuh)' |
   sort | xargs awk '
   BEGIN {
     low = "glm base"
@@ -15,6 +15,8 @@ find include base kernels tokenizer pictures engine tasks api cli -type f -regex
     rule["base"] = low
     rule["tokenizer"] = low " tokenizer"
     rule["pictures"] = low " pictures"
+    rule["network"] = low " network"
+    rule["media"] = low " pictures media"
     rule["kernels"] = low " torch kernels kernels/cuda kernels/packers"
     rule["kernels/packers"] = "torch kernels/cuda kernels/packers"
     rule["kernels/cuda"] = rule["kernels/cuda/formats"] = "kernels kernels/cuda kernels/cuda/formats"
@@ -25,7 +27,7 @@ find include base kernels tokenizer pictures engine tasks api cli -type f -regex
     rule["engine/components"] = tensors " engine/checkpoint engine/components/layers own"
     rule["engine/run"] = tensors " tokenizer pictures engine/device/trust engine/checkpoint engine/components/layers engine/components engine/run"
     rule["engine"] = rule["engine/run"] " engine"
-    rule["tasks"] = low " pictures tasks"
+    rule["tasks"] = low " pictures network media tasks"
     rule["api"] = low " c api"
     rule["cli"] = low " cli"
   }
@@ -37,7 +39,7 @@ find include base kernels tokenizer pictures engine tasks api cli -type f -regex
     if (!(folder in rule) && !told[folder]++) print folder ": expected a rule in tests/style/layering.sh, found none"
   }
   # Of what stands in angle brackets, LibTorch and the project itself.
-  /^[ \t]*#[ \t]*include[ \t]*("|<(ATen|c10|torch|glm|base|kernels|tokenizer|pictures|engine|tasks|api|cli)[\/]|<glm_image)/ {
+  /^[ \t]*#[ \t]*include[ \t]*("|<(ATen|c10|torch|glm|base|kernels|tokenizer|pictures|network|media|engine|tasks|api|cli)[\/]|<glm_image)/ {
     split($0, part, "[<>\"]")
     to = part[2]
     if (to ~ /^(ATen|c10|torch)\//) to = "torch"

@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-for file in include/glm_image include/glm/pipeline base/json kernels/op kernels/cuda/body tokenizer/text pictures/raster \
+for file in include/glm_image include/glm/pipeline base/json kernels/op kernels/cuda/body tokenizer/text pictures/raster network/network media/store \
   tasks/run engine/{device/device,device/trust/kernel_check,checkpoint/weights,components/dit,components/layers/linear,run/model,boundary} api/export cli/main; do
   mkdir -p "$tree/$(dirname "$file")"
   : >"$tree/$file.h"
@@ -38,6 +38,8 @@ tokenizer/text.h "kernels/op.h"
 tokenizer/text.h <ATen/core/Tensor.h>
 pictures/raster.h "tokenizer/text.h"
 pictures/raster.h <ATen/core/Tensor.h>
+network/network.h "media/store.h"
+media/store.h "network/network.h"
 engine/device/device.h "engine/device/trust/kernel_check.h"
 engine/device/device.h "engine/checkpoint/weights.h"
 engine/checkpoint/weights.h "engine/device/trust/kernel_check.h"
