@@ -1,1 +1,86 @@
+// The media store of a program at work. Pictures and the records of tasks are files; an index in SQLite says what there
+// is, and is made anew from the files when it is damaged.
+//
+//   UUID.jpg, .png, .webp   a picture
+//   tasks/UUID.json         a task: what it asked for and what came of it
+//   sessions/UUID           a program at work (media/session.h)
+//   index.sqlite            the index
 #pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "glm/media.h"
+#include "media/index.h"
+#include "media/session.h"
+
+namespace glm {
+
+// A task as the store keeps it.
+struct StoredTask {
+  std::string uuid;                   // in lower case
+  std::vector<std::string> pictures;  // the UUIDs of its pictures, also of those that aren't there yet
+  bool uploads = false;               // its picture is brought, not drawn
+  int64_t ttl = 0;                    // seconds after which its pictures expire; 0: never
+  bool finished = false;
+  nlohmann::json content;  // what the task layer knows of it
+};
+
+// Any number of threads and programs may use a folder at once. Every function throws Error(io) naming the folder when
+// it can't be read or written, is locked by another program for ten seconds, or belongs to a newer version.
+class MediaStore {
+ public:
+  // Opens a store, or makes one in a folder that is empty or missing. Takes in files that a program left behind which
+  // was ended before it wrote them to the index, and deletes what has expired.
+  explicit MediaStore(const std::filesystem::path& folder);
+  MediaStore(const MediaStore&) = delete;
+  MediaStore& operator=(const MediaStore&) = delete;
+
+  // Makes the task known. Returns false when a program that still runs has made one of its UUID known: this one, or
+  // another. What an ended program knew under the UUID is replaced.
+  [[nodiscard]] bool claim(const StoredTask& task);
+  bool is_claimed(const std::string& task_uuid);
+  void save(const StoredTask& task);  // one that this program has claimed
+
+  struct Found {
+    StoredTask task;
+    bool is_running = false;  // the program that claimed it is still at work
+  };
+  std::optional<Found> find_task(const std::string& task_uuid);
+
+  // Keeps a picture under its UUID, and returns its file. The extension says its format: "jpg", "png" or "webp". When
+  // this returns the bytes are on the disk, whether or not the index could be written.
+  std::filesystem::path add(const StoredTask& task, const std::string& uuid, const std::string& extension,
+                            std::span<const uint8_t> bytes);
+
+  // Finds a picture that hasn't expired. Anything but a whole UUID finds none.
+  std::optional<MediaPicture> find(const std::string& uuid);
+
+  // Returns the bytes of a picture that hasn't expired, or nothing. An uploaded one is kept 30 days longer from now.
+  std::optional<std::vector<uint8_t>> use(const std::string& uuid);
+
+  std::vector<MediaPicture> pictures();  // the oldest first
+  size_t prune();
+
+ private:
+  void adopt(Database& index) const;  // gives each file that has none a line of the index, and deletes others' lines
+  void adopt_tasks(Database& index) const;
+  void adopt_pictures(Database& index) const;
+  void write_line(Database& index, const StoredTask& task, const std::string& uuid, const std::string& extension) const;
+  size_t delete_expired(Database& index) const;
+  void delete_old_tasks(Database& index) const;
+  std::filesystem::path task_file(const std::string& uuid) const;
+  std::optional<StoredTask> read_task(const std::string& uuid, std::string* session) const;
+
+  std::filesystem::path folder_;
+  Session session_;
+  std::unique_ptr<MediaIndex> index_;
+};
+
+}  // namespace glm

@@ -3,7 +3,7 @@
 set -euo pipefail
 failed=0
 report() { [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; failed=1; }; }
-library="include base kernels tokenizer pictures engine api"
+library="include base kernels tokenizer pictures network media engine tasks api"
 
 report "the library prints, exits or aborts" \
   "$(grep -rnE '\b(printf|puts|std::cout|std::cerr|std::clog|exit|abort|assert|DCHECK)\b *[(<]?' --include=*.cc --include=*.h $library |
