@@ -38,14 +38,32 @@ glm::TaskCallbacks callbacks_of(const glm_task_callbacks& c) {
   return callbacks;
 }
 
+std::string text_or_none(const char* text, const char* name) {
+  return text == nullptr ? "" : checked_text(text, name);
+}
+
+glm::TaskOptions options_of(const glm_task_options& o) {
+  glm::TaskOptions options{.media = text_or_none(o.media, "media"),
+                           .folder = text_or_none(o.folder, "folder"),
+                           .model = text_or_none(o.model, "model"),
+                           .token_price = o.token_price,
+                           .step_price = o.step_price,
+                           .safety_model = text_or_none(o.safety_model, "safety_model")};
+  if (o.allowed_hosts == nullptr && o.allowed_host_count > 0) refuse("allowed_hosts", "an array", "NULL");
+  for (size_t i = 0; i < o.allowed_host_count; ++i) {
+    options.allowed_hosts.push_back(checked_text(o.allowed_hosts[i], "allowed_hosts"));
+  }
+  return options;
+}
+
 }  // namespace
 
 extern "C" {
 
 void glm_task_options_init(glm_task_options* options) {
   if (options == nullptr) return;
-  *options = {
-      .struct_size = sizeof(glm_task_options), .folder = ".", .model = nullptr, .token_price = 0, .step_price = 0};
+  *options = {};
+  options->struct_size = sizeof(glm_task_options);
 }
 
 void glm_task_callbacks_init(glm_task_callbacks* callbacks) {
@@ -60,12 +78,9 @@ glm_tasks* glm_tasks_create(glm_engine* engine, const glm_task_options* options)
     const glm_task_options o = taken(options, glm_task_options_init, "glm_task_options");
     // Shares the engine, which owns the pipeline.
     const std::shared_ptr<const glm::Pipeline> shared(engine->engine, &pipeline_of(e));
-    made = new glm_tasks{.engine = *engine,
-                         .tasks = glm::Tasks([shared] { return std::shared_ptr<const glm::Pipeline>(shared); },
-                                             {.folder = checked_text(o.folder, "folder"),
-                                              .model = o.model == nullptr ? "" : checked_text(o.model, "model"),
-                                              .token_price = o.token_price,
-                                              .step_price = o.step_price})};
+    made = new glm_tasks{
+        .engine = *engine,
+        .tasks = glm::Tasks([shared] { return std::shared_ptr<const glm::Pipeline>(shared); }, options_of(o))};
   });
   return made;
 }

@@ -15,6 +15,7 @@
 #include "cli/generate.h"
 #include "cli/interrupt.h"
 #include "cli/kernels.h"
+#include "cli/media.h"
 #include "cli/metadata.h"
 #include "cli/options.h"
 #include "cli/run_tasks.h"
@@ -160,7 +161,8 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
           "\nOptions may stand in the environment and in configuration files, as those of generate.\n"
           "\nExamples:\n"
           "  glm-image run tasks.json --out drawn\n"
-          "  glm-image run - --stream < tasks.json");
+          "  glm-image run - --stream < tasks.json\n"
+          "  glm-image run tasks.json --allow-host example.com");
     }
   }
 }
@@ -173,6 +175,8 @@ void run_command(const std::string& name, const Given& given) {
     glm::cli::run_tasks(given.values, given.arguments);
   } else if (name == "info") {
     glm::cli::run_info(given.arguments[0], has("json"));
+  } else if (name == "media") {
+    glm::cli::run_media(given.arguments[0], given.values);
   } else if (name == "devices") {
     glm::cli::run_devices();
   } else if (name == "kernels") {

@@ -241,14 +241,29 @@ std::vector<Option> output_options() {
                      "Use the stage tensors of this safetensors file instead of computing them", path(&O::inject)))};
 }
 
+Option media_option(const Text& group) {
+  return of_files(value("media", 0, "FOLDER", group,
+                        "Folder of the media store, which has uploads and results (default: "
+                        "~/.local/share/glm-image/media)",
+                        path(&O::media)));
+}
+
 std::vector<Option> task_options() {
   const Text g = "Tasks";
   return {
       argument(value("tasks", 0, "FILE", "", "", [](O& o, const Text&, const Text& text) { o.tasks = text; })),
+      media_option(g),
       of_files(value("out", 0, "FOLDER", g,
-                     "Folder for the pictures of tasks whose outputType is URL; it is made when missing (default: the "
-                     "working folder)",
+                     "Write the pictures of tasks whose outputType is URL to this folder, too, and give these files' "
+                     "addresses; it is made when missing",
                      path(&O::folder))),
+      repeated(value("allow-host", 0, "HOST[:PORT]", g,
+                     "Let tasks reach this host: for pictures by address, webhookURL and uploadEndpoint; repeat it for "
+                     "more hosts (default: none)",
+                     [](O& o, const Text&, const Text& text) { o.allowed_hosts.push_back(text); })),
+      of_files(value("safety-model", 0, "FOLDER", g,
+                     "The model for tasks with safety.checkContent: Stable Diffusion's safety checker",
+                     path(&O::safety_model))),
       flag("stream", 0, g, "Print a line of JSON for each result as soon as it is there, instead of one answer",
            set(&O::stream)),
       value("token-price", 0, "X", g, "What a token costs, for tasks with includeCost (default: 0)",
@@ -285,6 +300,11 @@ const std::vector<Command>& commands() {
        {flag("json", 0, "Options", "Print the metadata as JSON")},
        {},
        true},
+      {"media",
+       "ACTION",
+       "Look after the media store: list shows its pictures, prune deletes those that have expired",
+       {media_option("Options"), flag("json", 0, "Options", "Print JSON", set(&O::json))},
+       {"list", "prune"}},
       {"devices", "", "List the devices that this machine can compute on", {}},
       {"kernels",
        "",

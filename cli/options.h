@@ -11,7 +11,7 @@
 
 namespace glm::cli {
 
-// What `generate` or `run` was asked for.
+// What `generate`, `run` or `media` was asked for.
 struct GenerateOptions {
   std::optional<std::string> prompt;
   std::string prompt_file;  // instead of the prompt; "-" is standard input
@@ -51,9 +51,12 @@ struct GenerateOptions {
   std::string inject;
   bool quiet = false;
   bool verbose = false;
-  // Of `run` alone.
+  // Of `run` alone, and `media`.
   std::optional<std::string> tasks;  // the file that has them; "-" is standard input
-  std::string folder = ".";          // for the pictures' files
+  std::string media;                 // the media store's folder; "": the user's own
+  std::string folder;                // for the pictures' files; "": only the store
+  std::vector<std::string> allowed_hosts;
+  std::string safety_model;
   bool stream = false;
   std::optional<double> token_price;
   std::optional<double> step_price;
@@ -65,8 +68,8 @@ struct Option {
   std::string value;  // what stands for its value in the help: "N"; "" for a switch
   std::string group;  // "": not shown
   std::string help;
-  // For the options of generate and run: reads `text`, which is "true" or "false" for a switch. Throws Error(usage)
-  // whose message begins with `label`.
+  // For the options of generate, run and media: reads `text`, which is "true" or "false" for a switch. Throws
+  // Error(usage) whose message begins with `label`.
   std::function<void(GenerateOptions&, const std::string& label, const std::string& text)> use = nullptr;
   std::vector<std::string> choices = {};  // values that completion offers
   bool file = false;                      // completion offers files

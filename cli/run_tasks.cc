@@ -37,10 +37,13 @@ void answer(const GenerateOptions& options, const std::string& text) {
     if (loud) print_warnings(pipeline->warnings());
     return pipeline;
   };
-  const Tasks tasks(load, {.folder = options.folder,
+  const Tasks tasks(load, {.media = options.media,
+                           .folder = options.folder,
                            .model = model_name(model),
                            .token_price = options.token_price.value_or(0),
-                           .step_price = options.step_price.value_or(0)});
+                           .step_price = options.step_price.value_or(0),
+                           .allowed_hosts = options.allowed_hosts,
+                           .safety_model = options.safety_model});
   ProgressBar bar(loud);
   TaskCallbacks callbacks;
   callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };

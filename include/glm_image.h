@@ -192,19 +192,23 @@ GLM_IMAGE_API glm_status glm_engine_pixels(glm_engine* engine, const glm_request
                                            const glm_callbacks* callbacks, const float* latents, size_t latent_count,
                                            uint8_t* rgb, size_t size);
 
-/* The task interface: an array of tasks in JSON comes in, an answer in JSON goes out (README.md, "Tasks"). Tasks stay
- * known to getResponse and getTaskDetails as long as this lives. It keeps the engine's checkpoint, and the engine keeps
- * the message of a call that failed. Calls may come from any thread. */
+/* The task interface: an array of tasks in JSON comes in, an answer in JSON goes out (README.md, "Tasks"). Tasks and
+ * pictures are kept in the media store, where later calls and other programs find them. It keeps the engine's
+ * checkpoint, and the engine keeps the message of a call that failed. Calls may come from any thread. */
 typedef struct glm_tasks glm_tasks;
 
 typedef struct glm_task_options {
   size_t struct_size;
-  const char* folder; /* where pictures are written whose outputType is URL; it is made when missing */
+  const char* folder; /* where pictures are written, too, whose outputType is URL; it is made when missing; or NULL */
   const char* model;  /* a name that the field `model` takes beside the contract's own; or NULL */
   double token_price; /* what `cost` counts for each token of a picture */
   double step_price;  /* and for each million pixels of each step */
+  const char* media;  /* the media store's folder, made when missing; NULL: glm-image/media in the user's data folder */
+  const char* const* allowed_hosts; /* HOST or HOST:PORT, which tasks may reach; without any they reach none */
+  size_t allowed_host_count;
+  const char* safety_model; /* the model that checks pictures; or NULL */
 } glm_task_options;
-GLM_IMAGE_API void glm_task_options_init(glm_task_options* options); /* the working folder, no name, no prices */
+GLM_IMAGE_API void glm_task_options_init(glm_task_options* options); /* NULL and 0 */
 
 /* Texts are UTF-8, end with a 0 that `length` doesn't count, and are valid until the callback returns. */
 typedef struct glm_task_callbacks {

@@ -174,7 +174,7 @@ void MediaStore::adopt_pictures(Database& index) const {
     std::string session;
     auto task = read_task(text(row[0]), &session);
     if (!task) continue;
-    task->content = nullptr;
+    task->content.clear();
     for (const std::string& uuid : task->pictures) owners.emplace(uuid, *task);
   }
   for (const Name& name : strangers) write_line(index, owners[name.uuid], name.uuid, name.extension);

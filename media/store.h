@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,7 +28,7 @@ struct StoredTask {
   bool uploads = false;               // its picture is brought, not drawn
   int64_t ttl = 0;                    // seconds after which its pictures expire; 0: never
   bool finished = false;
-  nlohmann::json content;  // what the task layer knows of it
+  std::string content = {};  // what the task layer knows of it
 };
 
 // Any number of threads and programs may use a folder at once. Every function throws Error(io) naming the folder when

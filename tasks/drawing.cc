@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/base64.h"
+#include "glm/picture_file.h"
 #include "tasks/picture_bytes.h"
 #include "tasks/values.h"
 
@@ -38,20 +39,21 @@ double rounded(double number, double parts) {
   return std::round(number * parts) / parts;
 }
 
-// Writes a picture's file and returns its place: in the temporary folder where the folder takes it no more, because a
-// picture that is drawn isn't thrown away.
+// Writes a picture's file and returns its place: in the temporary folder where there is no folder, or where it takes
+// the file no more.
 std::filesystem::path written(const std::filesystem::path& folder, const std::string& name,
                               const std::vector<uint8_t>& bytes) {
-  try {
-    write_file(folder / name, bytes_writer(bytes));
-    return folder / name;
-  } catch (const Error&) {
-    std::error_code none;
-    const std::filesystem::path other = std::filesystem::temp_directory_path(none);
-    if (none) throw;
-    write_file(other / name, bytes_writer(bytes));
-    return other / name;
+  if (!folder.empty()) {
+    try {
+      write_file(folder / name, bytes_writer(bytes));
+      return folder / name;
+    } catch (const Error&) {
+      // The temporary folder may take it.
+    }
   }
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / name;
+  write_file(file, bytes_writer(bytes));
+  return file;
 }
 
 }  // namespace
@@ -72,8 +74,9 @@ Request request_of(const json& task) {
   return request;
 }
 
-Drawing::Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Taken taken)
-    : pipeline_(pipeline), options_(options), taken_(std::move(taken)) {
+Drawing::Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Checker checker,
+                 Taken taken)
+    : pipeline_(pipeline), options_(options), checker_(std::move(checker)), taken_(std::move(taken)) {
   callbacks_.progress = callbacks.progress;
   callbacks_.cancel = callbacks.cancel;
 }
@@ -90,12 +93,12 @@ void Drawing::draw(const std::vector<Job*>& jobs) const {
   std::vector<std::vector<Tokens>> tokens;
   try {
     for (Job* job : jobs) {
-      if (!job->reference.empty()) job->request.references = {picture_of_text(job->reference)};
+      if (!job->reference.empty()) job->request.references = {decode_picture(job->reference)};
     }
     tokens = tokens_of(jobs);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::cancelled) throw;
-    if (jobs.size() == 1) return jobs[0]->record->finish(failure(*jobs[0], e));
+    if (jobs.size() == 1) return jobs[0]->record->fail(failure(*jobs[0], e));
     for (Job* job : jobs) draw({job});  // what is wrong with one is no reason for another to fail
     return;
   }
@@ -111,46 +114,61 @@ void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pas
   const std::vector<uint64_t> seeds = std::move(one.seeds);
   for (size_t i = 0; i < seeds.size(); ++i) {
     const Clock::time_point begin = Clock::now();
-    ordered_json item;
     try {
       one.seeds = {seeds[i]};
       const std::vector<Latents> latents = pipeline_.latents(one, {tokens[i]}, callbacks_);
       const Result result = pipeline_.pixels(one, latents, callbacks_);
-      item = item_of(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
+      deliver(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
     } catch (const Error& e) {
       if (e.code() == ErrorCode::cancelled) throw;
-      return job.record->finish(failure(job, e));
+      return job.record->fail(failure(job, e));
     }
-    job.record->add(item);
-    taken_(job, item);
   }
-  job.record->finish(std::nullopt);
+  job.record->finish();
 }
 
-// Makes the picture's file and its item.
-ordered_json Drawing::item_of(const Job& job, const Request& request, size_t index, const Picture& picture,
-                              double seconds) const {
+// Makes the picture's file and its item, unless the picture is flagged: then there is only an item.
+void Drawing::deliver(const Job& job, const Request& request, size_t index, const Picture& picture,
+                      double seconds) const {
   const json& task = job.record->task();
-  const PictureFormat format = format_of(task.value("outputFormat", "JPG"));
-  const int quality = task.contains("outputQuality") ? static_cast<int>(whole_of(task.at("outputQuality"))) : 95;
-  const std::vector<uint8_t> bytes = encode_picture(picture.image, format, quality, {});
+  const bool is_flagged = wants_check(task) && checker_().check(picture.image).flagged;
   const std::string& uuid = job.record->image_uuids().at(index);
   ordered_json item = {{"taskType", "imageInference"}, {"taskUUID", job.record->uuid()}, {"imageUUID", uuid}};
-  if (wants_output(task, "URL")) {
-    item["imageURL"] = file_url(written(options_.folder, uuid + "." + extension_of(format), bytes));
+  std::vector<uint8_t> bytes;
+  bool is_kept = false;
+  if (!is_flagged) {
+    const PictureFormat format = format_of(task.value("outputFormat", "JPG"));
+    const int quality = task.contains("outputQuality") ? static_cast<int>(whole_of(task.at("outputQuality"))) : 95;
+    bytes = encode_picture(picture.image, format, quality, {});
+    const std::string name = uuid + "." + extension_of(format);
+    std::filesystem::path file;
+    try {
+      file = job.record->keep(index, format, bytes);
+      is_kept = true;
+    } catch (const Error&) {
+      // Such as a full disk. A picture that is drawn isn't thrown away for it.
+    }
+    if (wants_output(task, "URL")) {
+      if (!options_.folder.empty() || !is_kept) file = written(options_.folder, name, bytes);
+      item["imageURL"] = file_url(file);
+    }
+    if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
+    if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);
   }
-  if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
-  if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);
+  if (wants_check(task)) item["NSFWContent"] = is_flagged;
   item["seed"] = picture.seed;
-  if (task.value("includeCost", false)) {
-    const Details d = pipeline_.details(request);
-    const double tokens = static_cast<double>(d.grid_width) * static_cast<double>(d.grid_height);
-    const double pixels = static_cast<double>(d.width) * static_cast<double>(d.height);
-    const double steps = pixels / 1e6 * static_cast<double>(d.steps);
-    item["cost"] = rounded(options_.token_price * tokens + options_.step_price * steps, 1e6);
-    item["seconds"] = rounded(seconds, 1e3);
-  }
-  return item;
+  if (task.value("includeCost", false)) add_cost(request, seconds, &item);
+  job.record->add(item, is_kept);
+  taken_(job, item, bytes);
+}
+
+void Drawing::add_cost(const Request& request, double seconds, ordered_json* item) const {
+  const Details d = pipeline_.details(request);
+  const double tokens = static_cast<double>(d.grid_width) * static_cast<double>(d.grid_height);
+  const double pixels = static_cast<double>(d.width) * static_cast<double>(d.height);
+  const double steps = pixels / 1e6 * static_cast<double>(d.steps);
+  (*item)["cost"] = rounded(options_.token_price * tokens + options_.step_price * steps, 1e6);
+  (*item)["seconds"] = rounded(seconds, 1e3);
 }
 
 }  // namespace glm::tasks

@@ -7,26 +7,32 @@
 #include <vector>
 
 #include "glm/pipeline.h"
+#include "glm/safety.h"
 #include "glm/tasks.h"
 #include "tasks/record.h"
 
 namespace glm::tasks {
 
-// What the pipeline is asked for a task. Its reference isn't decoded yet.
+// What the pipeline is asked for a task, but for its reference.
 Request request_of(const nlohmann::json& task);
 
 // A task whose pictures are to be drawn.
 struct Job {
   std::shared_ptr<Record> record;
   Request request;
-  std::string reference;  // the picture to start from, as a text; or ""
+  std::vector<uint8_t> reference = {};  // the file of the picture to start from; or nothing
 };
 
 class Drawing {
  public:
-  // taken: gets each item as soon as it is in the job's record.
-  using Taken = std::function<void(const Job& job, const nlohmann::ordered_json& item)>;
-  Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Taken taken);
+  // taken: gets each item as soon as it is in the job's record, and the picture's file, which is empty when the picture
+  // isn't delivered.
+  using Taken =
+      std::function<void(const Job& job, const nlohmann::ordered_json& item, const std::vector<uint8_t>& file)>;
+  // checker: returns the model for tasks that ask for a check.
+  using Checker = std::function<const SafetyChecker&()>;
+  Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Checker checker,
+          Taken taken);
 
   // Draws the jobs' pictures, whose tokens are written together, and finishes their records: with an error where one
   // fails. Throws Error(cancelled), and what a callback throws.
@@ -35,12 +41,13 @@ class Drawing {
  private:
   std::vector<std::vector<Tokens>> tokens_of(const std::vector<Job*>& jobs) const;
   void draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const;
-  nlohmann::ordered_json item_of(const Job& job, const Request& request, size_t index, const Picture& picture,
-                                 double seconds) const;
+  void deliver(const Job& job, const Request& request, size_t index, const Picture& picture, double seconds) const;
+  void add_cost(const Request& request, double seconds, nlohmann::ordered_json* item) const;
 
   const Pipeline& pipeline_;
   const TaskOptions& options_;
   Callbacks callbacks_;
+  Checker checker_;
   Taken taken_;
 };
 

@@ -47,37 +47,34 @@ Field only(Field f, nlohmann::json value, const Text& why) {
   f.refusal = why;
   return f;
 }
-Field refused(Field f, const Text& why) {
-  f.refusal = why;
-  return f;
-}
 
 Field task_uuid(const Text& help) {
   return field("taskUUID", Kind::uuid, help);
 }
 
 std::vector<Field> delivery_fields() {
-  const Text no_network = "this program doesn't reach the network";
-  const Text no_check = "this program has no model that checks pictures";
   Field output_type = choice("outputType", {"URL", "base64Data", "dataURI"}, "URL",
                              "How the picture comes: the file:// address of a file, base64, or a data URI");
   output_type.kind = Kind::choices;
   Field format = choice("outputFormat", {"JPG", "PNG", "WEBP", "JPEG"}, "JPG", "The picture file's format");
   format.any_case = true;
   Field ttl = whole("ttl", 60, std::numeric_limits<int64_t>::max(), nullptr,
-                    "Seconds that the file is wanted for; only with outputType URL. Files are never deleted here");
+                    "Seconds after which the picture is deleted from the media store; only with outputType URL");
   return {
       output_type,
       format,
       whole("outputQuality", 20, 99, 95, "Quality of JPG and WEBP"),
-      refused(field("webhookURL", Kind::address, "Where results are sent to"), no_network),
+      field("webhookURL", Kind::address,
+            "Where each result is posted to as soon as it is there, as {\"data\":[item]} or {\"errors\":[error]}"),
       choice("deliveryMethod", {"sync", "async"}, "sync",
-             "sync: the answer has the results; async: it has an acknowledgement, and getResponse the results"),
-      refused(field("uploadEndpoint", Kind::address, "Where pictures are put"), no_network),
+             "sync: the answer has the results; async, which holds with a webhookURL alone, too: it has an "
+             "acknowledgement, "
+             "and getResponse the results"),
+      field("uploadEndpoint", Kind::address, "Where the picture's file is put; only with one result"),
       object("safety",
-             {only(flag("checkContent", "Checks the picture"), false, no_check),
-              only(choice("mode", {"none", "fast"}, "none", "How it is checked"), "none", no_check)},
-             "Content checking"),
+             {flag("checkContent", "Checks the picture; one that is flagged isn't delivered"),
+              choice("mode", {"none", "fast"}, nullptr, "Whether it is checked, whatever checkContent says")},
+             "Content checking, by the model of --safety-model"),
       ttl,
       flag("includeCost", "Adds cost and the seconds that were measured to each result"),
       whole("numberResults", 1, 20, 1, "How many pictures; result i has the seed plus i"),
@@ -99,7 +96,8 @@ std::vector<Field> generation_fields(const Text& model) {
   const auto side = [&](const Text& name) {
     return whole(name, static_cast<uint64_t>(limits::kMinSide), static_cast<uint64_t>(limits::kMaxSide), 1024, pixels);
   };
-  const Text one_picture = "The picture to start from, in base64 or as a data URI";
+  const Text one_picture =
+      "The picture to start from: its UUID in the media store, a web address, base64 or a data URI";
   return {
       required(choice("model", models, nullptr, "The model")),
       prompt,
@@ -131,9 +129,9 @@ std::vector<TaskType> task_types(const std::string& model) {
   return {
       {"imageInference", "Draws pictures", inference},
       {"imageUpload",
-       "Takes a picture, shrinks it to 2048 pixels a side, and writes it as a PNG",
+       "Takes a picture, shrinks it to 2048 pixels a side, and keeps it in the media store as a PNG",
        {required(task_uuid("Names the task; never used before")),
-        required(field("image", Kind::picture, "The picture, in base64 or as a data URI"))}},
+        required(field("image", Kind::picture, "The picture: a web address, base64 or a data URI"))}},
       {"getResponse", "Answers with the results of an earlier task", {earlier}},
       {"getTaskDetails", "Answers with an earlier task and what came of it", {earlier}},
       {"ping", "Answers that the program is there", {ping, task_uuid("Comes back with the answer")}},

@@ -12,13 +12,13 @@ enum class Kind {
   text,        // a string
   prompt,      // a string of so many characters, without NUL
   uuid,        // a string with a UUID of version 4
-  address,     // a string with a URI
+  address,     // a string with a web address
   whole,       // an integer
   hundredths,  // a number, which is rounded to two decimals
   flag,        // a boolean
   choice,      // one of some strings
   choices,     // one of some strings, or an array of different ones
-  picture,     // a string with a picture in base64 or as a data URI
+  picture,     // a string with a picture: its UUID in the media store, a web address, base64 or a data URI
   pictures,    // an array of one picture, each a string or an object that has it as `image`
   object
 };
@@ -34,8 +34,8 @@ struct Field {
   bool any_case = false;              // choices in lower case are taken, too
   nlohmann::json fallback = nullptr;  // what holds when the field is missing; null: nothing
   std::vector<Field> fields = {};     // of an object
-  std::string refusal = "";           // why no value is taken, or none but `only`
-  nlohmann::json only = nullptr;
+  nlohmann::json only = nullptr;      // the one value that is taken
+  std::string refusal = "";           // why there is only one
 };
 
 struct TaskType {

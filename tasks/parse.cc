@@ -81,20 +81,11 @@ Problem wrong_type(const Field& field, const std::string& path, const json* valu
 
 Problem outside(const Field& field, const std::string& path, const json* value) {
   if (value == nullptr) return std::nullopt;
-  if (!field.refusal.empty() && (field.only.is_null() || *value != field.only)) {
-    const std::string expected = field.only.is_null() ? "none" : json_text(field.only);
-    return error_of("unsupportedParameter",
-                    path + ": expected " + expected + ", found " +
-                        (field.kind == Kind::address ? "one" : found_text(*value)) + "; " + field.refusal,
-                    path, type_name(field.kind));
-  }
-  // The address isn't quoted, for it may hold a secret.
-  if (has_address(field.kind, *value)) {
-    return error_of("unsupportedParameter",
-                    path +
-                        ": expected a picture in base64 or as a data URI, found a web address or a UUID; this "
-                        "program reaches neither the network nor earlier uploads yet",
-                    path, type_name(field.kind));
+  if (!field.only.is_null() && *value != field.only) {
+    return error_of(
+        "unsupportedParameter",
+        path + ": expected " + json_text(field.only) + ", found " + found_text(*value) + "; " + field.refusal, path,
+        type_name(field.kind));
   }
   if (!is_in_range(field, *value)) return invalid(field, path, *value);
   return std::nullopt;
@@ -109,6 +100,10 @@ Problem contradiction(const json& task) {
   }
   if (task.contains("ttl") && !wants_output(task, "URL")) {
     return error_of("incompatibleParameters", "ttl: expected only with outputType URL, found it with another", "ttl");
+  }
+  if (task.contains("uploadEndpoint") && task.contains("numberResults") && whole_of(task.at("numberResults")) > 1) {
+    return error_of("incompatibleParameters", "uploadEndpoint: expected it with one result, found it with more",
+                    "uploadEndpoint");
   }
   if (reference_texts(task).size() > 1) {
     return error_of("invalidReferenceImages",
@@ -152,7 +147,7 @@ Problem wrong_uuid(const TaskType& type, ParsedTask* task, std::set<std::string>
   if (Problem problem = wrong_type(*field, "taskUUID", value)) return problem;
   task->uuid = value->get<std::string>();
   if (Problem problem = outside(*field, "taskUUID", value)) return problem;
-  if (type.name != "imageInference" && type.name != "imageUpload") return std::nullopt;
+  if (!task->draws() && !task->uploads()) return std::nullopt;
   const std::string own = lower_case(task->uuid);
   if (used->insert(own).second && !is_used(own)) return std::nullopt;
   return error_of("conflictTaskUUID", "taskUUID: expected a new one for each task, found one that is already used",
@@ -217,6 +212,26 @@ std::string problem_of(std::string_view text, json* array) {
 }
 
 }  // namespace
+
+bool ParsedTask::needs_store() const {
+  return draws() || uploads() || type == "getResponse" || type == "getTaskDetails";
+}
+
+std::string ParsedTask::picture() const {
+  if (uploads()) return object.at("image");
+  const std::vector<std::string> all = reference_texts(object);
+  return all.empty() ? "" : all[0];
+}
+
+TaskError ParsedTask::error_of(const std::string& code, const std::string& message, const std::string& parameter,
+                               const std::string& parameter_type) const {
+  return {.code = code,
+          .message = message,
+          .parameter = parameter,
+          .type = parameter_type,
+          .task_type = type,
+          .task_uuid = uuid};
+}
 
 Parsed parse_tasks(std::string_view text, const std::vector<TaskType>& types,
                    const std::function<bool(const std::string& uuid)>& is_used) {

@@ -18,6 +18,13 @@ struct ParsedTask {
   std::string uuid;       // as the task has it; "" for none
   nlohmann::json object;  // as it came
   std::optional<TaskError> error = std::nullopt;
+
+  bool draws() const { return type == "imageInference"; }
+  bool uploads() const { return type == "imageUpload"; }
+  bool needs_store() const;
+  std::string picture() const;  // the one that it starts from, or "": a UUID, a web address, base64 or a data URI
+  TaskError error_of(const std::string& code, const std::string& message, const std::string& parameter = "",
+                     const std::string& parameter_type = "") const;
 };
 
 struct Parsed {

@@ -4,13 +4,12 @@
 
 #include "base/base64.h"
 #include "base/refuse.h"
-#include "glm/picture_file.h"
 #include "pictures/resize.h"
 #include "tasks/values.h"
 
 namespace glm::tasks {
 
-Image picture_of_text(const std::string& text) {
+std::vector<uint8_t> bytes_of_text(const std::string& text) {
   std::string_view data = text;
   if (lower_case(text.substr(0, 5)) == "data:") {
     const size_t comma = text.find(',');
@@ -20,9 +19,9 @@ Image picture_of_text(const std::string& text) {
     }
     data.remove_prefix(comma + 1);
   }
-  const auto bytes = base64_bytes(data);
-  if (!bytes) refuse("", "a picture in base64 or as a data URI", "a text that isn't base64");
-  return decode_picture(*bytes);
+  auto bytes = base64_bytes(data);
+  if (!bytes) refuse("", "a picture: its UUID, a web address, base64 or a data URI", "a text that is none of these");
+  return std::move(*bytes);
 }
 
 Image shrunk(const Image& image, int64_t longest) {
@@ -43,9 +42,12 @@ std::string extension_of(PictureFormat format) {
   return format == PictureFormat::webp ? "webp" : "jpg";
 }
 
+std::string media_type(PictureFormat format) {
+  return "image/" + (format == PictureFormat::jpeg ? "jpeg" : extension_of(format));
+}
+
 std::string data_uri(PictureFormat format, std::span<const uint8_t> bytes) {
-  const std::string type = format == PictureFormat::jpeg ? "jpeg" : extension_of(format);
-  return "data:image/" + type + ";base64," + base64(bytes);
+  return "data:" + media_type(format) + ";base64," + base64(bytes);
 }
 
 std::string file_url(const std::filesystem::path& file) {

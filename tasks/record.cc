@@ -2,55 +2,192 @@
 
 #include <utility>
 
+#include "base/base64.h"
+#include "base/json.h"
 #include "base/uuid.h"
+#include "glm/error.h"
+#include "tasks/picture_bytes.h"
 #include "tasks/values.h"
 
 namespace glm::tasks {
 
+using nlohmann::json;
 using nlohmann::ordered_json;
 
-Record::Record(nlohmann::json task, size_t results) : task_(std::move(task)) {
-  for (size_t i = 0; i < results; ++i) image_uuids_.push_back(new_uuid());
+namespace {
+
+constexpr const char* kBase64 = "imageBase64Data";
+constexpr const char* kDataUri = "imageDataURI";
+
+StoredTask new_stored(const json& task, size_t results) {
+  StoredTask stored;
+  stored.uuid = lower_case(task.at("taskUUID"));
+  stored.uploads = task.at("taskType") == "imageUpload";
+  if (task.contains("ttl")) stored.ttl = static_cast<int64_t>(whole_of(task.at("ttl")));
+  for (size_t i = 0; i < results; ++i) stored.pictures.push_back(new_uuid());
+  return stored;
 }
 
-void Record::add(ordered_json item) {
-  const std::lock_guard lock(mutex_);
-  items_.push_back(std::move(item));
+// The content of a task that the store has, or an empty one where the file was changed by a stranger.
+ordered_json content_of(const StoredTask& stored) {
+  ordered_json content = ordered_json::parse(stored.content, nullptr, /*allow_exceptions=*/false);
+  const auto has_list = [&](const char* key) { return content.contains(key) && content[key].is_array(); };
+  const bool is_whole = content.is_object() && content.contains("task") && content["task"].is_object() &&
+                        has_list("results") && has_list("errors");
+  if (is_whole && content["task"].contains("taskType") && content["task"]["taskType"].is_string()) return content;
+  return {{"task", {{"taskType", "imageInference"}}}, {"results", json::array()}, {"errors", json::array()}};
 }
 
-void Record::finish(std::optional<TaskError> error) {
+json task_of(const MediaStore::Found& found) {
+  json task = json::parse(content_of(found.task)["task"].dump());
+  if (!task.contains("taskUUID") || !task["taskUUID"].is_string()) task["taskUUID"] = found.task.uuid;
+  return task;
+}
+
+}  // namespace
+
+Record::Record(MediaStore& store, const json& task, size_t results)
+    : store_(store), task_(task), stored_(new_stored(task, results)) {}
+
+Record::Record(MediaStore& store, MediaStore::Found found)
+    : store_(store),
+      task_(task_of(found)),
+      has_ended_(!found.is_running && !found.task.finished),
+      stored_(std::move(found.task)) {
+  const ordered_json content = content_of(stored_);
+  for (const ordered_json& result : content["results"]) {
+    if (!result.is_object() || !result.contains("item") || !result["item"].is_object()) continue;
+    const bool has_uuid = result["item"].contains("imageUUID") && result["item"]["imageUUID"].is_string();
+    if (has_uuid) results_.push_back({.item = result["item"], .is_kept = result["kept"] == true});
+  }
+  for (const ordered_json& error : content["errors"]) errors_.push_back(error_of_json(error));
+}
+
+bool Record::claim() {
+  stored_.content = json_text(ordered_json{{"task", task_}, {"results", json::array()}, {"errors", json::array()}});
+  return store_.claim(stored_);
+}
+
+std::filesystem::path Record::keep(size_t index, PictureFormat format, std::span<const uint8_t> bytes) {
+  return store_.add(stored_, stored_.pictures.at(index), extension_of(format), bytes);
+}
+
+void Record::add(ordered_json item, bool is_kept) {
   const std::lock_guard lock(mutex_);
-  error_ = std::move(error);
-  finished_ = true;
+  for (const char* key : {kBase64, kDataUri}) {
+    if (is_kept && item.contains(key)) item[key] = "";  // the place where response() puts it
+  }
+  results_.push_back({.item = std::move(item), .is_kept = is_kept});
+  save();
+}
+
+void Record::finish() {
+  const std::lock_guard lock(mutex_);
+  stored_.finished = true;
+  save();
+}
+
+void Record::fail(const TaskError& error) {
+  const std::lock_guard lock(mutex_);
+  errors_.push_back(error);
+  stored_.finished = true;
+  save();
+}
+
+std::vector<TaskError> Record::errors() const {
+  const std::lock_guard lock(mutex_);
+  return errors_;
+}
+
+bool Record::is_saved() const {
+  const std::lock_guard lock(mutex_);
+  return is_saved_ && stored_.finished;
+}
+
+void Record::save() {
+  ordered_json content = {{"task", task_}, {"results", json::array()}, {"errors", json::array()}};
+  is_saved_ = true;
+  for (const Result& result : results_) {
+    content["results"].push_back({{"item", result.item}, {"kept", result.is_kept}});
+    is_saved_ = is_saved_ && (result.is_kept || !(result.item.contains(kBase64) || result.item.contains(kDataUri)));
+  }
+  for (const TaskError& error : errors_) content["errors"].push_back(error.json());
+  stored_.content = json_text(content);
+  try {
+    store_.save(stored_);
+  } catch (const Error&) {
+    is_saved_ = false;
+  }
+  stored_.content.clear();
+}
+
+TaskError Record::own_error(const std::string& code, const std::string& message) const {
+  return {.code = code, .message = message, .task_type = task_.at("taskType"), .task_uuid = uuid()};
+}
+
+// Puts a picture's bytes where the item has a place for them. Returns false when the store has it no more.
+bool Record::give_bytes(ordered_json* item) const {
+  const auto picture = store_.find(item->at("imageUUID"));
+  if (!picture) return false;
+  if (!item->contains(kBase64) && !item->contains(kDataUri)) return true;
+  const auto bytes = store_.use(picture->uuid);
+  if (!bytes) return false;
+  const PictureFormat format = format_of(picture->file.extension().string().substr(1));
+  if (item->contains(kBase64)) (*item)[kBase64] = base64(*bytes);
+  if (item->contains(kDataUri)) (*item)[kDataUri] = data_uri(format, *bytes);
+  return true;
 }
 
 Record::Response Record::response() const {
   const std::lock_guard lock(mutex_);
-  Response response{.items = {}, .error = error_};
-  if (finished_) {
-    for (ordered_json item : items_) {
-      item["status"] = "success";
-      response.items.push_back(std::move(item));
+  Response response{.items = {}, .errors = errors_};
+  if (!stored_.finished && !has_ended_) {
+    for (const std::string& image : stored_.pictures) {
+      response.items.push_back(
+          {{"taskType", task_.at("taskType")}, {"taskUUID", uuid()}, {"imageUUID", image}, {"status", "processing"}});
     }
     return response;
   }
-  for (const std::string& image : image_uuids_) {
-    response.items.push_back(
-        {{"taskType", task_.at("taskType")}, {"taskUUID", uuid()}, {"imageUUID", image}, {"status", "processing"}});
+  bool has_expired = false;
+  for (const Result& result : results_) {
+    ordered_json item = result.item;
+    if (result.is_kept && !give_bytes(&item)) {
+      has_expired = true;
+      continue;
+    }
+    item["status"] = "success";
+    response.items.push_back(std::move(item));
+  }
+  if (has_expired) response.errors.push_back(own_error("taskExpired", "a picture of this task has been deleted"));
+  if (has_ended_) {
+    response.errors.push_back(
+        own_error("inferenceError", "the program that worked on this task has ended; send the task again"));
   }
   return response;
 }
 
-std::shared_ptr<Record> Register::add(const nlohmann::json& task, size_t results) {
-  auto record = std::make_shared<Record>(task, results);
+std::shared_ptr<Record> Register::add(MediaStore& store, const json& task, size_t results) {
+  auto record = std::make_shared<Record>(store, task, results);
+  if (!record->claim()) return nullptr;
   const std::lock_guard lock(mutex_);
-  return records_.emplace(lower_case(record->uuid()), record).second ? record : nullptr;
+  records_[lower_case(record->uuid())] = record;
+  return record;
 }
 
-std::shared_ptr<Record> Register::find(const std::string& uuid) const {
+std::shared_ptr<Record> Register::find(MediaStore& store, const std::string& uuid) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = records_.find(lower_case(uuid));
+    if (found != records_.end()) return found->second;
+  }
+  auto stored = store.find_task(uuid);
+  return stored ? std::make_shared<Record>(store, std::move(*stored)) : nullptr;
+}
+
+void Register::release(const Record& record) {
+  if (!record.is_saved()) return;
   const std::lock_guard lock(mutex_);
-  const auto found = records_.find(lower_case(uuid));
-  return found == records_.end() ? nullptr : found->second;
+  records_.erase(lower_case(record.uuid()));
 }
 
 }  // namespace glm::tasks

@@ -52,11 +52,9 @@ Schema prompt_schema(const Field& field) {
           {"allOf", {{{"pattern", ink + "[\\s\\S]*" + ink}}, {{"not", {{"pattern", "\\u0000"}}}}}}};
 }
 
-// Base64 or a data URI; whether they hold a picture, no schema says.
+// A UUID, a web address, base64 or a data URI; whether there is a picture behind it, no schema says.
 Schema picture_schema() {
-  return {{"type", "string"},
-          {"minLength", 1},
-          {"not", {{"pattern", std::string("^(?:[hH][tT][tT][pP][sS]?://|") + kUuid + ")"}}}};
+  return {{"type", "string"}, {"minLength", 1}};
 }
 
 Schema pictures_schema() {
@@ -76,7 +74,7 @@ Schema kind_schema(const Field& field) {
     case Kind::text:
       return {{"type", "string"}};
     case Kind::address:
-      return {{"type", "string"}, {"format", "uri"}};
+      return {{"type", "string"}, {"format", "uri"}, {"pattern", "^[hH][tT][tT][pP][sS]?://"}};
     case Kind::prompt:
       return prompt_schema(field);
     case Kind::uuid:
@@ -104,12 +102,8 @@ Schema kind_schema(const Field& field) {
 }
 
 Schema field_schema(const Field& field) {
-  Schema schema = field.refusal.empty() ? kind_schema(field) : Schema(Schema::object());
-  if (!field.only.is_null()) schema["const"] = field.only;
-  if (!field.refusal.empty() && field.only.is_null()) schema["not"] = Schema::object();
-  std::string help = field.help;
-  if (!field.refusal.empty()) help += ". Refused yet: " + field.refusal;
-  schema["description"] = help;
+  Schema schema = field.only.is_null() ? kind_schema(field) : Schema{{"const", field.only}};
+  schema["description"] = field.help + (field.refusal.empty() ? "" : "; " + field.refusal);
   if (!field.fallback.is_null()) schema["default"] = field.fallback;
   return schema;
 }
@@ -132,10 +126,10 @@ Schema type_schema(const TaskType& type) {
   if (type.name != "imageInference") return schema;
   schema["$comment"] = "fields that mean the reference picture have to have the same, which no schema can say";
   schema["dependentRequired"] = {{"width", {"height"}}, {"height", {"width"}}};
-  schema["if"] = {{"required", {"ttl"}}};
-  schema["then"] = {
-      {"properties",
-       {{"outputType", {{"anyOf", {{{"const", "URL"}}, {{"type", "array"}, {"contains", {{"const", "URL"}}}}}}}}}}};
+  const Schema has_url = {{"anyOf", {{{"const", "URL"}}, {{"type", "array"}, {"contains", {{"const", "URL"}}}}}}};
+  schema["allOf"] = {
+      {{"if", {{"required", {"ttl"}}}}, {"then", {{"properties", {{"outputType", has_url}}}}}},
+      {{"if", {{"required", {"uploadEndpoint"}}}}, {"then", {{"properties", {{"numberResults", {{"maximum", 1}}}}}}}}};
   return schema;
 }
 
@@ -166,10 +160,15 @@ Schema picture_item_schema() {
                         {"imageBase64Data", {{"type", "string"}, {"pattern", "^[A-Za-z0-9+/]+={0,2}$"}}},
                         {"imageDataURI", {{"type", "string"}, {"pattern", "^data:image/(jpeg|png|webp);base64,"}}},
                         {"seed", {{"type", "integer"}, {"minimum", 0}}},
+                        {"NSFWContent", {{"type", "boolean"}}},
                         {"cost", number},
                         {"seconds", number}},
                        {"taskType", "taskUUID", "imageUUID", "seed"});
-  item["anyOf"] = {{{"required", {"imageURL"}}}, {{"required", {"imageBase64Data"}}}, {{"required", {"imageDataURI"}}}};
+  // A picture that was flagged isn't delivered.
+  item["if"] = {{"properties", {{"NSFWContent", {{"const", true}}}}}, {"required", {"NSFWContent"}}};
+  item["then"] = {{"properties", {{"imageURL", false}, {"imageBase64Data", false}, {"imageDataURI", false}}}};
+  item["else"] = {
+      {"anyOf", {{{"required", {"imageURL"}}}, {{"required", {"imageBase64Data"}}}, {{"required", {"imageDataURI"}}}}}};
   return item;
 }
 

@@ -20,4 +20,7 @@ struct TaskError {
   nlohmann::ordered_json json() const;
 };
 
+// Reads what json() wrote. What isn't there, or is no text, is empty.
+TaskError error_of_json(const nlohmann::ordered_json& object);
+
 }  // namespace glm::tasks

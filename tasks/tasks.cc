@@ -12,6 +12,10 @@
 #include "base/process_mark.h"
 #include "base/refuse.h"
 #include "base/text.h"
+#include "glm/media.h"
+#include "glm/safety.h"
+#include "media/store.h"
+#include "network/network.h"
 #include "tasks/fields.h"
 #include "tasks/record.h"
 #include "tasks/run.h"
@@ -43,6 +47,23 @@ std::string written(const nlohmann::ordered_json& schema) {
   return schema.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+// What is made when it is first asked for. Whoever asks meanwhile waits.
+template <typename Pointer>
+class Lazy {
+ public:
+  template <typename Make>
+  auto& get(const Make& make) {
+    const std::lock_guard lock(mutex_);
+    if (made_ == nullptr) made_ = make();
+    if (made_ == nullptr) refuse("load", "a pipeline", "none");
+    return *made_;
+  }
+
+ private:
+  std::mutex mutex_;
+  Pointer made_;  // guarded by it
+};
+
 }  // namespace
 
 struct Tasks::Session {
@@ -50,14 +71,20 @@ struct Tasks::Session {
   std::function<std::shared_ptr<const Pipeline>()> load;
   TaskOptions options;
   tasks::Register known;
-  std::mutex mutex;  // guards the pipeline; held while it is loaded
-  std::shared_ptr<const Pipeline> pipeline;
+  std::unique_ptr<const Network> network;
+  Lazy<std::shared_ptr<const Pipeline>> pipeline;
+  Lazy<std::unique_ptr<const SafetyChecker>> checker;
+  Lazy<std::unique_ptr<MediaStore>> store;
 
-  const Pipeline& loaded() {
-    const std::lock_guard lock(mutex);
-    if (pipeline == nullptr) pipeline = load();
-    if (pipeline == nullptr) refuse("load", "a pipeline", "none");
-    return *pipeline;
+  tasks::Services services() {
+    return {.pipeline = [this]() -> const Pipeline& { return pipeline.get(load); },
+            .store = [this]() -> MediaStore& {
+              return store.get([this] { return std::make_unique<MediaStore>(options.media); });
+            },
+            .checker = [this]() -> const SafetyChecker& {
+              return checker.get([this] { return std::make_unique<const SafetyChecker>(options.safety_model); });
+            },
+            .network = *network};
   }
 };
 
@@ -67,7 +94,9 @@ Tasks::Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions 
     if (price >= 0 && price <= limits::kMaxPrice) continue;
     refuse("token_price and step_price", "0 to " + number_text(limits::kMaxPrice), number_text(price));
   }
-  if (options.folder.empty()) refuse("folder", "a folder's name", "none");
+  if (options.media.empty()) options.media = default_media_folder();
+  if (options.media.empty()) refuse("media", "a folder's name, as no home folder is known", "none");
+  session_->network = std::make_unique<const Network>(options.allowed_hosts);
   session_->load = std::move(load);
   session_->options = std::move(options);
 }
@@ -82,8 +111,8 @@ TaskAnswer Tasks::run(std::string_view tasks, const TaskCallbacks& callbacks) co
     refuse("", "a call in the process that made these tasks", "one in a child that it forked afterwards");
   }
   return guarded([&] {
-    tasks::Run run(session->options, callbacks, session->known, /*most_of_pass=*/0);
-    return run.answer(tasks, [&]() -> const Pipeline& { return session->loaded(); });
+    tasks::Run run(session->options, callbacks, session->services(), session->known, /*most_of_pass=*/0);
+    return run.answer(tasks);
   });
 }
 

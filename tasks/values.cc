@@ -85,11 +85,6 @@ std::string picture_of(const json& item) {
   return picture.is_string() ? picture.get<std::string>() : "";
 }
 
-bool is_address(const std::string& picture) {
-  const std::string begin = lower_case(picture.substr(0, 8));
-  return begin.starts_with("http://") || begin.starts_with("https://") || is_uuid4(picture);
-}
-
 }  // namespace
 
 std::string lower_case(std::string text) {
@@ -97,6 +92,11 @@ std::string lower_case(std::string text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return text;
+}
+
+bool is_web_address(const std::string& text) {
+  const std::string begin = lower_case(text.substr(0, 8));
+  return begin.starts_with("http://") || begin.starts_with("https://");
 }
 
 std::string code_of(const std::string& what, const std::string& path) {
@@ -139,7 +139,7 @@ std::string expectation(const Field& field) {
     case Kind::uuid:
       return "a UUID of version 4";
     case Kind::address:
-      return "a URI";
+      return "a web address, http:// or https://";
     case Kind::whole:
       return "a whole number from " + range;
     case Kind::hundredths:
@@ -151,9 +151,9 @@ std::string expectation(const Field& field) {
     case Kind::choices:
       return listed(field.choices) + ", or an array of them";
     case Kind::picture:
-      return "a picture in base64 or as a data URI";
+      return "a picture: its UUID, a web address, base64 or a data URI";
     case Kind::pictures:
-      return "an array of one picture, in base64 or as a data URI";
+      return "an array of one picture: its UUID, a web address, base64 or a data URI";
     case Kind::object:
       return "an object";
   }
@@ -163,7 +163,7 @@ std::string expectation(const Field& field) {
 std::string found_text(const json& value) {
   if (value.is_array()) return "an array of " + std::to_string(value.size());
   if (value.is_object()) return "an object";
-  if (value.is_string() && is_address(value.get<std::string>())) return "an address";  // it may hold a secret
+  if (value.is_string() && is_web_address(value.get<std::string>())) return "an address";  // it may hold a secret
   return shortened(json_text(value), 60);
 }
 
@@ -215,19 +215,14 @@ bool is_in_range(const Field& field, const json& value) {
       return is_picture_item(value);
     case Kind::pictures:
       return value.size() == 1 && is_picture_item(value[0]);
-    case Kind::text:
     case Kind::address:
+      return is_web_address(value.get<std::string>());
+    case Kind::text:
     case Kind::flag:
     case Kind::object:
       return true;
   }
   return false;
-}
-
-bool has_address(Kind kind, const json& value) {
-  if (kind == Kind::picture) return is_address(picture_of(value));
-  return kind == Kind::pictures &&
-         std::any_of(value.begin(), value.end(), [](const json& item) { return is_address(picture_of(item)); });
 }
 
 uint64_t whole_of(const json& value) {
@@ -250,6 +245,16 @@ std::vector<std::string> reference_texts(const json& task) {
 bool wants_output(const json& task, const std::string& type) {
   const json wanted = task.value("outputType", json("URL"));
   return wanted.is_array() ? std::find(wanted.begin(), wanted.end(), type) != wanted.end() : wanted == type;
+}
+
+bool wants_check(const json& task) {
+  const json safety = task.value("safety", json::object());
+  return safety.contains("mode") ? safety["mode"] == "fast" : safety.value("checkContent", false);
+}
+
+bool is_async(const json& task) {
+  if (task.contains("deliveryMethod")) return task["deliveryMethod"] == "async";
+  return task.contains("webhookURL");
 }
 
 }  // namespace glm::tasks

@@ -28,8 +28,8 @@ bool has_type(Kind kind, const nlohmann::json& value);
 // value: of the field's type.
 bool is_in_range(const Field& field, const nlohmann::json& value);
 
-// Says whether a picture, or one of a list of pictures, is a web address or a UUID.
-bool has_address(Kind kind, const nlohmann::json& value);
+// Says whether the text begins as a web address: "http://" or "https://".
+bool is_web_address(const std::string& text);
 
 // Reads an integer of a field that has_type() has passed.
 uint64_t whole_of(const nlohmann::json& value);
@@ -39,5 +39,11 @@ std::vector<std::string> reference_texts(const nlohmann::json& task);
 
 // Says whether outputType asks for "URL", "base64Data" or "dataURI". Without the field it asks for "URL".
 bool wants_output(const nlohmann::json& task, const std::string& type);
+
+// Says whether the picture is to be checked: `mode` says it, and without it `checkContent` does.
+bool wants_check(const nlohmann::json& task);
+
+// Says whether the answer has only an acknowledgement: with deliveryMethod async, or a webhookURL and none.
+bool is_async(const nlohmann::json& task);
 
 }  // namespace glm::tasks

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "glm/api.h"
 #include "glm/cancel.h"
@@ -21,11 +22,16 @@
 namespace glm {
 
 struct TaskOptions {
-  std::filesystem::path folder = ".";  // where pictures are written whose outputType is URL; it is made when missing
-  std::string model = {};              // a name that the field `model` takes beside the contract's own
+  std::filesystem::path media = {};   // the media store (glm/media.h); empty: default_media_folder()
+  std::filesystem::path folder = {};  // where pictures are written, too, whose outputType is URL; empty: nowhere
+  std::string model = {};             // a name that the field `model` takes beside the contract's own
   // What `cost` counts, in whatever currency: for each token of a picture, and for each million pixels of each step.
   double token_price = 0;
   double step_price = 0;
+  // The hosts that tasks may reach: HOST or HOST:PORT, such as "example.com" or "127.0.0.1:8080". Addresses that aren't
+  // public have to be named themselves. Without any no task reaches the network.
+  std::vector<std::string> allowed_hosts = {};
+  std::filesystem::path safety_model = {};  // the model that checks pictures (glm/safety.h); empty: none
 };
 
 // Functions that a call calls back, on the thread of the call or of the pipeline. Each may be empty. An exception that
@@ -45,20 +51,23 @@ struct TaskAnswer {
   bool cancelled = false;  // the call was cancelled: finished results are in the answer, the other tasks have an error
 };
 
-// Answers tasks, and remembers them: getResponse and getTaskDetails ask for tasks of earlier calls, too. Its functions
-// may be called from any thread. Calls whose pictures are drawn by the same pipeline wait for each other there.
+// Answers tasks, and remembers them in the media store: getResponse and getTaskDetails ask for tasks of earlier calls,
+// and of other programs, too. Its functions may be called from any thread. Calls whose pictures are drawn by the same
+// pipeline wait for each other there.
 class GLM_API Tasks {
  public:
-  // load: returns the pipeline that draws, or throws Error. It is called once, when a task first needs a model. Throws
-  // Error(usage) for prices outside 0 to 1e9, and for a folder without a name.
+  // load: returns the pipeline that draws, or throws Error. It is called once, when a task first needs a model. The
+  // media store is opened, and the safety model loaded, when a task first needs them. Throws Error(usage) for prices
+  // outside 0 to 1e9, a host that is none, and where no media folder is given and no home folder is known.
   Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions options);
   ~Tasks();
   Tasks(Tasks&&) noexcept;
   Tasks& operator=(Tasks&&) noexcept;
 
   // Answers an array of tasks, UTF-8. All tasks are checked before the first one starts. What is wrong with a task is
-  // in the answer and stops no other task. Throws what `load` throws, Error(io) when the folder can't be written,
-  // before anything is drawn, and Error(usage) in a child that a fork has made. Waits until all pictures are drawn.
+  // in the answer and stops no other task; so is a media store that can't be used. Throws what `load` and SafetyChecker
+  // throw, and Error(io) when the folder can't be written, before anything is drawn, and Error(usage) in a child that a
+  // fork has made. Waits until all pictures are drawn and sent where they are wanted.
   TaskAnswer run(std::string_view tasks, const TaskCallbacks& callbacks) const;
 
  private:
