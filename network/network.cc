@@ -49,7 +49,7 @@ bool Network::may_connect(const Url& url, const Address& address) const {
 
 std::vector<Address> Network::addresses_of(const Url& url, steady_clock::time_point deadline,
                                            const CancelToken* cancel) const {
-  const std::vector<Address> addresses =
+  std::vector<Address> addresses =
       url.address() ? std::vector<Address>{*url.address()} : resolve(url.host(), deadline, cancel);
   if (addresses.empty()) refuse_unreachable(url);
   for (const Address& address : addresses) {

@@ -9,6 +9,7 @@
 
 #include "base/quiet_writes.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "network/resolve.h"
 
 namespace glm {
@@ -80,6 +81,7 @@ class Transfer {
   const Url& url_;
   const std::vector<Address>& addresses_;
   const Deadlines& deadlines_;
+  const QuietWrites quiet_;  // also while the handles end a connection
   Handles handles_;
   bool keeps_ = false;
   size_t most_bytes_ = kMostIgnoredBytes;
@@ -157,12 +159,14 @@ curl_socket_t Transfer::open_socket(void* self, curlsocktype /*purpose*/, curl_s
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-size_t Transfer::take_header(const char* /*bytes*/, size_t one, size_t count, void* self) {
+size_t Transfer::take_header(const char* bytes, size_t one, size_t count, void* self) {
   Transfer& transfer = *static_cast<Transfer*>(self);
   transfer.header_bytes_ += one * count;
-  if (transfer.header_bytes_ <= kMostHeaderBytes) return one * count;
-  transfer.ended_ = Ended::headers_too_large;
-  return 0;
+  const bool too_large = transfer.header_bytes_ > kMostHeaderBytes;
+  if (too_large) transfer.ended_ = Ended::headers_too_large;
+  // Of an answer that is refused by its status nothing more is wanted.
+  const bool last = as_text({reinterpret_cast<const uint8_t*>(bytes), one * count}) == "\r\n";
+  return too_large || (last && transfer.status() >= 300) ? 0 : one * count;
 }
 
 size_t Transfer::take_body(const char* bytes, size_t one, size_t count, void* self) {
@@ -185,7 +189,6 @@ size_t Transfer::take_body(const char* bytes, size_t one, size_t count, void* se
 
 // libcurl's own loop looks at a token once a second only.
 CURLcode Transfer::perform(const CancelToken* cancel) {
-  const QuietWrites quiet;
   if (curl_multi_add_handle(handles_.multi, handles_.easy) != CURLM_OK) throw std::bad_alloc();
   int running = 1;
   while (running != 0) {

@@ -69,7 +69,7 @@ Url::Url(const std::string& text) : handle_(curl_url()) {
 std::string Url::part(CURLUPart what) const {
   char* text = nullptr;
   if (curl_url_get(handle_.get(), what, &text, 0) != CURLUE_OK) refuse_host();
-  const std::string copy = text;
+  std::string copy = text;
   curl_free(text);
   return copy;
 }

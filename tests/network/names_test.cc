@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "network/deliveries.h"
 #include "network/network.h"
 #include "tests/base/refusal.h"
 #include "tests/network/resolver.h"
@@ -101,9 +102,25 @@ TEST_F(Names, AnAddressIsNoName) {
   EXPECT_EQ(get(network, std::string("http://") + kPublic), "hello");
   EXPECT_TRUE(refused(ErrorCode::io, {"10.0.0.1:80: expected a connection, found none"},
                       [&] { get(network, "http://10.0.0.1"); }));
+  EXPECT_TRUE(refused(ErrorCode::io, {"[::1]:80: expected a connection, found none"},
+                      [&] { get(Network({"::1"}), "http://[0::1]/"); }));
   EXPECT_EQ(resolver_.lookups(), Texts{});
-  const Texts expected = {"127.0.0.1:" + port_, "127.0.0.1:" + port_, std::string(kPublic) + ":80", "10.0.0.1:80"};
+  const Texts expected = {"127.0.0.1:" + port_, "127.0.0.1:" + port_, std::string(kPublic) + ":80", "10.0.0.1:80",
+                          "::1:80"};
   EXPECT_EQ(resolver_.connections(), expected);
+}
+
+TEST_F(Names, WithoutAThreadAreNotReached) {
+  resolver_.answer("good.example", {{kPublic}});
+  const Network network({"good.example"});
+  resolver_.give_no_thread();
+  EXPECT_TRUE(refused(ErrorCode::io, {"good.example:80: expected a connection, found none"},
+                      [&] { get(network, "http://good.example"); }));
+  Deliveries deliveries(network, nullptr);
+  EXPECT_TRUE(refused(ErrorCode::memory, {"expected a thread to send with"}, [&] {
+    deliveries.add({SendMethod::post, "http://good.example/", "a/b", {}, 0});
+  }));
+  EXPECT_TRUE(deliveries.wait().empty());
 }
 
 // Nobody can tell by the text which hosts and ports there are.

@@ -5,9 +5,11 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdarg>
@@ -29,6 +31,7 @@ struct World {
   std::vector<std::string> lookups;
   std::vector<std::string> connections;
   bool forgets_pins = false;
+  std::atomic<bool> gives_threads = true;
 };
 
 // Never destroyed: a lookup may be left behind at the program's end.
@@ -95,6 +98,12 @@ extern "C" int connect(int descriptor, const sockaddr* address, socklen_t size) 
   return real(descriptor, reinterpret_cast<const sockaddr*>(&there), sizeof there);
 }
 
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*begin)(void*),
+                              void* argument) {
+  if (!world().gives_threads) return EAGAIN;
+  return system_function<decltype(::pthread_create)>("pthread_create")(thread, attributes, begin, argument);
+}
+
 #undef curl_easy_setopt
 extern "C" CURLcode curl_easy_setopt(CURL* handle, CURLoption option, ...) {
   va_list arguments;
@@ -126,6 +135,7 @@ Resolver::~Resolver() {
   w.in_place = false;
   w.hanging.clear();
   w.forgets_pins = false;
+  w.gives_threads = true;
   w.changed.notify_all();
 }
 
@@ -142,6 +152,10 @@ void Resolver::hang(const std::string& name) {
 void Resolver::lead(const std::string& address, uint16_t port) {
   const std::lock_guard lock(world().mutex);
   world().ways[address] = port;
+}
+
+void Resolver::give_no_thread() {
+  world().gives_threads = false;
 }
 
 void Resolver::forget_pins() {

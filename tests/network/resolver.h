@@ -20,6 +20,8 @@ class Resolver {
   void hang(const std::string& name);
   // Connections to this address go to that port of 127.0.0.1. Others that leave the machine are refused.
   void lead(const std::string& address, uint16_t port);
+  // The system gives no thread.
+  void give_no_thread();
   // libcurl isn't told the checked addresses.
   void forget_pins();
 

@@ -60,6 +60,8 @@ def behave(client, path, own_port):
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     if name == "status":
         client.sendall(answer(f"{rest} Word"))
+    elif name == "status-then-stall":
+        send_slowly(client, [f"HTTP/1.1 {rest} Word\r\nContent-Length: 100\r\n\r\n".encode()], 60)
     elif name == "flaky":
         client.sendall(fails_first(path))
     elif name == "redirect":

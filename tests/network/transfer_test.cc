@@ -83,6 +83,10 @@ TEST_F(Fetching, RefusesWhatIsNotASuccess) {
     EXPECT_TRUE(refuses(ErrorCode::io, "expected a status of 200 to 299, found " + std::to_string(status),
                         "/status/" + std::to_string(status)));
   }
+  const auto begin = steady_clock::now();
+  EXPECT_TRUE(refuses(ErrorCode::usage, "expected a status of 200 to 299, found 404", "/status-then-stall/404"));
+  EXPECT_TRUE(refuses(ErrorCode::io, "expected a status of 200 to 299, found 500", "/status-then-stall/500"));
+  EXPECT_LT(since(begin), 5s) << "waited for a body that nobody wants";
   EXPECT_EQ(get("/status/200"), "hello");
   EXPECT_EQ(get("/status/299"), "hello");
 }
