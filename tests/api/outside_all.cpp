@@ -2,9 +2,11 @@
 #include <glm/devices.h>
 #include <glm/encode.h>
 #include <glm/kernel_report.h>
+#include <glm/media.h>
 #include <glm/picture_file.h>
 #include <glm/pipeline.h>
 #include <glm/plan.h>
+#include <glm/safety.h>
 #include <glm/tasks.h>
 #include <glm/weight_formats.h>
 
@@ -46,13 +48,21 @@ int main(int argc, char** argv) {
   call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
   call("stage_name", [] { glm::stage_name(glm::Stage::tokens); });
+  call("default_media_folder", [] { glm::default_media_folder(); });
+  call("media_pictures", [] { glm::media_pictures("media"); });
+  call("prune_media", [] { glm::prune_media("media"); });
   call("task_schema", [] { glm::task_schema("a"); });
   call("task_answer_schema", [] { glm::task_answer_schema(); });
   call("Tasks", [&] {
     const auto load = [&] { return std::make_shared<const glm::Pipeline>(model, glm::LoadOptions{.device = "cpu"}); };
     glm::Tasks tasks(load, {});
-    tasks = glm::Tasks(load, {.folder = "."});
+    tasks = glm::Tasks(load, {.media = "media"});
     std::cout << tasks.run(R"([{"taskType": "ping"}])", {}).json << "\n";
+  });
+  call("SafetyChecker", [&] {
+    glm::SafetyChecker checker(model + "/../safety", {.device = "cpu"});
+    checker = glm::SafetyChecker(model + "/../safety");
+    std::cout << checker.check(image).flagged << "\n";
   });
   call("Pipeline", [&] {
     const glm::Pipeline pipeline(model, {.device = "cpu"});

@@ -9,6 +9,7 @@ for variant in a b c d k; do
 done
 "$python" make_random_goldens.py
 "$python" make_faint_goldens.py
+"$python" make_safety_goldens.py
 "$python" make_tokenizer_goldens.py
 "$python" make_picture_goldens.py
 "$python" save_again.py ../../build/reference/a ../../tests/data/saved_again
