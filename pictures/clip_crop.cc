@@ -32,7 +32,7 @@ Image clip_crop(const Image& image, const ClipCropRule& rule) {
   const Axis x = axis_of(resized(image.width), rule.side);
   const Axis y = axis_of(resized(image.height), rule.side);
   Image part = resize_bicubic(image, x.resized, y.resized,
-                                    {.left = x.first, .top = y.first, .width = x.count, .height = y.count});
+                              {.left = x.first, .top = y.first, .width = x.count, .height = y.count});
   if (x.count == rule.side && y.count == rule.side) return part;
   Image square{.width = rule.side, .height = rule.side, .rgb = {}};
   square.rgb.resize(static_cast<size_t>(rule.side * rule.side * 3));

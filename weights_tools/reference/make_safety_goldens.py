@@ -43,7 +43,7 @@ CASES = {      # width, height and pattern of the picture, and what differs
     "odd": {"picture": (57, 113, 3)},
     "large": {"picture": (2048, 1024, 4)},           # flagged only because a special-care concept was seen
     "square": {"picture": (56, 56, 5)},              # 0.0007 above a threshold, which is rounded to 0.001
-    "one_pixel": {"picture": (1, 1, 6)},
+    "one_pixel": {"picture": (1, 1, 6)},             # a special-care concept at 0.0003, which is rounded to 0: no adjustment
     "wide": {"picture": (8192, 16, 7)},
     "tall": {"picture": (16, 8192, 7)},
     "adjusted": {"picture": (128, 128, 8)},          # a special-care concept was seen, and no other
