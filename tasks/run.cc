@@ -289,14 +289,14 @@ void Run::give_up() {
   }
 }
 
-TaskAnswer Run::assembled() const {
+TaskAnswer Run::assembled() {
   TaskAnswer answer{.json = "", .failed = 0, .cancelled = cancelled_};
   ordered_json data = ordered_json::array();
   ordered_json errors = ordered_json::array();
   if (problem_) errors.push_back(problem_->json());
   answer.failed = problem_ ? 1 : 0;
-  for (const Slot& slot : slots_) {
-    for (const ordered_json& item : slot.items) data.push_back(item);
+  for (Slot& slot : slots_) {
+    for (ordered_json& item : slot.items) data.push_back(std::move(item));
     for (const TaskError& error : slot.errors) errors.push_back(error.json());
     answer.failed += slot.errors.empty() ? 0 : 1;
   }

@@ -66,7 +66,7 @@ class Run {
   void tell(const char* key, const nlohmann::ordered_json& entry) const;
   void cancel_rest();
   void give_up();
-  TaskAnswer assembled() const;
+  TaskAnswer assembled();  // the items are moved out of the slots
 
   const TaskOptions& options_;
   TaskCallbacks callbacks_;

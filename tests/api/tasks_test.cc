@@ -51,7 +51,7 @@ class TasksTest : public testing::Test {
   TemporaryFolder folder_;
   std::shared_ptr<const Pipeline> pipeline_ =
       std::make_shared<const Pipeline>(kSmall, LoadOptions{.dtype = "float32", .device = "cpu", .threads = 1});
-  Tasks tasks_{[this] { return pipeline_; }, {.folder = folder_ / "pictures", .model = "a"}};
+  Tasks tasks_{[this] { return pipeline_; }, {.media = folder_ / "media", .model = "a"}};
 };
 
 // Whatever shares its array, and whichever result of a task it is.
@@ -159,13 +159,14 @@ TEST_F(TasksTest, ThrowWhatEndsACall) {
         refused(ErrorCode::usage, {"token_price"}, [&] { Tasks([&] { return pipeline_; }, {.token_price = price}); }));
   }
   write_bytes(folder_ / "file", "x");
-  const Tasks closed([&] { return pipeline_; }, {.folder = folder_ / "file"});
+  const Tasks closed([&] { return pipeline_; }, {.media = folder_ / "media2", .folder = folder_ / "file"});
   EXPECT_TRUE(refused(ErrorCode::io, {(folder_ / "file").string()}, [&] {
     closed.run(json::array({inference(kIds[2], {{"outputType", "URL"}})}).dump(), {});
   }));
   EXPECT_EQ(json::parse(closed.run(json::array({inference(kIds[2])}).dump(), {}).json)["data"].size(), 1)
       << "no file is asked for";
-  const Tasks missing([]() -> std::shared_ptr<const Pipeline> { throw Error(ErrorCode::model, "none"); }, {});
+  const Tasks missing([]() -> std::shared_ptr<const Pipeline> { throw Error(ErrorCode::model, "none"); },
+                      {.media = folder_ / "media3"});
   EXPECT_TRUE(refused(ErrorCode::model, {"none"}, [&] { missing.run(json::array({inference(kIds[0])}).dump(), {}); }));
   EXPECT_EQ(json::parse(missing.run(R"([{"taskType": "ping"}])", {}).json)["data"][0]["pong"], true)
       << "needs no model";
@@ -197,6 +198,9 @@ TEST(TasksInC, AnswerAndKeepTheEnginesMessage) {
   EXPECT_NE(std::string(text).find("token_price"), std::string::npos) << text;
   options.token_price = 0.5;
   options.model = "mine";
+  const TemporaryFolder folder;
+  const std::string media = folder.path();
+  options.media = media.c_str();
   glm_tasks* tasks = glm_tasks_create(engine, &options);
   ASSERT_NE(tasks, nullptr);
   glm_engine_destroy(engine);  // the tasks keep it

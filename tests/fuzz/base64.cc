@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!again || *again != *bytes) std::abort();
   }
   try {
-    glm::tasks::picture_of_text(text);
+    glm::tasks::bytes_of_text(text);
   } catch (const glm::Error&) {
   }
   return 0;

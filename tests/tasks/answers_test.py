@@ -1,66 +1,20 @@
 #!/usr/bin/env python3
-"""What glm-image run answers, to the letter of the contract. python3 answers_test.py GLM-IMAGE CHECKPOINT [SEED-EXAMPLES]
+"""What glm-image run answers, to the letter of the contract. python3 answers_test.py GLM-IMAGE CHECKPOINT
 
-CHECKPOINT is a small one, so that pictures take a moment. SEED-EXAMPLES: also draws the two text examples of the seed
-document on the model that comes with the program, unchanged, which takes minutes.
+CHECKPOINT is a small one, so that pictures take a moment.
 """
 
 import base64
 import json
 import os
-import re
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.parse
 import uuid
 
-from validator import Draft202012Validator
-
-PROGRAM, CHECKPOINT = sys.argv[1:3]
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MAGIC = {"JPG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "WEBP": b"RIFF"}
-
-
-def printed(*options):
-    return json.loads(subprocess.run([PROGRAM, "run", *options], check=True, capture_output=True, text=True).stdout)
-
-
-ANSWERS = Draft202012Validator(printed("--answer-schema"))
-
-
-def task(**changes):
-    one = {"taskType": "imageInference", "taskUUID": str(uuid.uuid4()), "model": "runware:glm-image@0"}
-    one |= {"positivePrompt": "a red star", "width": 128, "height": 128, "steps": 1, "CFGScale": 1, "seed": 3}
-    return {key: value for key, value in (one | changes).items() if value is not None}
-
-
-def run(tasks, *options, status=None, model=CHECKPOINT, folder="."):
-    text = tasks if isinstance(tasks, (str, bytes)) else json.dumps(tasks)
-    text = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    command = [PROGRAM, "run", "-", "-q", "--threads", "1", "--device", "cpu", "-m", model, "--out", folder, *options]
-    done = subprocess.run(command, input=text, capture_output=True, timeout=900, check=False)
-    lines = done.stdout.decode().splitlines()
-    answers = [json.loads(line) for line in lines]
-    for each in answers:
-        ANSWERS.validate(each)
-    failed = any("errors" in each for each in answers)
-    assert done.returncode == (int(failed) if status is None else status), (done.returncode, done.stderr)
-    return answers if "--stream" in options else answers[0]
-
-
-def code(tasks, **more):
-    (error,) = run(tasks, **more)["errors"]
-    return error["code"]
-
-
-def file_of(url):
-    assert url.startswith("file:///"), url
-    return urllib.parse.unquote(url.removeprefix("file://"))
-
+from contract import ANSWERS, CHECKPOINT, MAGIC, PROGRAM, ROOT, code, command, file_of, run, run_parts, task
 
 def delivery(folder):
     for form, names in {"JPG": ("JPG", "jpg", "JPEG", None), "PNG": ("PNG", "png"), "WEBP": ("WEBP", "WebP")}.items():
@@ -165,9 +119,14 @@ def references(folder):
         (error,) = run([task(inputs={field: [bare, bare]})])["errors"]
         assert (error["code"], error["parameter"]) == ("invalidReferenceImages", "inputs.referenceImages"), error
     secret = "https://example.org/a.png?token=secret"
-    for change in ({"inputs": {"referenceImages": [secret]}}, {"webhookURL": secret}, {"uploadEndpoint": secret}):
+    for change, expected in (
+        ({"inputs": {"referenceImages": [secret]}}, "invalidReferenceImages"), ({"webhookURL": secret}, "invalidWebhookURL"),
+        ({"uploadEndpoint": secret}, "invalidUploadEndpoint"), ({"inputs": {"referenceImages": [upload_id]}}, "mediaNotFound"),
+        ({"safety": {"checkContent": True}}, "unsupportedParameter"), ({"safety": {"mode": "fast"}}, "unsupportedParameter"),
+        ({"uploadEndpoint": secret, "numberResults": 2}, "incompatibleParameters"),
+    ):  # fmt: skip
         (error,) = run([task(**change)])["errors"]
-        assert error["code"] == "unsupportedParameter" and "secret" not in json.dumps(error), error
+        assert error["code"] == expected and "secret" not in json.dumps(error), error
 
 
 def garbage(folder):
@@ -224,8 +183,7 @@ def full_disk(folder):
 
 def interrupted(folder):
     many = [task(numberResults=20, steps=30, outputType="base64Data") for _ in range(3)]
-    command = [PROGRAM, "run", "-", "-q", "--threads", "1", "--device", "cpu", "-m", CHECKPOINT, "--out", folder]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+    with subprocess.Popen(command("--out", folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         program.stdin.write(json.dumps(many).encode())
         program.stdin.close()
         time.sleep(3)
@@ -240,27 +198,4 @@ def interrupted(folder):
         assert item["imageBase64Data"]
 
 
-def seed_examples(folder):
-    with open(os.path.join(ROOT, "tests", "tasks", "seed_examples.json"), encoding="utf-8") as file:
-        cases = json.load(file)["cases"]
-    model = os.path.join(ROOT, "models", "nano")
-    answer = run([case["request"] for case in cases], model=model, folder=folder)
-    assert len(answer["data"]) == 2 and [error["parameter"] for error in answer["errors"]] == ["inputs.referenceImages"] * 2
-    for item, case in zip(answer["data"], cases):
-        documented = case["documentedResponse"]
-        assert set(item) == set(documented) - {"cost"}, "cost comes with includeCost"
-        assert item["taskUUID"] == documented["taskUUID"] and item["seed"] == documented["seed"]
-        assert re.fullmatch(r"file:///.*/" + item["imageUUID"] + r"\.jpg", item["imageURL"])
-        with open(file_of(item["imageURL"]), "rb") as file:
-            assert file.read().startswith(MAGIC["JPG"])
-
-
-def main():
-    parts = [seed_examples] if sys.argv[3:] else [delivery, seeds, order_and_async, references, garbage, full_disk, interrupted]
-    for part in parts:
-        with tempfile.TemporaryDirectory() as folder:
-            part(folder)
-        print(part.__name__, flush=True)
-
-
-main()
+run_parts([delivery, seeds, order_and_async, references, garbage, full_disk, interrupted])

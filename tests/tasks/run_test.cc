@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/checkpoints.h"
+#include "tests/support/temporary_folder.h"
 
 namespace glm::tasks {
 namespace {
@@ -41,14 +42,21 @@ class Passes : public testing::Test {
     int passes = 0;
   };
   Drawn drawn(const json& array, size_t most) const {
+    const TemporaryFolder folder;
+    MediaStore store(folder.path());
+    const Network network({});
+    const Services services{.pipeline = [&]() -> const Pipeline& { return pipeline_; },
+                            .store = [&]() -> MediaStore& { return store; },
+                            .checker = nullptr,
+                            .network = network};
     Register known;
     Drawn all;
     TaskCallbacks callbacks;
     callbacks.progress = [&](Stage stage, int64_t done, int64_t) {
       if (stage == Stage::tokens && done == 0) ++all.passes;
     };
-    tasks::Run one(options_, callbacks, known, most);
-    all.answer = json::parse(one.answer(array.dump(), [&]() -> const Pipeline& { return pipeline_; }).json);
+    tasks::Run one(options_, callbacks, services, known, most);
+    all.answer = json::parse(one.answer(array.dump()).json);
     for (const json& item : all.answer.value("data", json::array())) {
       if (item.contains("imageBase64Data")) all.pictures.push_back(item["imageBase64Data"]);
     }

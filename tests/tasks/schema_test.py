@@ -86,8 +86,8 @@ VALUES = {
     ],
     ("imageInference", "outputQuality"): around(20, 99),
     ("imageInference", "deliveryMethod"): ["sync", "async", "Sync", "stream", ""],
-    ("imageInference", "webhookURL"): ["https://example.org/hook", "x", ""],
-    ("imageInference", "uploadEndpoint"): ["https://example.org/put"],
+    ("imageInference", "webhookURL"): ["https://example.org/hook", "HTTP://x", "http:/x", "ftp://x", "x", "", " https://x"],
+    ("imageInference", "uploadEndpoint"): ["https://example.org/put", "http://", "file:///tmp/x"],
     ("imageInference", "safety"): [
         {}, {"checkContent": False}, {"checkContent": True}, {"mode": "none"}, {"mode": "fast"}, {"mode": "x"},
         {"checkContent": False, "mode": "none"}, {"checkContent": "no"}, {"other": 1}, {"checkContent": 0}, {"mode": 0},
