@@ -43,7 +43,8 @@ void answer(const GenerateOptions& options, const std::string& text) {
                            .token_price = options.token_price.value_or(0),
                            .step_price = options.step_price.value_or(0),
                            .allowed_hosts = options.allowed_hosts,
-                           .safety_model = options.safety_model});
+                           .safety_model = options.safety_model,
+                           .safety_options = {.threads = options.threads}});
   ProgressBar bar(loud);
   TaskCallbacks callbacks;
   callbacks.progress = [&](Stage stage, int64_t done, int64_t total) { bar.update(stage, done, total); };

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "glm/pipeline.h"
-#include "glm/safety.h"
 #include "glm/tasks.h"
 #include "tasks/record.h"
 

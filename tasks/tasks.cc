@@ -13,7 +13,6 @@
 #include "base/refuse.h"
 #include "base/text.h"
 #include "glm/media.h"
-#include "glm/safety.h"
 #include "media/store.h"
 #include "network/network.h"
 #include "tasks/fields.h"
@@ -82,7 +81,9 @@ struct Tasks::Session {
               return store.get([this] { return std::make_unique<MediaStore>(options.media); });
             },
             .checker = [this]() -> const SafetyChecker& {
-              return checker.get([this] { return std::make_unique<const SafetyChecker>(options.safety_model); });
+              return checker.get([this] {
+                return std::make_unique<const SafetyChecker>(options.safety_model, options.safety_options);
+              });
             },
             .network = *network};
   }

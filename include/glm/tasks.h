@@ -18,6 +18,7 @@
 #include "glm/error.h"
 #include "glm/pipeline.h"
 #include "glm/request.h"
+#include "glm/safety.h"
 
 namespace glm {
 
@@ -32,6 +33,7 @@ struct TaskOptions {
   // public have to be named themselves. Without any no task reaches the network.
   std::vector<std::string> allowed_hosts = {};
   std::filesystem::path safety_model = {};  // the model that checks pictures (glm/safety.h); empty: none
+  SafetyOptions safety_options = {};
 };
 
 // Functions that a call calls back, on the thread of the call or of the pipeline. Each may be empty. An exception that

@@ -9,14 +9,16 @@ import http.server
 import json
 import os
 import random
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 import uuid
 
-from contract import ANSWERS, MAGIC, PROGRAM, ROOT, code, command, file_of, run, run_parts, task
+from contract import ANSWERS, CHECKPOINT, MAGIC, PROGRAM, ROOT, code, command, file_of, run, run_parts, task
 
 with open(os.path.join(ROOT, "doc", "apple.jpg"), "rb") as apple:
     APPLE = apple.read()
@@ -267,6 +269,63 @@ def broken_stores(folder):
     assert os.path.isdir(os.path.join(folder, "data", "glm-image", "media"))
 
 
+def checker(folder, threshold):
+    """A copy of the small safety checker in which every concept has this threshold."""
+    copy = os.path.join(folder, f"checker{threshold}")
+    shutil.copytree(os.path.join(os.path.dirname(CHECKPOINT), "safety"), copy)
+    weights = os.path.join(copy, "safety_checker", "model.safetensors")
+    with open(weights, "rb") as file:
+        data = bytearray(file.read())
+    length = int.from_bytes(data[:8], "little")
+    entry = json.loads(data[8 : 8 + length])["concept_embeds_weights"]
+    assert entry["dtype"] == "F32" and entry["shape"] == [17], entry
+    begin, end = (8 + length + offset for offset in entry["data_offsets"])
+    data[begin:end] = struct.pack("<17f", *[threshold] * 17)
+    with open(weights, "wb") as file:
+        file.write(data)
+    return copy
+
+
+def safety(folder):
+    world = World()
+    nothing, everything = checker(folder, 2.0), checker(folder, -2.0)
+    media = os.path.join(folder, "media")
+    asked = [
+        task(safety={"checkContent": True}, numberResults=2), task(safety={"mode": "fast"}), task(safety={"checkContent": True, "mode": "none"}),
+        task(safety={"checkContent": False}), task(),
+    ]  # fmt: skip
+    data = run(asked, "--safety-model", nothing, media=media)["data"]
+    assert [item.get("NSFWContent") for item in data] == [False, False, False, None, None, None]
+    assert all(os.path.exists(file_of(item["imageURL"])) for item in data) and len(listed(media)) == 6
+    flagged = [task(safety={"checkContent": True}, outputType=["URL", "base64Data", "dataURI"], webhookURL=world.url("/hook"),
+                    uploadEndpoint=world.url("/put"), deliveryMethod="sync"), task(deliveryMethod="async", safety={"mode": "fast"})]  # fmt: skip
+    out = os.path.join(folder, "out")
+    answer = run(flagged, "--safety-model", everything, "--allow-host", world.host, media=media, folder=out)
+    assert list(answer["data"][0]) == ["taskType", "taskUUID", "imageUUID", "NSFWContent", "seed"], answer
+    assert answer["data"][0]["NSFWContent"] is True
+    (hook,) = world.sent("POST", "/hook")
+    assert json.loads(hook[1]) == {"data": answer["data"][:1]} and not world.sent("PUT", "/put")
+    assert os.listdir(out) == [] and len(listed(media)) == 6, "nothing of it stays"
+    (item,) = run([{"taskType": "getResponse", "taskUUID": flagged[1]["taskUUID"]}], media=media)["data"]
+    assert item["NSFWContent"] is True and item["status"] == "success" and "imageURL" not in item
+    assert code([task(**reference(item["imageUUID"]))], media=media) == "mediaNotFound"
+    for folder_of in (os.path.join(folder, "none"), out):
+        done = subprocess.run(command("--safety-model", folder_of, media=media), input=json.dumps(asked[:1]), capture_output=True, text=True, check=False)
+        assert done.returncode == 3 and folder_of in done.stderr and not done.stdout, done
+    (error,) = run(asked[:1], media=media)["errors"]
+    assert (error["code"], error["parameter"]) == ("unsupportedParameter", "safety.checkContent") and "--safety-model" in error["message"]
+
+
+def examples(folder):
+    """What README says of doc/tasks."""
+    world = World()
+    for name, method, path in (("reference", "GET", "/apple.jpg"), ("webhook", "POST", "/done"), ("upload", "PUT", "/panda.png")):
+        with open(os.path.join(ROOT, "doc", "tasks", name + ".json"), encoding="utf-8") as file:
+            text = file.read().replace("127.0.0.1:8010", world.host).replace('"steps": 20', '"steps": 1')
+        assert "errors" not in run(text, "--allow-host", world.host, folder=folder)
+        assert len(world.sent(method, path)) == (2 if name == "webhook" else 1), world.requests
+
+
 def interrupted(folder):
     """Ctrl-C while a webhook doesn't answer: the answer comes at once, and says what wasn't sent."""
     world = World()
@@ -298,5 +357,5 @@ def given_up(folder):
     assert len(world.sent("POST", "/down")) > 6 and " tries over " in answer["errors"][0]["message"], answer["errors"]
 
 
-PARTS = [pictures_by_address, webhooks, uploads, store, running, killed, broken_stores, interrupted, given_up]
+PARTS = [pictures_by_address, webhooks, uploads, store, running, killed, broken_stores, safety, examples, interrupted, given_up]
 run_parts([part for part in PARTS if not sys.argv[3:] or part.__name__ in sys.argv[3:]])
