@@ -108,11 +108,11 @@ void Deliveries::work() {
 Deliveries::Jobs::iterator Deliveries::next(steady_clock::time_point* wake) {
   const auto now = steady_clock::now();
   for (auto job = waiting_.begin(); job != waiting_.end(); ++job) {
-    const auto over = job->added + times_.whole;
     const auto sending = at_once_.find(job->receiver);
     const bool full = sending != at_once_.end() && sending->second >= kMostOfOneReceiver;
-    if (over <= now || (!full && job->due <= now)) return job;
-    *wake = std::min(*wake, full ? over : std::min(over, job->due));
+    if (full) continue;  // until one of these has ended
+    if (job->due <= now) return job;
+    *wake = std::min(*wake, job->due);
   }
   return waiting_.end();
 }
@@ -156,10 +156,8 @@ void Deliveries::settle(Jobs& jobs, bool again, const std::string& reason) {
   job.last = reason;
   job.due = steady_clock::now() + job.pause * std::uniform_int_distribution<int>(75, 125)(random_) / 100;
   job.pause = std::min(2 * job.pause, times_.longest_pause);
-  if (!again || stopped() || job.due >= job.added + times_.whole) return give_up(job, reason);
-  const auto place =
-      std::find_if(waiting_.begin(), waiting_.end(), [&](const Job& other) { return other.added > job.added; });
-  waiting_.splice(place, jobs);
+  if (!again || job.due >= job.added + times_.whole) return give_up(job, reason);
+  waiting_.splice(waiting_.begin(), jobs);
 }
 
 void Deliveries::give_up(const Job& job, const std::string& reason) {

@@ -110,15 +110,11 @@ void Transfer::set_rules() {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   set(CURLOPT_HTTP09_ALLOWED, 0L);
-  set(CURLOPT_FOLLOWLOCATION, 0L);
-  set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
   set(CURLOPT_PROXY, "");  // not even the environment's
-  set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_FORBID_REUSE, 1L);
   set(CURLOPT_USERAGENT, "glm-image");
   set(CURLOPT_WRITEFUNCTION, &Transfer::take_body);
   set(CURLOPT_WRITEDATA, this);
@@ -270,7 +266,7 @@ void Transfer::deliver(const Outgoing& outgoing, const CancelToken* cancel) {
   const auto size = static_cast<curl_off_t>(outgoing.body.size());
   set(CURLOPT_HTTPHEADER, handles_.headers);
   set(CURLOPT_POSTFIELDSIZE_LARGE, size);
-  set(CURLOPT_POSTFIELDS, outgoing.body.empty() ? "" : reinterpret_cast<const char*>(outgoing.body.data()));
+  set(CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(outgoing.body.data()));
   set(CURLOPT_CUSTOMREQUEST, outgoing.method);
   const CURLcode code = perform(cancel);
   refuse_status();

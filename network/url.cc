@@ -32,15 +32,14 @@ bool is_of_a_name(char c) {
   return is_digit(c) || is_letter(c) || c == '-' || c == '_';
 }
 
-// Programs read a name as a number when its last label begins like one: 127.1, 0x7f000001, 1.2.3.4.5.
+// Programs read a name as a number when its last label is one or nothing: 127.1, 0x7f000001, 1.2.3.4.5.
 bool ends_like_a_number(const std::string& name) {
   const std::string last = name.substr(name.rfind('.') + 1);
   return std::all_of(last.begin(), last.end(), is_digit) || last.starts_with("0x");
 }
 
 bool is_a_name(const std::string& name) {
-  const bool labels =
-      !name.empty() && name.front() != '.' && name.back() != '.' && name.find("..") == std::string::npos;
+  const bool labels = !name.empty() && name.front() != '.' && name.find("..") == std::string::npos;
   const bool letters = std::all_of(name.begin(), name.end(), [](char c) { return is_of_a_name(c) || c == '.'; });
   return labels && letters && name.size() <= kMostBytesOfName && !ends_like_a_number(name);
 }
@@ -61,8 +60,7 @@ Url::Url(const std::string& text) : handle_(curl_url()) {
   }
   https_ = scheme == "https";
   read_authority(text.substr(scheme_end + 3));
-  if (curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), CURLU_DISALLOW_USER) != CURLUE_OK) refuse_host();
-  if (part(CURLUPART_SCHEME) != scheme) refuse_host();
+  if (curl_url_set(handle_.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) refuse_host();
   read_host();
 }
 
@@ -95,14 +93,12 @@ void Url::read_host() {
   std::transform(host_.begin(), host_.end(), host_.begin(), [](char c) { return is_letter(c) ? c | ' ' : c; });
   const bool brackets = host_.starts_with('[') && host_.ends_with(']');
   address_ = parse_address(brackets ? host_.substr(1, host_.size() - 2) : host_);
-  if (brackets ? !address_ : !address_ && !is_a_name(host_)) refuse_host();
+  if (!address_ && !is_a_name(host_)) refuse_host();
   if (address_) {
     const std::string text = address_text(*address_);
     host_ = text.find(':') == std::string::npos ? text : "[" + text + "]";
   }
   if (curl_url_set(handle_.get(), CURLUPART_HOST, host_.c_str(), 0) != CURLUE_OK) refuse_host();
-  const std::string port = std::to_string(this->port());
-  if (curl_url_set(handle_.get(), CURLUPART_PORT, port.c_str(), 0) != CURLUE_OK) refuse_host();
 }
 
 }  // namespace glm

@@ -1,5 +1,9 @@
 // Which addresses a name may have, and that no other is connected to.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -19,6 +23,7 @@ using namespace std::chrono_literals;
 using Texts = std::vector<std::string>;
 
 constexpr const char* kPublic = "93.184.216.34";
+constexpr const char* kSilent = "93.184.216.36";
 constexpr const char* kOtherPublic = "93.184.216.35";
 
 class Names : public testing::Test {
@@ -37,6 +42,7 @@ TEST_F(Names, ArePublicAndLookedUpOnce) {
   EXPECT_EQ(get(Network({"good.example"}), "http://GOOD.example./"), "hello");
   EXPECT_EQ(resolver_.lookups(), Texts{"good.example"});
   EXPECT_EQ(resolver_.connections(), Texts{std::string(kPublic) + ":80"});
+  EXPECT_TRUE(resolver_.quiet()) << "OpenSSL's writes can raise SIGPIPE";
   EXPECT_NE(server_.requests().find("Host: good.example\r\n"), std::string::npos);
 }
 
@@ -123,14 +129,48 @@ TEST_F(Names, WithoutAThreadAreNotReached) {
   EXPECT_TRUE(deliveries.wait().empty());
 }
 
+// A port of 127.0.0.1 that takes no more connections, and so answers nothing.
+class SilentPort {
+ public:
+  SilentPort() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    for (int& descriptor : all_) descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ::bind(all_[0], generic, size);
+    ::listen(all_[0], 0);
+    ::getsockname(all_[0], generic, &size);
+    for (size_t i = 1; i < std::size(all_); ++i) ::connect(all_[i], generic, size);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentPort() {
+    for (const int descriptor : all_) ::close(descriptor);
+  }
+  SilentPort(const SilentPort&) = delete;
+  SilentPort& operator=(const SilentPort&) = delete;
+
+  uint16_t port() const { return port_; }
+
+ private:
+  int all_[4];
+  uint16_t port_ = 0;
+};
+
 // Nobody can tell by the text which hosts and ports there are.
 TEST_F(Names, ThatDoNotExistAndPortsThatAreClosedHaveOneText) {
   resolver_.answer("closed.example", {{kOtherPublic}});
   resolver_.hang("slow.example");
   resolver_.answer("empty.example", {{}});
-  const Network network({"closed.example", "missing.example", "slow.example", "empty.example"}, {.connecting = 300ms});
+  const SilentPort silent;
+  resolver_.answer("silent.example", {{kSilent}});
+  resolver_.lead(kSilent, silent.port());
+  const Network network({"closed.example", "missing.example", "slow.example", "empty.example", "silent.example"},
+                        {.connecting = 300ms});
   const auto begin = steady_clock::now();
-  for (const std::string name : {"closed.example", "missing.example", "slow.example", "empty.example"}) {
+  for (const std::string name :
+       {"closed.example", "missing.example", "slow.example", "empty.example", "silent.example"}) {
     try {
       network.get("http://" + name + "/secret", nullptr);
       ADD_FAILURE() << name;
@@ -155,6 +195,10 @@ TEST_F(Names, ThatHangAreLeftBehindWhenCancelled) {
   EXPECT_TRUE(refused(ErrorCode::cancelled, {"cancelled"}, [&] { network.get("http://slow.example/", &cancel); }));
   EXPECT_LT(steady_clock::now() - begin, 500ms);
   later.join();
+  begin = steady_clock::now();
+  EXPECT_TRUE(refused(ErrorCode::io, {"slow.example:80: expected a connection, found none"},
+                      [&] { network.send(SendMethod::post, "http://slow.example/", "a/b", {}, nullptr, 300ms); }));
+  EXPECT_LT(steady_clock::now() - begin, 2s);
 }
 
 TEST_F(Names, ThatAreRefusedAreNotLookedUp) {

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -30,6 +31,7 @@ struct World {
   std::vector<std::string> hanging;
   std::vector<std::string> lookups;
   std::vector<std::string> connections;
+  bool quiet = true;
   bool forgets_pins = false;
   std::atomic<bool> gives_threads = true;
 };
@@ -84,6 +86,9 @@ extern "C" int connect(int descriptor, const sockaddr* address, socklen_t size) 
   // The port is at the same place in both families.
   const std::string text = glm::address_text(*wanted);
   const uint16_t port = ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port);
+  sigset_t blocked;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  w.quiet &= sigismember(&blocked, SIGPIPE) == 1;
   w.connections.push_back(text + ":" + std::to_string(port));
   if (text == "127.0.0.1") return real(descriptor, address, size);
   const auto way = w.ways.find(text);
@@ -126,6 +131,7 @@ Resolver::Resolver() {
   w.ways.clear();
   w.lookups.clear();
   w.connections.clear();
+  w.quiet = true;
   w.forgets_pins = false;
 }
 
@@ -165,6 +171,11 @@ void Resolver::forget_pins() {
 std::vector<std::string> Resolver::lookups() {
   const std::lock_guard lock(world().mutex);
   return world().lookups;
+}
+
+bool Resolver::quiet() {
+  const std::lock_guard lock(world().mutex);
+  return world().quiet;
 }
 
 std::vector<std::string> Resolver::connections() {

@@ -26,6 +26,8 @@ class Resolver {
   void forget_pins();
 
   static std::vector<std::string> lookups();
+  // Was each connection begun by a thread that no SIGPIPE reaches?
+  static bool quiet();
   // Where the program tried to connect to, as ADDRESS:PORT.
   static std::vector<std::string> connections();
 };

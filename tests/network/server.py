@@ -31,6 +31,9 @@ def read_request(client):
     head, body = data.split(b"\r\n\r\n", 1)
     if b" /refuse-early " in head:  # and closes with bytes unread, which resets the connection
         return None, b""
+    if b" /early " in head:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+        return None, b""
     length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
         more = client.recv(65536)

@@ -75,7 +75,7 @@ TEST_F(Fetching, FollowsNoRedirect) {
 }
 
 TEST_F(Fetching, RefusesWhatIsNotASuccess) {
-  for (const int status : {300, 301, 304, 307, 308, 400, 401, 403, 404, 410, 413, 451, 499}) {
+  for (const int status : {101, 300, 301, 304, 307, 308, 400, 401, 403, 404, 410, 413, 451, 499}) {
     EXPECT_TRUE(refuses(ErrorCode::usage, "expected a status of 200 to 299, found " + std::to_string(status),
                         "/status/" + std::to_string(status)));
   }
@@ -223,6 +223,9 @@ TEST(FetchingByTls, VerifiesTheCertificate) {
                       [&] { network.get("https://" + server.place() + "/", nullptr); }));
   EXPECT_TRUE(refused(ErrorCode::io, {plain.place() + ": expected a connection, found none"},
                       [&] { network.get("https://" + plain.place() + "/", nullptr); }));
+  const Network hasty({plain.place()}, {.whole = 700ms});
+  EXPECT_TRUE(refused(ErrorCode::io, {plain.place() + ": expected a connection, found none"},
+                      [&] { hasty.get("https://" + plain.place() + "/", nullptr); }));
   EXPECT_EQ(plain.requests(), "");
 }
 
@@ -305,6 +308,13 @@ TEST_F(Sending, IsCancelledAtOnce) {
       refused(ErrorCode::cancelled, {"cancelled"}, [&] { send(SendMethod::put, "/stall", "a/b", {}, &cancel); }));
   EXPECT_LT(since(begin), 500ms);
   later.join();
+}
+
+// The server's word came before the body had gone.
+TEST_F(Sending, IsNotDoneBeforeTheBodyIsSent) {
+  const std::vector<uint8_t> body(20'000'000);
+  EXPECT_TRUE(refused(ErrorCode::io, {server_.place() + ": expected a whole answer, found one that broke off"},
+                      [&] { send(SendMethod::put, "/early", "a/b", body); }));
 }
 
 // A signal that ends processes which don't handle it.

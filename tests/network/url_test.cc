@@ -284,6 +284,25 @@ TEST(NastyUrls, HaveALimit) {
   EXPECT_EQ(place_of("http://" + std::string(254, 'a')), "");
 }
 
+TEST(NastyUrls, AreToldWhatIsWrong) {
+  const std::pair<const char*, const char*> all[] = {{"http://b/a b", "expected printable ASCII"},
+                                                     {"http://b/\x7f", "expected printable ASCII"},
+                                                     {"http://b/\u00fc", "expected printable ASCII"},
+                                                     {"http://b\\c/", "expected printable ASCII"},
+                                                     {"ftp://b/", "expected http://HOST"},
+                                                     {"b/c", "expected http://HOST"},
+                                                     {"http://a@b/", "expected a host without a user's name"},
+                                                     {"http://b%/", "expected a host's name"},
+                                                     {"http://b:0/", "expected a port of 1 to 65535"},
+                                                     {"http://b:80:81/", "expected a port of 1 to 65535"},
+                                                     {"http://[::g]", "expected a host's name"}};
+  for (const auto& [url, problem] : all) {
+    EXPECT_TRUE(refused(ErrorCode::usage, {std::string("the URL: ") + problem}, [&, text = url] {
+      Network({}).check(text);
+    })) << url;
+  }
+}
+
 TEST(NastyUrls, AreNotQuoted) {
   for (const char* url : {"http://secret@b/", "http://secret:secret@b/", "http://b:0/secret", "secret://b/",
                           "http://b/secret b", "http://secret%/", "http://b/\\secret"}) {
