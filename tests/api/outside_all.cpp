@@ -49,14 +49,14 @@ int main(int argc, char** argv) {
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
   call("stage_name", [] { glm::stage_name(glm::Stage::tokens); });
   call("default_media_folder", [] { glm::default_media_folder(); });
-  call("media_pictures", [] { glm::media_pictures("media"); });
-  call("prune_media", [] { glm::prune_media("media"); });
+  call("media_pictures", [&] { glm::media_pictures(file + ".media"); });
+  call("prune_media", [&] { glm::prune_media(file + ".media"); });
   call("task_schema", [] { glm::task_schema("a"); });
   call("task_answer_schema", [] { glm::task_answer_schema(); });
   call("Tasks", [&] {
     const auto load = [&] { return std::make_shared<const glm::Pipeline>(model, glm::LoadOptions{.device = "cpu"}); };
     glm::Tasks tasks(load, {});
-    tasks = glm::Tasks(load, {.media = "media"});
+    tasks = glm::Tasks(load, {.media = file + ".media"});
     std::cout << tasks.run(R"([{"taskType": "ping"}])", {}).json << "\n";
   });
   call("SafetyChecker", [&] {

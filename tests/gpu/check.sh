@@ -8,8 +8,8 @@
 #   sanitizer     compute-sanitizer over small cases, where it is installed
 #   transformers  upstream's own decode at the public size, to compare with
 #
-# Output goes to $OUT, or to build/gpu/out; then the table goes to results/ here too. Programs come from build/gpu
-# (pack.sh), or from build. Run it from the repository's root.
+# Output goes to $OUT, or to build/gpu/out; then the table goes to results/ here too. Programs come from
+# build/gpu/programs.tar.gz (pack.sh), or from build. Run it from the repository's root.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 parts=("$@")
@@ -17,8 +17,13 @@ parts=("$@")
 out=${OUT:-build/gpu/out}
 mkdir -p "$out"
 deadline=$((SECONDS + 530))
-programs=$PWD/build/gpu
-[ -x "$programs/gpu_kernels_tests" ] || programs=$PWD/build
+programs=$PWD/build
+if [ -f build/gpu/programs.tar.gz ]; then
+  programs=$PWD/build/gpu/programs
+  rm -rf "$programs"
+  mkdir "$programs"
+  tar -C "$programs" -xzf build/gpu/programs.tar.gz
+fi
 
 if site=$(python3 -c 'import importlib.util as u, os; print(os.path.dirname(os.path.dirname(u.find_spec("torch").origin)))' 2>/dev/null); then
   libraries=$site/torch/lib

@@ -12,8 +12,8 @@
 int main(int, char** arguments) {
   try {
     glm::MediaStore store(arguments[1]);
-    const long count = std::atol(arguments[2]);
-    const long bytes = std::atol(arguments[3]);
+    const long count = std::strtol(arguments[2], nullptr, 10);
+    const long bytes = std::strtol(arguments[3], nullptr, 10);
     for (long i = 0; i < count; ++i) {
       glm::StoredTask task{.uuid = glm::new_uuid(), .pictures = {glm::new_uuid(), glm::new_uuid()}};
       if (!store.claim(task)) return 2;
