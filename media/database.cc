@@ -22,9 +22,8 @@ DatabaseValue column(sqlite3_stmt* statement, int index) {
 
 Database::Database(const std::filesystem::path& file, int wait_milliseconds) : handle_(nullptr, sqlite3_close) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(
-      file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
-      nullptr);
+  const int code = sqlite3_open_v2(file.c_str(), &handle,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
   handle_.reset(handle);
   check(handle, code);
   check(handle, sqlite3_busy_timeout(handle, wait_milliseconds));

@@ -272,6 +272,14 @@ TEST_F(Media, NamesAFolderThatCannotBeWritten) {
   EXPECT_NE(problem_of(folder_).find("index.sqlite"), std::string::npos);
 }
 
+TEST_F(Media, MayLieBehindALink) {
+  fs::create_directory(made_ / "far");
+  fs::create_directory_symlink(made_ / "far", made_ / "near");
+  const StoredTask task = new_task();
+  add_one(*std::make_unique<MediaStore>(made_ / "near" / "media"), task);
+  EXPECT_TRUE(MediaStore(made_ / "far" / "media").find(task.pictures[0]));
+}
+
 TEST_F(Media, IsItsUsersOwn) {
   MediaStore store(folder_);
   struct stat status {};
