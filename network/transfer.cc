@@ -200,7 +200,7 @@ CURLcode Transfer::perform(const CancelToken* cancel) {
 // Is there a connection, with TLS where that is wanted?
 bool Transfer::reached() const {
   curl_off_t microseconds = 0;
-  curl_easy_getinfo(handles_.easy, url_.https() ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T, &microseconds);
+  curl_easy_getinfo(handles_.easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
   return microseconds != 0;
 }
 

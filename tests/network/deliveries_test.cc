@@ -90,6 +90,18 @@ TEST_F(DeliveriesTo, AServerThatStaysBusyAreGivenUp) {
   EXPECT_TRUE(failures[0].problem.ends_with(": expected a status of 200 to 299, found 503")) << failures[0].problem;
 }
 
+TEST_F(DeliveriesTo, AServerThatStallsAreTriedAgain) {
+  Deliveries deliveries(network_, nullptr, kHasty);
+  deliveries.add(delivery("/stall", 1));
+  deliveries.add(delivery("/slow/0.6", 2, SendMethod::put));
+  const std::vector<Failure> failures = deliveries.wait();
+  ASSERT_EQ(failures.size(), 1U);
+  EXPECT_EQ(failures[0].tag, 1U);
+  const std::string requests = server_.requests();
+  EXPECT_GE(count(requests, "POST /stall"), 3);
+  EXPECT_EQ(count(requests, "PUT /slow/0.6"), 1) << "a picture may take longer than a message";
+}
+
 TEST_F(DeliveriesTo, AServerThatDoesNotAnswerHoldUpNoOthers) {
   const Server dead;
   const Network network({server_.place(), dead.place()});

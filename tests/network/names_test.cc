@@ -139,10 +139,10 @@ class SilentPort {
     socklen_t size = sizeof address;
     auto* const generic = reinterpret_cast<sockaddr*>(&address);
     for (int& descriptor : all_) descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    ::bind(all_[0], generic, size);
+    EXPECT_EQ(::bind(all_[0], generic, size), 0);
     ::listen(all_[0], 0);
     ::getsockname(all_[0], generic, &size);
-    for (size_t i = 1; i < std::size(all_); ++i) ::connect(all_[i], generic, size);
+    for (size_t i = 1; i < std::size(all_); ++i) EXPECT_LE(::connect(all_[i], generic, size), 0);
     port_ = ntohs(address.sin_port);
   }
   ~SilentPort() {
@@ -154,7 +154,7 @@ class SilentPort {
   uint16_t port() const { return port_; }
 
  private:
-  int all_[4];
+  int all_[4] = {};
   uint16_t port_ = 0;
 };
 

@@ -47,8 +47,7 @@ TEST(AllowedHosts, AreNothingElse) {
                                   ".example.com",
                                   "example..com",
                                   ".",
-                                  "b\xc3\xbc"
-                                  "cher.example",
+                                  "b\u00fccher.example",
                                   "ex%61mple.com",
                                   "1.2.3.4.5",
                                   "256.1.1.1",
