@@ -10,8 +10,7 @@ struct sockaddr;
 
 namespace glm {
 
-// An IPv6 address in network order. An IPv4 address stands in its mapped form, ::ffff:a.b.c.d, so each has one form
-// only.
+// An IPv6 address in network order. An IPv4 address stands in its mapped form, ::ffff:a.b.c.d.
 using Address = std::array<uint8_t, 16>;
 
 // Reads "192.0.2.1" or "2001:db8::1", without brackets, port and zone. Nothing for every other text.

@@ -74,7 +74,7 @@ class Deliveries {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  Jobs waiting_;                        // in the order of add()
+  Jobs waiting_;                        // in the order of add(), behind those to try again
   size_t sending_ = 0;                  // those that a thread has taken out of `waiting_`
   std::map<std::string, int> at_once_;  // how many of these are of each receiver
   std::vector<Failure> failures_;

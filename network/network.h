@@ -29,14 +29,12 @@ struct NetworkLimits {
 // localhost stands for the loopback addresses. The connection goes to these addresses and no others, without a proxy.
 // Redirects aren't followed, certificates are verified, and nothing is kept from one call for the next.
 //
-// Errors are these; no message quotes a URL's path, query or credentials.
-//   Error(usage)      trying again won't help: a host that isn't allowed, an address that isn't public, a redirect, a
-//   status
-//                     of 4xx but 408, 425 and 429, a certificate that can't be verified, too large an answer
-//   Error(io)         it may work later: all others. A name that doesn't exist and a port where nobody answers have the
-//   same
-//                     text, so that it tells nobody which there are.
-//   Error(cancelled)  within about 100 ms
+// No message quotes a URL's path, query or credentials. Each error has one of these codes:
+// - usage: trying again won't help. A host that isn't allowed, an address that isn't public, a redirect, a status of
+//   4xx but 408, 425 and 429, a certificate that can't be verified, too large an answer.
+// - io: it may work later. All others; a name that doesn't exist and a port where nobody answers have the same text, so
+//   that it tells nobody which there are.
+// - cancelled: within about 100 ms.
 class Network {
  public:
   // Each is HOST or HOST:PORT: a name, an IPv4 address or an IPv6 address in brackets. Without a port it means the
