@@ -123,7 +123,7 @@ void delete_partial_files(const fs::path& folder) {
 
 // Makes the store's folders where they are missing, and sweeps out what programs have left that were killed.
 fs::path prepared(const fs::path& given) {
-  const fs::path folder = fs::absolute(given).lexically_normal();
+  fs::path folder = fs::absolute(given).lexically_normal();
   for (const fs::path& part : {folder, folder / "tasks", folder / "sessions"}) {
     make_folder(part);
     delete_partial_files(part);
@@ -253,7 +253,7 @@ std::optional<MediaStore::Found> MediaStore::find_task(const std::string& task_u
 
 fs::path MediaStore::add(const StoredTask& task, const std::string& uuid, const std::string& extension,
                          std::span<const uint8_t> bytes) {
-  const fs::path file = folder_ / (uuid + "." + extension);
+  fs::path file = folder_ / (uuid + "." + extension);
   write_file(file, bytes_writer(bytes));
   try {
     index_->use([&](Database& index) { write_line(index, task, uuid, extension); });

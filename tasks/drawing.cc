@@ -51,7 +51,7 @@ std::filesystem::path written(const std::filesystem::path& folder, const std::st
       // The temporary folder may take it.
     }
   }
-  const std::filesystem::path file = std::filesystem::temp_directory_path() / name;
+  std::filesystem::path file = std::filesystem::temp_directory_path() / name;
   write_file(file, bytes_writer(bytes));
   return file;
 }

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -18,7 +17,6 @@
 namespace glm {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 const std::string kSmall = GLM_BINARY_DIR "/checkpoints/a";

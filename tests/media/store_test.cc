@@ -22,6 +22,7 @@ StoredTask new_task(int64_t ttl = 0, bool uploads = false) {
 }
 
 const std::vector<uint8_t> kBytes = {1, 2, 3};
+constexpr int64_t kDays30 = int64_t{30} * 86400;  // seconds
 
 std::string add_one(MediaStore& store, const StoredTask& task) {
   EXPECT_TRUE(store.claim(task));
@@ -113,6 +114,7 @@ TEST_F(Media, ManyThreadsClaimATaskOnce) {
   const StoredTask task = new_task();
   std::atomic<int> claimed = 0;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] { claimed += (i % 2 == 0 ? store : other).claim(task) ? 1 : 0; });
   }
@@ -128,14 +130,14 @@ TEST_F(Media, ResultsExpireByTheirTtlAndUploadsThirtyDaysAfterTheirLastUse) {
   const int64_t now = ::time(nullptr);
   EXPECT_EQ(store.find(forever)->expires, 0);
   EXPECT_NEAR(static_cast<double>(store.find(short_lived)->expires), static_cast<double>(now + 60), 2);
-  EXPECT_NEAR(static_cast<double>(store.find(upload)->expires), static_cast<double>(now + 30 * 86400), 2);
+  EXPECT_NEAR(static_cast<double>(store.find(upload)->expires), static_cast<double>(now + kDays30), 2);
   change_index(folder_, "UPDATE pictures SET expires = " + std::to_string(now) + " WHERE uuid = '" + short_lived + "'");
   change_index(folder_, "UPDATE pictures SET expires = " + std::to_string(now + 5) + " WHERE uuid = '" + upload + "'");
   EXPECT_FALSE(store.find(short_lived)) << "it has expired, but isn't deleted yet";
   EXPECT_FALSE(store.use(short_lived));
   EXPECT_TRUE(fs::exists(folder_ / (short_lived + ".png")));
   EXPECT_TRUE(store.use(upload));
-  EXPECT_NEAR(static_cast<double>(store.find(upload)->expires), static_cast<double>(now + 30 * 86400), 5);
+  EXPECT_NEAR(static_cast<double>(store.find(upload)->expires), static_cast<double>(now + kDays30), 5);
   EXPECT_EQ(store.prune(), 1);
   EXPECT_EQ(store.prune(), 0);
   EXPECT_FALSE(fs::exists(folder_ / (short_lived + ".png")));
@@ -200,7 +202,7 @@ TEST_P(DamagedIndex, IsMadeAnewFromTheFiles) {
   if (kind == "an empty file") std::ofstream(index).close();
   if (kind == "a page of zeros") {
     std::fstream file(index, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096 * 2);
+    file.seekp(8192);
     file << std::string(4096, '\0');
   }
   MediaStore store(folder_);

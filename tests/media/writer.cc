@@ -1,7 +1,6 @@
 // Writes pictures to a media store as fast as it can, and prints each one's UUID and length once it is kept.
 //   media_writer FOLDER COUNT BYTES
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -12,8 +11,8 @@
 int main(int, char** arguments) {
   try {
     glm::MediaStore store(arguments[1]);
-    const long count = std::strtol(arguments[2], nullptr, 10);
-    const long bytes = std::strtol(arguments[3], nullptr, 10);
+    const long count = std::stol(arguments[2]);
+    const long bytes = std::stol(arguments[3]);
     for (long i = 0; i < count; ++i) {
       glm::StoredTask task{.uuid = glm::new_uuid(), .pictures = {glm::new_uuid(), glm::new_uuid()}};
       if (!store.claim(task)) return 2;

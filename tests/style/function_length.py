@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 LIMIT = 60
-FOLDERS = ("include", "base", "kernels", "tokenizer", "pictures", "engine", "api", "cli", "tests")
+FOLDERS = ("include", "base", "kernels", "tokenizer", "pictures", "network", "media", "engine", "tasks", "api", "cli", "tests")
 ENDINGS = (".h", ".cc", ".cu", ".cuh", ".c", ".cpp")
 
 

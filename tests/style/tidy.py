@@ -24,7 +24,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../run
 from report import Report  # noqa: E402  (the runner has no package of its own)
 
 TIDY = "clang-tidy-14"
-FOLDERS = ("include", "base", "kernels", "tokenizer", "pictures", "engine", "api", "cli")
+FOLDERS = ("include", "base", "kernels", "tokenizer", "pictures", "network", "media", "engine", "tasks", "api", "cli")
 RECORD = "tests/style/linted"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.M)
 
