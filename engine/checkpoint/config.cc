@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config_defaults.h"
+#include "engine/checkpoint/section.h"
 
 namespace glm {
 
@@ -17,93 +18,10 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int64_t kMaxDimension = 1 << 20;  // keeps products of two dimensions far from overflowing
 constexpr int64_t kMaxPixels = 1 << 30;
 
-// One object of a json file with the defaults of its class.
-class Section {
- public:
-  Section(std::string file, const json& content, const char* defaults)
-      : file_(std::move(file)), content_(content), defaults_(json::parse(kDefaults).at(defaults)) {
-    if (!content_.is_object()) fail("", "an object", content_);
-  }
-
-  [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
-    refuse(ErrorCode::model, file_ + (key.empty() ? "" : ": " + key), expected, shortened(json_text(found), 200));
-  }
-
-  bool has(const std::string& key) const { return content_.contains(key) && !content_[key].is_null(); }
-
-  json value(const std::string& key) const {
-    if (content_.contains(key)) return content_[key];
-    if (defaults_.contains(key)) return defaults_[key];
-    throw Error(ErrorCode::model, file_ + ": the key " + key + " is missing");
-  }
-
-  // A whole number from `low` to `high`.
-  int64_t number(const std::string& key, int64_t low = 1, int64_t high = kMaxDimension) const {
-    const json v = value(key);
-    const std::string expected = "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
-    if (!v.is_number_integer() || (v.is_number_unsigned() && v.get<uint64_t>() > INT64_MAX)) fail(key, expected, v);
-    const auto n = v.get<int64_t>();
-    if (n < low || n > high) fail(key, expected, v);
-    return n;
-  }
-
-  double real(const std::string& key, double low, double high) const {
-    const json v = value(key);
-    if (!v.is_number() || !(v.get<double>() >= low && v.get<double>() <= high)) {
-      fail(key, "a number from " + json(low).dump() + " to " + json(high).dump(), v);
-    }
-    return v.get<double>();
-  }
-
-  bool flag(const std::string& key) const {
-    const json v = value(key);
-    if (!v.is_boolean()) fail(key, "true or false", v);
-    return v.get<bool>();
-  }
-
-  std::vector<int64_t> numbers(const std::string& key, int64_t high = kMaxDimension) const {
-    const json v = value(key);
-    if (!v.is_array() || v.empty() || v.size() > 16) fail(key, "a list of 1 to 16 whole numbers", v);
-    std::vector<int64_t> all;
-    for (const json& item : v) {
-      if (!item.is_number_integer() || item < 0 || item > high) fail(key, "whole numbers", v);
-      all.push_back(item.get<int64_t>());
-    }
-    return all;
-  }
-
-  std::vector<double> reals(const std::string& key, int64_t count) const {
-    const json v = value(key);
-    const std::string expected = "a list of " + std::to_string(count) + " numbers";
-    if (!v.is_array() || v.size() != static_cast<size_t>(count)) fail(key, expected, v);
-    std::vector<double> all;
-    for (const json& item : v) {
-      if (!item.is_number()) fail(key, expected, v);
-      all.push_back(item.get<double>());
-    }
-    return all;
-  }
-
-  // Refuses every value of the key but the one that this engine knows.
-  void only(const std::string& key, const json& known) const {
-    if (value(key) != known) fail(key, known.dump() + ", the only value this program knows", value(key));
-  }
-
-  Section section(const std::string& key) const {
-    return {file_ + ": " + key, has(key) ? content_[key] : json::object(), key.c_str()};
-  }
-
- private:
-  std::string file_;
-  json content_;
-  json defaults_;
-};
-
-Section read(const fs::path& file, const char* defaults) {
-  return {file.string(), read_json(file), defaults};
+Section read(const fs::path& file, const char* name) {
+  return {file.string(), read_json(file), kDefaults, name};
 }
 
 PriorConfig prior_config(const Section& s) {
@@ -149,7 +67,7 @@ GenerationConfig generation_config(const Section& model, const Section& text, co
   for (const auto& [key, off] : offs) {
     if (content.is_object() && content.contains(key) && content[key].is_null()) content[key] = off;
   }
-  const Section s(file.string(), content, "generation_config");
+  const Section s(file.string(), content, kDefaults, "generation_config");
   const int64_t last_id = text.number("vocab_size", 1, 1 << 24) - 1;
   GenerationConfig c{.image_begin = model.number("image_start_token_id", 0, last_id),
                      .image_end = model.number("image_end_token_id", 0, last_id),
@@ -204,7 +122,7 @@ Section preprocessor_section(const fs::path& folder) {
   const char* key = "image_processor";
   const json all = is_present(file) ? read_json(file) : json();
   if (!all.is_object() || !all.contains(key)) return read(folder / "preprocessor_config.json", "preprocessor");
-  return {file.string() + ": " + key, all[key], "preprocessor"};
+  return {file.string() + ": " + key, all[key], kDefaults, "preprocessor"};
 }
 
 PreprocessorConfig preprocessor_config(const Section& s, const VisionConfig& vision) {
@@ -317,7 +235,7 @@ ScheduleConfig schedule_config(const Section& s) {
 PictureDefaults picture_defaults(const fs::path& folder, const VaeConfig& vae, GenerationConfig* generation) {
   const fs::path file = folder / "glm_image.json";
   const json content = is_present(file) ? read_json(file) : json::object();
-  const Section s(file.string(), content, "picture");
+  const Section s(file.string(), content, kDefaults, "picture");
   for (const auto& item : content.items()) {
     static const std::vector<std::string> known = {"width",       "height", "steps", "guidance",
                                                    "temperature", "top_p",  "top_k"};

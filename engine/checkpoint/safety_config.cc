@@ -8,6 +8,7 @@
 #include "base/refuse.h"
 #include "base/text.h"
 #include "engine/checkpoint/checkpoint_name.h"
+#include "engine/checkpoint/section.h"
 
 namespace glm {
 
@@ -17,8 +18,8 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kClass = "StableDiffusionSafetyChecker";
-constexpr int64_t kMaxDimension = 1 << 16;  // keeps products of two dimensions far from overflowing
-constexpr int64_t kMaxEdge = 1024;          // pixels
+constexpr int64_t kMost = 1 << 16;  // of a dimension
+constexpr int64_t kMaxEdge = 1024;  // pixels
 
 // The defaults of transformers 5.17.0, which hold where a key is absent: configuration_clip.py,
 // image_processing_clip.py
@@ -32,91 +33,45 @@ constexpr const char* kDefaults = R"({
     "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
 })";
 
-// One object of a json file with the defaults of its class.
-class Values {
- public:
-  Values(std::string file, const json& content, const char* defaults)
-      : file_(std::move(file)), values_(json::parse(kDefaults).at(defaults)) {
-    if (!content.is_object()) refuse(ErrorCode::model, file_, "an object", shortened(json_text(content), 200));
-    values_.update(content);
-  }
+Section read(const fs::path& file, const char* name) {
+  return {file.string(), read_json(file), kDefaults, name};
+}
 
-  [[noreturn]] void fail(const std::string& key, const std::string& expected, const json& found) const {
-    refuse(ErrorCode::model, file_ + ": " + key, expected, shortened(json_text(found), 200));
-  }
+// Three numbers, for red, green and blue.
+std::vector<double> colours(const Section& section, const std::string& key, double low, double high) {
+  std::vector<double> all = section.reals(key, 3);
+  const bool fit = std::all_of(all.begin(), all.end(), [&](double n) { return n >= low && n <= high; });
+  if (!fit) section.fail(key, "numbers from " + json(low).dump() + " to " + json(high).dump(), all);
+  return all;
+}
 
-  // The key's value; null where there is none.
-  json value(const std::string& key) const { return values_.value(key, json()); }
-
-  int64_t whole(const std::string& key, const json& v, int64_t low, int64_t high) const {
-    const bool fits = v.is_number_unsigned() ? v.get<uint64_t>() <= INT64_MAX : v.is_number_integer();
-    if (!fits || v.get<int64_t>() < low || v.get<int64_t>() > high) {
-      fail(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), v);
-    }
-    return v.get<int64_t>();
-  }
-  int64_t number(const std::string& key, int64_t high) const { return whole(key, value(key), 1, high); }
-
-  double real(const std::string& key, double low, double high) const {
-    const json v = value(key);
-    if (!v.is_number() || !(v.get<double>() >= low && v.get<double>() <= high)) {
-      fail(key, "a number from " + json(low).dump() + " to " + json(high).dump(), v);
-    }
-    return v.get<double>();
-  }
-
-  // A number for each of red, green and blue.
-  std::vector<double> colours(const std::string& key, double low, double high) const {
-    const json v = value(key);
-    const auto fits = [&](const json& n) { return n.is_number() && n.get<double>() >= low && n.get<double>() <= high; };
-    if (!v.is_array() || v.size() != 3 || !std::all_of(v.begin(), v.end(), fits)) {
-      fail(key, "three numbers from " + json(low).dump() + " to " + json(high).dump(), v);
-    }
-    return v.get<std::vector<double>>();
-  }
-
-  // Refuses every value of the key but the one that this engine knows.
-  void only(const std::string& key, const json& known) const {
-    if (value(key) != known) fail(key, known.dump() + ", the only value this program knows", value(key));
-  }
-
-  // Refuses another class than these, where the file names one.
-  void only_class(const std::string& key, const std::vector<std::string>& known) const {
-    const json v = value(key);
-    const json name = v.is_array() && v.size() == 1 ? v[0] : v;
-    if (v.is_null() || std::find(known.begin(), known.end(), name) != known.end()) return;
-    fail(key, known.front(), v);
-  }
-
- private:
-  std::string file_;
-  json values_;
-};
-
-Values read(const fs::path& file, const char* defaults) {
-  return {file.string(), read_json(file), defaults};
+// Refuses another class than these, where the file names one.
+void only_class(const Section& section, const std::string& key, const std::vector<std::string>& known) {
+  if (!section.has(key)) return;
+  const json v = section.value(key);
+  const json name = v.is_array() && v.size() == 1 ? v[0] : v;
+  if (std::find(known.begin(), known.end(), name) == known.end()) section.fail(key, known.front(), v);
 }
 
 // Upstream lets the values of vision_config_dict, completed by the defaults, take the place of vision_config's.
-Values vision_values(const fs::path& file, const Values& config) {
-  for (const char* key : {"vision_config_dict", "vision_config"}) {
-    if (const json v = config.value(key); !v.is_null()) return {file.string() + ": " + key, v, "vision_config"};
-  }
-  return {file.string(), json::object(), "vision_config"};
+Section vision_section(const fs::path& file, const Section& config) {
+  const std::string other = "vision_config_dict";
+  if (!config.has(other)) return config.section("vision_config");
+  return {file.string() + ": " + other, config.value(other), kDefaults, "vision_config"};
 }
 
 // The pixels of the shorter side after resizing: a number, or {"shortest_edge": number}.
-int64_t shortest_edge(const Values& values) {
-  const json size = values.value("size");
+int64_t shortest_edge(const Section& pixels) {
+  const json size = pixels.value("size");
   const bool named = size.is_object() && size.size() == 1 && size.contains("shortest_edge");
-  return values.whole(named ? "size: shortest_edge" : "size", named ? size["shortest_edge"] : size, 1, kMaxEdge);
+  return pixels.number_of(named ? "size: shortest_edge" : "size", named ? size["shortest_edge"] : size, 1, kMaxEdge);
 }
 
 // The square that is cut out, a number or {"height": number, "width": number}, must be what the model sees.
-void check_crop(const Values& values, int64_t image_size) {
-  const json crop = values.value("crop_size");
+void check_crop(const Section& pixels, int64_t image_size) {
+  const json crop = pixels.value("crop_size");
   const bool square = crop == image_size || crop == json({{"height", image_size}, {"width", image_size}});
-  if (!square) values.fail("crop_size", "vision_config's image_size (" + std::to_string(image_size) + ")", crop);
+  if (!square) pixels.fail("crop_size", "vision_config's image_size (" + std::to_string(image_size) + ")", crop);
 }
 
 }  // namespace
@@ -150,31 +105,31 @@ SafetyFolder::SafetyFolder(const fs::path& folder) {
 
 SafetyConfig::SafetyConfig(const SafetyFolder& folder) {
   const fs::path file = folder.checker / "config.json";
-  const Values config = read(file, "config");
-  config.only_class("architectures", {kClass});
-  config.only_class("_class_name", {kClass});
-  projection = config.number("projection_dim", kMaxDimension);
-  const Values vision = vision_values(file, config);
-  dim = vision.number("hidden_size", kMaxDimension);
-  inner_dim = vision.number("intermediate_size", kMaxDimension);
-  layers = vision.number("num_hidden_layers", 1024);
-  heads = vision.number("num_attention_heads", kMaxDimension);
+  const Section config = read(file, "config");
+  only_class(config, "architectures", {kClass});
+  only_class(config, "_class_name", {kClass});
+  projection = config.number("projection_dim", 1, kMost);
+  const Section vision = vision_section(file, config);
+  dim = vision.number("hidden_size", 1, kMost);
+  inner_dim = vision.number("intermediate_size", 1, kMost);
+  layers = vision.number("num_hidden_layers", 1, 1024);
+  heads = vision.number("num_attention_heads", 1, kMost);
   if (dim % heads != 0) {
     vision.fail("num_attention_heads", "a divisor of hidden_size (" + std::to_string(dim) + ")", heads);
   }
   vision.only("num_channels", 3);
-  image_size = vision.number("image_size", kMaxEdge);
-  patch = vision.number("patch_size", image_size);
+  image_size = vision.number("image_size", 1, kMaxEdge);
+  patch = vision.number("patch_size", 1, image_size);
   norm_eps = vision.real("layer_norm_eps", 0, 1);
   const json activation = vision.value("hidden_act");
   if (activation != "quick_gelu" && activation != "gelu") vision.fail("hidden_act", "quick_gelu or gelu", activation);
   quick_gelu = activation == "quick_gelu";
 
-  const Values pixels = folder.preprocessor.empty()
-                            ? Values("the defaults of CLIPImageProcessor", json::object(), "preprocessor")
-                            : read(folder.preprocessor, "preprocessor");
+  const Section pixels = folder.preprocessor.empty()
+                             ? Section("the defaults of CLIPImageProcessor", json::object(), kDefaults, "preprocessor")
+                             : read(folder.preprocessor, "preprocessor");
   for (const char* key : {"image_processor_type", "feature_extractor_type"}) {
-    pixels.only_class(key, {"CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPImageProcessorFast"});
+    only_class(pixels, key, {"CLIPImageProcessor", "CLIPFeatureExtractor", "CLIPImageProcessorFast"});
   }
   for (const char* key : {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}) {
     pixels.only(key, true);
@@ -184,8 +139,8 @@ SafetyConfig::SafetyConfig(const SafetyFolder& folder) {
   shortest_edge = glm::shortest_edge(pixels);
   check_crop(pixels, image_size);
   rescale = pixels.real("rescale_factor", 1e-6, 1e6);
-  mean = pixels.colours("image_mean", -1e6, 1e6);
-  std = pixels.colours("image_std", 1e-6, 1e6);
+  mean = colours(pixels, "image_mean", -1e6, 1e6);
+  std = colours(pixels, "image_std", 1e-6, 1e6);
 }
 
 }  // namespace glm

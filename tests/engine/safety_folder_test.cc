@@ -108,8 +108,8 @@ TEST(SafetyConfigFiles, PreprocessorsThatShowTheModelOtherPixelsAreRefused) {
       {"crop_size", 224, "image_size (56)"},
       {"crop_size", {{"height", 56}, {"width", 57}}, "image_size (56)"},
       {"rescale_factor", 0, "from"},
-      {"image_mean", {0.5, 0.5}, "three numbers"},
-      {"image_std", {0.5, 0, 0.5}, "three numbers"},
+      {"image_mean", {0.5, 0.5}, "numbers"},
+      {"image_std", {0.5, 0, 0.5}, "numbers"},
       {"feature_extractor_type", "ViTFeatureExtractor", "CLIPImageProcessor"},
   };
   for (const auto& [key, value, said] : wrong) {
