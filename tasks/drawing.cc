@@ -114,22 +114,25 @@ void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pas
   const std::vector<uint64_t> seeds = std::move(one.seeds);
   for (size_t i = 0; i < seeds.size(); ++i) {
     const Clock::time_point begin = Clock::now();
+    Delivered delivered;
     try {
       one.seeds = {seeds[i]};
       const std::vector<Latents> latents = pipeline_.latents(one, {tokens[i]}, callbacks_);
       const Result result = pipeline_.pixels(one, latents, callbacks_);
-      deliver(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
+      delivered = deliver(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
     } catch (const Error& e) {
       if (e.code() == ErrorCode::cancelled) throw;
       return job.record->fail(failure(job, e));
     }
+    job.record->add(delivered.item, delivered.is_kept);
+    taken_(job, delivered.item, delivered.file);
   }
   job.record->finish();
 }
 
 // Makes the picture's file and its item, unless the picture is flagged: then there is only an item.
-void Drawing::deliver(const Job& job, const Request& request, size_t index, const Picture& picture,
-                      double seconds) const {
+Drawing::Delivered Drawing::deliver(const Job& job, const Request& request, size_t index, const Picture& picture,
+                                    double seconds) const {
   const json& task = job.record->task();
   const bool is_flagged = wants_check(task) && checker_().check(picture.image).flagged;
   const std::string& uuid = job.record->image_uuids().at(index);
@@ -158,8 +161,7 @@ void Drawing::deliver(const Job& job, const Request& request, size_t index, cons
   if (wants_check(task)) item["NSFWContent"] = is_flagged;
   item["seed"] = picture.seed;
   if (task.value("includeCost", false)) add_cost(request, seconds, &item);
-  job.record->add(item, is_kept);
-  taken_(job, item, bytes);
+  return {.item = std::move(item), .file = std::move(bytes), .is_kept = is_kept};
 }
 
 void Drawing::add_cost(const Request& request, double seconds, ordered_json* item) const {

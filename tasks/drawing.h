@@ -40,7 +40,12 @@ class Drawing {
  private:
   std::vector<std::vector<Tokens>> tokens_of(const std::vector<Job*>& jobs) const;
   void draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const;
-  void deliver(const Job& job, const Request& request, size_t index, const Picture& picture, double seconds) const;
+  struct Delivered {
+    nlohmann::ordered_json item;
+    std::vector<uint8_t> file;  // empty when the picture is flagged
+    bool is_kept;               // by the media store
+  };
+  Delivered deliver(const Job& job, const Request& request, size_t index, const Picture& picture, double seconds) const;
   void add_cost(const Request& request, double seconds, nlohmann::ordered_json* item) const;
 
   const Pipeline& pipeline_;

@@ -31,7 +31,10 @@ class Posts {
   std::vector<Failed> wait();
 
  private:
+  void add(Delivery delivery);
+
   Deliveries deliveries_;
+  std::vector<Failure> not_added_;
 };
 
 }  // namespace glm::tasks

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/base64.h"
+#include "base/uuid.h"
 #include "glm/picture_file.h"
 #include "glm_image.h"
 #include "tests/base/refusal.h"
@@ -149,6 +150,8 @@ TEST_F(TasksTest, ThrowWhatEndsACall) {
   callbacks.result = [](const std::string&) { throw std::runtime_error("mine, too"); };
   EXPECT_TRUE(refused(ErrorCode::internal, {"mine, too"}, [&] { answer({inference(kIds[1])}, callbacks); }));
   EXPECT_EQ(answer({{{"taskType", "getResponse"}, {"taskUUID", kIds[1]}}})["errors"][0]["code"], "inferenceError");
+  callbacks.result = [](const std::string&) { throw Error(ErrorCode::io, "mine as well"); };
+  EXPECT_TRUE(refused(ErrorCode::io, {"mine as well"}, [&] { answer({inference(new_uuid())}, callbacks); }));
   callbacks.result = [](const std::string&) { throw 5; };
   EXPECT_TRUE(refused(ErrorCode::internal, {"no std::exception"}, [&] { answer({inference(kIds[2])}, callbacks); }));
   EXPECT_EQ(answer({{{"taskType", "getResponse"}, {"taskUUID", kIds[2]}}})["errors"][0]["code"], "inferenceError");
