@@ -149,14 +149,19 @@ Record::Response Record::response() const {
     return response;
   }
   bool has_expired = false;
-  for (const Result& result : results_) {
-    ordered_json item = result.item;
-    if (result.is_kept && !give_bytes(&item)) {
-      has_expired = true;
-      continue;
+  try {
+    for (const Result& result : results_) {
+      ordered_json item = result.item;
+      if (result.is_kept && !give_bytes(&item)) {
+        has_expired = true;
+        continue;
+      }
+      item["status"] = "success";
+      response.items.push_back(std::move(item));
     }
-    item["status"] = "success";
-    response.items.push_back(std::move(item));
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::io) throw;
+    response.errors.push_back(own_error("serviceUnavailable", e.what()));
   }
   if (has_expired) response.errors.push_back(own_error("taskExpired", "a picture of this task has been deleted"));
   if (has_ended_) {

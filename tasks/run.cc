@@ -29,6 +29,7 @@ constexpr int64_t kLongestUpload = 2048;             // pixels of a side
 size_t results_of(const ParsedTask& task) {
   return task.object.contains("numberResults") ? whole_of(task.object.at("numberResults")) : 1;
 }
+
 }  // namespace
 
 Run::Run(const TaskOptions& options, const TaskCallbacks& callbacks, const Services& services, Register& known,
@@ -94,6 +95,7 @@ void Run::accept() {
   for (Slot& slot : slots_) {
     if (slot.errors.empty() && (slot.task.draws() || slot.task.uploads())) {
       try {
+        if (!store_problem_.empty()) throw Error(ErrorCode::io, store_problem_);
         slot.record = known_.add(services_.store(), slot.task.object, results_of(slot.task));
         if (slot.record == nullptr) {  // another call or program has brought the same one meanwhile
           slot.errors.push_back(slot.task.error_of(
@@ -102,7 +104,8 @@ void Run::accept() {
         }
       } catch (const Error& e) {
         if (e.code() != ErrorCode::io) throw;
-        slot.errors.push_back(slot.task.error_of("serviceUnavailable", e.what()));
+        store_problem_ = e.what();  // such as a lock, which isn't waited for again
+        slot.errors.push_back(slot.task.error_of("serviceUnavailable", store_problem_));
       }
     }
     slot.answered = !slot.errors.empty();

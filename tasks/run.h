@@ -50,7 +50,7 @@ class Run {
 
   bool is_used(const std::string& uuid);
   void check();
-  void check_store(Slot& slot) const;
+  void check_store(Slot& slot);
   void check_services(Slot& slot) const;
   std::vector<Image> decoded(Slot& slot);
   void check_model(Slot& slot, const std::vector<Image>& references) const;

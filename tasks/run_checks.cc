@@ -46,15 +46,14 @@ void Run::check() {
   if (writes && !options_.folder.empty()) prepare_folder(options_.folder);
 }
 
-void Run::check_store(Slot& slot) const {
-  std::string problem = store_problem_;
+void Run::check_store(Slot& slot) {
   try {
-    if (problem.empty()) services_.store();
+    if (store_problem_.empty()) services_.store();
   } catch (const Error& e) {
     if (e.code() != ErrorCode::io) throw;
-    problem = e.what();
+    store_problem_ = e.what();
   }
-  if (!problem.empty()) slot.errors.push_back(slot.task.error_of("serviceUnavailable", problem));
+  if (!store_problem_.empty()) slot.errors.push_back(slot.task.error_of("serviceUnavailable", store_problem_));
 }
 
 // Other machines, and the model that checks pictures.

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -260,6 +261,16 @@ def broken_stores(folder):
     answer = run([task(), {"taskType": "ping"}, {"taskType": "getResponse", "taskUUID": str(uuid.uuid4())}], media=media)
     assert [error["code"] for error in answer["errors"]] == ["serviceUnavailable"] * 2 and media in answer["errors"][0]["message"]
     assert answer["data"] == [{"taskType": "ping", "pong": True}]
+    locked = os.path.join(folder, "locked")
+    finished = task(outputType="base64Data")
+    run([finished], media=locked)
+    index = sqlite3.connect(os.path.join(locked, "index.sqlite"), isolation_level=None)
+    index.execute("BEGIN EXCLUSIVE")
+    begin = time.monotonic()
+    answer = run([task() for _ in range(5)] + [{"taskType": "getResponse", "taskUUID": finished["taskUUID"]}], media=locked)
+    assert {error["code"] for error in answer["errors"]} == {"serviceUnavailable"} and len(answer["errors"]) == 6, answer
+    assert "locked" in answer["errors"][0]["message"] and time.monotonic() - begin < 30, "the lock is waited for once"
+    index.execute("COMMIT")
     done = subprocess.run([PROGRAM, "media", "list", "--media", media], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and media in done.stderr, done
     done = subprocess.run([PROGRAM, "media", "steal"], capture_output=True, text=True, check=False)
