@@ -27,7 +27,7 @@ struct Delivery {
 };
 
 struct Failure {
-  size_t tag;
+  size_t tag = 0;
   std::string problem;
 };
 

@@ -43,7 +43,7 @@ class Drawing {
   struct Delivered {
     nlohmann::ordered_json item;
     std::vector<uint8_t> file;  // empty when the picture is flagged
-    bool is_kept;               // by the media store
+    bool is_kept = false;       // by the media store
   };
   Delivered deliver(const Job& job, const Request& request, size_t index, const Picture& picture, double seconds) const;
   void add_cost(const Request& request, double seconds, nlohmann::ordered_json* item) const;

@@ -35,7 +35,7 @@ struct Field {
   nlohmann::json fallback = nullptr;  // what holds when the field is missing; null: nothing
   std::vector<Field> fields = {};     // of an object
   nlohmann::json only = nullptr;      // the one value that is taken
-  std::string refusal = "";           // why there is only one
+  std::string refusal = {};           // why there is only one
 };
 
 struct TaskType {

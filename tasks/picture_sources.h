@@ -21,8 +21,8 @@ class PictureSources {
 
   struct Found {
     std::shared_ptr<const std::vector<uint8_t>> bytes;  // null where there is a problem
-    std::string code = "";                              // of the problem; "invalid" stands for that of the field
-    std::string problem = "";
+    std::string code = {};                              // of the problem; "invalid" stands for that of the field
+    std::string problem = {};
   };
   // Returns the bytes behind a UUID, a web address, base64 or a data URI. Each address is asked once. Throws
   // Error(cancelled).

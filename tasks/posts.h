@@ -24,7 +24,7 @@ class Posts {
   void put(size_t place, const nlohmann::json& task, const std::vector<uint8_t>& file);
 
   struct Failed {
-    size_t place;
+    size_t place = 0;
     TaskError error;
   };
   // Waits until everything is sent or given up.

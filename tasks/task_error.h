@@ -10,11 +10,11 @@ namespace glm::tasks {
 struct TaskError {
   std::string code;  // such as "invalidWidth"
   std::string message;
-  std::string parameter = "";  // the field, "" for none
-  std::string type = "";       // the field's type: "string", "integer", "float", "boolean", "array", "object"
+  std::string parameter = {};  // the field, "" for none
+  std::string type = {};       // the field's type: "string", "integer", "float", "boolean", "array", "object"
   std::vector<std::string> allowed = {};
-  std::string task_type = "";
-  std::string task_uuid = "";
+  std::string task_type = {};
+  std::string task_uuid = {};
 
   // All that is known, without empty keys.
   nlohmann::ordered_json json() const;
