@@ -184,7 +184,8 @@ void MediaStore::adopt_pictures(Database& index) const {
 void MediaStore::write_line(Database& index, const StoredTask& task, const std::string& uuid,
                             const std::string& extension) const {
   struct stat status {};
-  if (::stat((folder_ / (uuid + "." + extension)).c_str(), &status) != 0) return;
+  const fs::path file = folder_ / (uuid + "." + extension);
+  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   const auto made = static_cast<int64_t>(status.st_mtime);
   index.run("INSERT OR REPLACE INTO pictures VALUES(?, ?, ?, ?, ?, ?, ?)",
             {uuid, extension, task.uuid, int64_t{task.uploads ? 1 : 0}, static_cast<int64_t>(status.st_size), made,

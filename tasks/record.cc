@@ -60,7 +60,10 @@ Record::Record(MediaStore& store, MediaStore::Found found)
     const bool has_uuid = result["item"].contains("imageUUID") && result["item"]["imageUUID"].is_string();
     if (has_uuid) results_.push_back({.item = result["item"], .is_kept = result["kept"] == true});
   }
-  for (const ordered_json& error : content["errors"]) errors_.push_back(error_of_json(error));
+  for (const ordered_json& object : content["errors"]) {
+    TaskError error = error_of_json(object);
+    if (!error.code.empty()) errors_.push_back(std::move(error));
+  }
 }
 
 bool Record::claim() {

@@ -169,6 +169,16 @@ TEST_F(Media, TakesInWhatAKilledProgramLeft) {
   EXPECT_TRUE(MediaStore(folder_).pictures().empty());
 }
 
+TEST_F(Media, TakesInNothingButFiles) {
+  { MediaStore store(folder_); }
+  ASSERT_EQ(::mkfifo((folder_ / (new_uuid() + ".png")).c_str(), 0600), 0);
+  fs::create_directory(folder_ / (new_uuid() + ".png"));
+  fs::create_symlink("/etc/passwd", folder_ / (new_uuid() + ".jpg"));
+  std::ofstream(folder_ / (new_uuid() + ".gif")) << "x";
+  std::ofstream(folder_ / "notes.png") << "x";
+  EXPECT_TRUE(MediaStore(folder_).pictures().empty());
+}
+
 TEST_F(Media, DeletesTheUnfinishedFilesOfKilledPrograms) {
   { MediaStore store(folder_); }
   const fs::path old = folder_ / "glm-image-0123456789abcdef.partial";
