@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "base/atomic_file.h"
+#include "base/base64.h"
 #include "base/refuse.h"
 #include "base/text.h"
+#include "cli/characters.h"
 
 namespace glm::cli {
 
@@ -25,6 +27,14 @@ std::string digits_of(size_t number, const std::string& digits) {
 }
 
 }  // namespace
+
+bool is_utf8(const fs::path& file) {
+  return first_foreign_byte(file.string()) == std::string::npos;
+}
+
+std::string bytes_of_name(const fs::path& file) {
+  return base64(as_bytes(file.native()));
+}
 
 std::string expanded(const std::string& pattern, size_t number, uint64_t seed) {
   std::string name;

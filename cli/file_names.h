@@ -18,6 +18,11 @@ std::string expanded(const std::string& pattern, size_t number, uint64_t seed);
 // Returns "a-2.png" for "a.png" and 2. A name that would be longer than file systems allow is cut.
 std::filesystem::path numbered(const std::filesystem::path& file, int number);
 
+// JSON is UTF-8, and a file's name needn't be. Such a name has U+FFFD in JSON for each byte that isn't UTF-8. So there
+// its bytes are told beside it, in base64.
+bool is_utf8(const std::filesystem::path& file);
+std::string bytes_of_name(const std::filesystem::path& file);
+
 // Files that are going to be written. Each has to be another file, whatever it is called, and none may be standard
 // output. Devices such as /dev/null take any number of outputs.
 class FileSet {

@@ -81,7 +81,7 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
   }
   if (!first.empty()) return "expected one " + known.argument + ", also found \"" + first + "\"";
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
-    return "expected a " + known.argument + ", found none";
+    return (known.argument == "ACTION" ? "expected an " : "expected a ") + known.argument + ", found none";
   std::string what = error.what();
   if (const size_t at = what.find(" was given a disallowed flag override"); at != std::string::npos) {
     return "--" + what.substr(0, at) + ": expected no value, found one";

@@ -3,10 +3,13 @@
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <vector>
 
 #include "base/json.h"
 #include "base/refuse.h"
+#include "cli/file_names.h"
+#include "cli/report.h"
 #include "cli/sources.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -46,6 +49,7 @@ void list_json(const std::vector<MediaPicture>& pictures) {
                         {"kind", picture.uploaded ? "upload" : "result"},
                         {"bytes", picture.bytes},
                         {"made", picture.made}};
+    if (!is_utf8(picture.file)) one["file_base64"] = bytes_of_name(picture.file);
     if (picture.expires != 0) one["expires"] = picture.expires;
     if (!picture.task.empty()) one["taskUUID"] = picture.task;
     all.push_back(std::move(one));
@@ -59,8 +63,12 @@ void run_media(const std::string& action, const Values& given) {
   one_of("media", action, {"list", "prune"});
   const Command& command = command_of("media");
   const GenerateOptions options = merged(command, sources_of(command, given));
+  print_warnings(warnings_about_sources(command));
   const std::filesystem::path folder =
       options.media.empty() ? default_media_folder() : std::filesystem::path(options.media);
+  if (std::error_code failed; !options.media.empty() && !std::filesystem::exists(folder, failed)) {
+    refuse(ErrorCode::io, folder.string(), "the folder of a media store", "none");
+  }
   if (folder.empty()) refuse("--media", "a folder's name, as no home folder is known", "none");
   if (action == "prune") {
     const size_t deleted = prune_media(folder);

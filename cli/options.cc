@@ -257,10 +257,11 @@ std::vector<Option> task_options() {
                      "Write the pictures of tasks whose outputType is URL to this folder, too, and give these files' "
                      "addresses; it is made when missing",
                      path(&O::folder))),
-      repeated(value("allow-host", 0, "HOST[:PORT]", g,
-                     "Let tasks reach this host: for pictures by address, webhookURL and uploadEndpoint; repeat it for "
-                     "more hosts (default: none)",
-                     [](O& o, const Text&, const Text& text) { o.allowed_hosts.push_back(text); })),
+      repeated(
+          value("allow-host", 0, "HOST[:PORT]", g,
+                "Let tasks reach this host: for pictures by address, webhookURL and uploadEndpoint; without PORT by "
+                "80 for http and 443 for https; repeat it for more hosts (default: none)",
+                [](O& o, const Text&, const Text& text) { o.allowed_hosts.push_back(text); })),
       of_files(value("safety-model", 0, "FOLDER", g,
                      "The model for tasks with safety.checkContent: Stable Diffusion's safety checker",
                      path(&O::safety_model))),
@@ -302,7 +303,7 @@ const std::vector<Command>& commands() {
        true},
       {"media",
        "ACTION",
-       "Look after the media store: list shows its pictures, prune deletes those that have expired",
+       "Look after the media store: list shows its pictures; prune, and list too, deletes those that have expired",
        {media_option("Options"), flag("json", 0, "Options", "Print JSON", set(&O::json))},
        {"list", "prune"}},
       {"devices", "", "List the devices that this machine can compute on", {}},

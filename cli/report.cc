@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "base/base64.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/characters.h"
+#include "cli/file_names.h"
 #include "cli/terminal.h"
 
 namespace glm::cli {
@@ -85,15 +85,6 @@ std::string duration_text(double seconds) {
 }
 
 namespace {
-
-// JSON is UTF-8, and a file's name needn't be. Such a name has U+FFFD in JSON for each byte that isn't UTF-8. So there
-// its bytes are told beside it.
-bool is_utf8(const fs::path& file) {
-  return first_foreign_byte(file.string()) == std::string::npos;
-}
-std::string bytes_of_name(const fs::path& file) {
-  return base64(as_bytes(file.native()));
-}
 
 json plan_json(const Plan& p, const Request& request, const std::vector<fs::path>& files) {
   const Details& d = p.details;

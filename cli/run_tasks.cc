@@ -17,6 +17,7 @@
 namespace glm::cli {
 namespace {
 
+constexpr const char* kKept = "; the media store has the results, and getResponse says them";
 constexpr uint64_t kMostBytes = uint64_t{512} << 20;  // the library has a lower limit, and says it in the answer
 
 std::string read_tasks(const std::string& name) {
@@ -51,12 +52,12 @@ void answer(const GenerateOptions& options, const std::string& text) {
   callbacks.cancel = &cancel;
   callbacks.result = [&](const std::string& line) {
     bar.clear();
-    if (options.stream) print_json(line);
+    if (options.stream) print_json(line, kKept);
   };
   const TaskAnswer answer = tasks.run(text, callbacks);
   bar.clear();
   release_interrupts();
-  if (!options.stream) print_json(answer.json);
+  if (!options.stream) print_json(answer.json, kKept);
   if (answer.cancelled) throw Error(ErrorCode::cancelled, "interrupted; what was finished is in the answer");
   if (answer.failed > 0) {
     throw Error(ErrorCode::internal, std::to_string(answer.failed) + " of the tasks failed; the answer says why");

@@ -62,8 +62,9 @@ void open_standard_streams() {
 }
 
 void print(const std::string& text, const std::string& still_there) {
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   errno = 0;
-  std::cout << (::isatty(STDOUT_FILENO) == 1 ? cleaned(text, /*lines=*/true) : text) << std::flush;
+  std::cout << (is_terminal ? cleaned(text, /*lines=*/true) : text) << std::flush;
   if (std::cout || (errno == EPIPE && !still_there.empty())) return;
   throw Error(ErrorCode::io,
               "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + still_there);

@@ -1,9 +1,19 @@
 #include "glm/media.h"
 
+#include <system_error>
+
 #include "base/user_folder.h"
 #include "media/store.h"
 
 namespace glm {
+namespace {
+
+bool is_missing(const std::filesystem::path& folder) {
+  std::error_code failed;
+  return std::filesystem::status(folder, failed).type() == std::filesystem::file_type::not_found;
+}
+
+}  // namespace
 
 std::filesystem::path default_media_folder() {
   const std::filesystem::path own = user_folder("XDG_DATA_HOME", ".local/share");
@@ -11,11 +21,12 @@ std::filesystem::path default_media_folder() {
 }
 
 std::vector<MediaPicture> media_pictures(const std::filesystem::path& folder) {
+  if (is_missing(folder)) return {};
   return MediaStore(folder).pictures();
 }
 
 size_t prune_media(const std::filesystem::path& folder) {
-  return MediaStore(folder).prune();
+  return is_missing(folder) ? 0 : MediaStore(folder).prune();
 }
 
 }  // namespace glm

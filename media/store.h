@@ -41,6 +41,8 @@ class MediaStore {
   MediaStore(const MediaStore&) = delete;
   MediaStore& operator=(const MediaStore&) = delete;
 
+  const std::filesystem::path& folder() const { return folder_; }
+
   // Makes the task known. Returns false when a program that still runs has made one of its UUID known: this one, or
   // another. What an ended program knew under the UUID is replaced.
   [[nodiscard]] bool claim(const StoredTask& task);

@@ -24,7 +24,10 @@ Network::AllowedHost Network::parse_allowed(const std::string& entry) {
     const Url url("http://" + (bare_ipv6 ? "[" + entry + "]" : entry));
     return {url.host(), url.address(), url.written_port()};
   } catch (const Error&) {
-    refuse("--allow-host", "HOST or HOST:PORT, such as example.com:8080", "'" + shortened(entry, 100) + "'");
+    // A whole URL may hold a secret.
+    const bool has_more = entry.find_first_of("/?#@") != std::string::npos;
+    refuse("--allow-host", "HOST or HOST:PORT, such as example.com:8080",
+           has_more ? "an address with more than that" : "'" + shortened(entry, 100) + "'");
   }
 }
 

@@ -88,23 +88,23 @@ std::vector<std::vector<Tokens>> Drawing::tokens_of(const std::vector<Job*>& job
   return pipeline_.tokens(requests, callbacks_);
 }
 
-void Drawing::draw(const std::vector<Job*>& jobs) const {
+void Drawing::draw(const std::vector<Job*>& jobs, bool one_by_one) const {
   const Clock::time_point begin = Clock::now();
   std::vector<std::vector<Tokens>> tokens;
   try {
     for (Job* job : jobs) {
       if (!job->reference.empty()) job->request.references = {decode_picture(job->reference)};
     }
-    tokens = tokens_of(jobs);
+    tokens = one_by_one ? std::vector<std::vector<Tokens>>(jobs.size()) : tokens_of(jobs);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::cancelled) throw;
     if (jobs.size() == 1) return jobs[0]->record->fail(failure(*jobs[0], e));
-    for (Job* job : jobs) draw({job});  // what is wrong with one is no reason for another to fail
+    for (Job* job : jobs) draw({job}, one_by_one);  // what is wrong with one is no reason for another to fail
     return;
   }
   size_t pictures = 0;
   for (const auto& own : tokens) pictures += own.size();
-  const double each = seconds_since(begin) / static_cast<double>(pictures);
+  const double each = pictures > 0 ? seconds_since(begin) / static_cast<double>(pictures) : 0;
   for (size_t i = 0; i < jobs.size(); ++i) draw_alone(*jobs[i], tokens[i], each);
 }
 
@@ -117,7 +117,9 @@ void Drawing::draw_alone(Job& job, const std::vector<Tokens>& tokens, double pas
     Delivered delivered;
     try {
       one.seeds = {seeds[i]};
-      const std::vector<Latents> latents = pipeline_.latents(one, {tokens[i]}, callbacks_);
+      const std::vector<Tokens> own =
+          tokens.empty() ? pipeline_.tokens(one, callbacks_) : std::vector<Tokens>{tokens[i]};
+      const std::vector<Latents> latents = pipeline_.latents(one, own, callbacks_);
       const Result result = pipeline_.pixels(one, latents, callbacks_);
       delivered = deliver(job, one, i, result.pictures.at(0), pass_seconds + seconds_since(begin));
     } catch (const Error& e) {

@@ -33,12 +33,14 @@ class Drawing {
   Drawing(const Pipeline& pipeline, const TaskOptions& options, const TaskCallbacks& callbacks, Checker checker,
           Taken taken);
 
-  // Draws the jobs' pictures, whose tokens are written together, and finishes their records: with an error where one
-  // fails. Throws Error(cancelled), and what a callback throws.
-  void draw(const std::vector<Job*>& jobs) const;
+  // Draws the jobs' pictures and finishes their records: with an error where one fails. Their tokens are written
+  // together; or one_by_one, each picture's before it is drawn, so that the first one is there early. Throws
+  // Error(cancelled), and what a callback throws.
+  void draw(const std::vector<Job*>& jobs, bool one_by_one) const;
 
  private:
   std::vector<std::vector<Tokens>> tokens_of(const std::vector<Job*>& jobs) const;
+  // tokens: of all its pictures; or nothing, and each picture's are written here.
   void draw_alone(Job& job, const std::vector<Tokens>& tokens, double pass_seconds) const;
   struct Delivered {
     nlohmann::ordered_json item;

@@ -67,9 +67,10 @@ Problem missing(const Field& field, const std::string& path, const json* value) 
 Problem invalid(const Field& field, const std::string& given, const json& value) {
   // All fields that mean the reference pictures have the contract's code.
   const std::string path = field.kind == Kind::pictures ? "inputs.referenceImages" : given;
-  TaskError error =
-      error_of(code_of("invalid", path), path + ": expected " + expectation(field) + ", found " + found_text(value),
-               path, type_name(field.kind));
+  // A text that was meant to be an address may hold a secret.
+  const std::string found = field.kind == Kind::address && value.is_string() ? "another text" : found_text(value);
+  TaskError error = error_of(code_of("invalid", path), path + ": expected " + expectation(field) + ", found " + found,
+                             path, type_name(field.kind));
   error.allowed = field.choices;
   return error;
 }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/uuid.h"
 #include "glm/error.h"
+#include "tasks/fields.h"
 #include "tasks/picture_bytes.h"
 #include "tasks/values.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr const char* kBase64 = "imageBase64Data";
 constexpr const char* kDataUri = "imageDataURI";
+constexpr const char* kUrl = "imageURL";
 
 StoredTask new_stored(const json& task, size_t results) {
   StoredTask stored;
@@ -30,7 +32,9 @@ StoredTask new_stored(const json& task, size_t results) {
 
 // The content of a task that the store has, or an empty one where the file was changed by a stranger.
 ordered_json content_of(const StoredTask& stored) {
-  ordered_json content = ordered_json::parse(stored.content, nullptr, /*allow_exceptions=*/false);
+  json checked;  // whose order of keys isn't the file's
+  const bool is_json = json_problem(stored.content, {.levels = kMostLevels + 8}, &checked).empty();
+  ordered_json content = is_json ? ordered_json::parse(stored.content) : ordered_json();
   const auto has_list = [&](const char* key) { return content.contains(key) && content[key].is_array(); };
   const bool is_whole = content.is_object() && content.contains("task") && content["task"].is_object() &&
                         has_list("results") && has_list("errors");
@@ -80,6 +84,8 @@ void Record::add(ordered_json item, bool is_kept) {
   for (const char* key : {kBase64, kDataUri}) {
     if (is_kept && item.contains(key)) item[key] = "";  // the place where response() puts it
   }
+  // The store may be moved.
+  if (is_kept && item.value(kUrl, "").starts_with(file_url(store_.folder()))) item[kUrl] = "";
   results_.push_back({.item = std::move(item), .is_kept = is_kept});
   save();
 }
@@ -128,10 +134,11 @@ TaskError Record::own_error(const std::string& code, const std::string& message)
   return {.code = code, .message = message, .task_type = task_.at("taskType"), .task_uuid = uuid()};
 }
 
-// Puts a picture's bytes where the item has a place for them. Returns false when the store has it no more.
-bool Record::give_bytes(ordered_json* item) const {
+// Puts a picture's address and bytes where the item has a place for them. Returns false when the store has it no more.
+bool Record::give_picture(ordered_json* item) const {
   const auto picture = store_.find(item->at("imageUUID"));
   if (!picture) return false;
+  if (item->contains(kUrl) && (*item)[kUrl] == "") (*item)[kUrl] = file_url(picture->file);
   if (!item->contains(kBase64) && !item->contains(kDataUri)) return true;
   const auto bytes = store_.use(picture->uuid);
   if (!bytes) return false;
@@ -155,7 +162,7 @@ Record::Response Record::response() const {
   try {
     for (const Result& result : results_) {
       ordered_json item = result.item;
-      if (result.is_kept && !give_bytes(&item)) {
+      if (result.is_kept && !give_picture(&item)) {
         has_expired = true;
         continue;
       }

@@ -52,11 +52,11 @@ class Record {
 
  private:
   struct Result {
-    nlohmann::ordered_json item;  // without the bytes of a picture that the store has
+    nlohmann::ordered_json item;  // without address and bytes of a picture that the store has
     bool is_kept;
   };
   void save();
-  bool give_bytes(nlohmann::ordered_json* item) const;
+  bool give_picture(nlohmann::ordered_json* item) const;
   TaskError own_error(const std::string& code, const std::string& message) const;
 
   MediaStore& store_;

@@ -146,10 +146,11 @@ void Run::upload(Slot& slot) {
                          {"imageURL", file_url(file)}};
     slot.record->add(item, /*is_kept=*/true);
     slot.record->finish();
-    give(slot, std::move(item));
+    slot.items.push_back(std::move(item));
   } catch (const Error& e) {
-    fail(slot, slot.task.error_of("processingFailed", e.what()));
+    return fail(slot, slot.task.error_of("processingFailed", e.what()));
   }
+  tell("data", slot.items.back());
 }
 
 void Run::draw() {
@@ -171,13 +172,18 @@ void Run::draw() {
     }
     const size_t own = results_of(slot.task);
     const bool alone = !slot.task.picture().empty();
-    const size_t most = most_of_pass_ > 0 ? most_of_pass_ : services_.pipeline().device() == "cpu" ? 1 : kMostOfPass;
+    const size_t most = most_of_pass();
     if (alone || pictures + own > most) draw_pass_now();
     pass.push_back(&slot);
     pictures += own;
     if (alone || pictures >= most) draw_pass_now();
   }
   draw_pass_now();
+}
+
+size_t Run::most_of_pass() const {
+  if (most_of_pass_ > 0) return most_of_pass_;
+  return services_.pipeline().device() == "cpu" ? 1 : kMostOfPass;
 }
 
 void Run::draw_pass(const std::vector<Slot*>& pass) {
@@ -200,7 +206,7 @@ void Run::draw_pass(const std::vector<Slot*>& pass) {
                           if (!file.empty()) posts_.put(place, slot.task.object, file);
                           if (!is_async(slot.task.object)) give(slot, item);
                         });
-  drawing.draw(all);
+  drawing.draw(all, /*one_by_one=*/most_of_pass() == 1);
   for (Slot* slot : pass) {
     slot->answered = true;
     for (const TaskError& error : slot->record->errors()) {

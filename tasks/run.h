@@ -58,6 +58,7 @@ class Run {
   void answer_at_once(Slot& slot);
   void upload(Slot& slot);
   void draw();
+  size_t most_of_pass() const;
   void draw_pass(const std::vector<Slot*>& pass);
   void answer_later(Slot& slot);
   void wait_for_posts();

@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "base/limits.h"
@@ -97,6 +98,13 @@ Tasks::Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions 
   }
   if (options.media.empty()) options.media = default_media_folder();
   if (options.media.empty()) refuse("media", "a folder's name, as no home folder is known", "none");
+  std::error_code failed;
+  const auto place = [&](const std::filesystem::path& folder) {
+    return std::filesystem::weakly_canonical(folder, failed);
+  };
+  if (!options.folder.empty() && place(options.folder) == place(options.media)) {
+    refuse("folder", "another one than the media store's", options.folder.string());
+  }
   session_->network = std::make_unique<const Network>(options.allowed_hosts);
   session_->load = std::move(load);
   session_->options = std::move(options);

@@ -25,8 +25,8 @@ struct MediaPicture {
 // $XDG_DATA_HOME/glm-image/media, or ~/.local/share/glm-image/media. Empty where no home folder is known.
 GLM_API std::filesystem::path default_media_folder();
 
-// Returns the pictures of a store, the oldest first. Deletes first what has expired. A folder that is empty or missing
-// is made a store. Throws Error(io) when it can't be used: it can't be written, belongs to a newer version, or is
+// Returns the pictures of a store, the oldest first. Deletes first what has expired. Where there is no folder there are
+// no pictures. Throws Error(io) when the store can't be used: it can't be written, belongs to a newer version, or is
 // locked.
 GLM_API std::vector<MediaPicture> media_pictures(const std::filesystem::path& folder);
 

@@ -60,7 +60,8 @@ class GLM_API Tasks {
  public:
   // load: returns the pipeline that draws, or throws Error. It is called once, when a task first needs a model. The
   // media store is opened, and the safety model loaded, when a task first needs them. Throws Error(usage) for prices
-  // outside 0 to 1e9, a host that is none, and where no media folder is given and no home folder is known.
+  // outside 0 to 1e9, a host that is none, a folder that is the media store's, and where no media folder is given and
+  // no home folder is known.
   Tasks(std::function<std::shared_ptr<const Pipeline>()> load, TaskOptions options);
   ~Tasks();
   Tasks(Tasks&&) noexcept;

@@ -6,6 +6,7 @@ has to do beyond that is what the tests say in their comments.
 """
 
 import asyncio
+import contextlib
 import copy
 import http.server
 import json
@@ -14,6 +15,7 @@ import threading
 import uuid
 
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 MOST = 64 << 20  # bytes of a line
 LATER = ("getResponse", "getTaskDetails")
@@ -31,7 +33,7 @@ class Shim:
         self.requests = []  # every task that came, as it came
         self.headers = []  # of every connection and POST
         self.told = []  # every answer, and every line of one
-        self.silent = set()  # taskUUIDs of which the client hears nothing over WebSocket
+        self.silent = set()  # taskUUIDs of which the client hears nothing
         self.one_by_one = False  # whether getResponse's items are told in a frame each
         self.greetings = {}  # by taskType what the program answers
         self.sockets = set()
@@ -66,6 +68,11 @@ class Shim:
     async def speak(self, socket):
         self.headers.append(dict(socket.request.headers))
         self.sockets.add(socket)
+        with contextlib.suppress(ConnectionClosed):
+            await self.listen(socket)
+        self.sockets.discard(socket)
+
+    async def listen(self, socket):
         first = True
         async for message in socket:
             asked = self.came(message)
@@ -75,14 +82,14 @@ class Shim:
                 await self.greet(socket, asked[0]["taskType"])
             else:
                 self.tasks.add(asyncio.create_task(self.answer(socket, message, asked)))
-        self.sockets.discard(socket)
 
     async def greet(self, socket, kind):
         answer = copy.deepcopy(self.greetings[kind])
         if kind == "authentication":
             answer["data"][0]["connectionSessionUUID"] = str(uuid.uuid4())  # each session has its own
         self.told.append(answer)
-        await socket.send(json.dumps(answer))
+        with contextlib.suppress(ConnectionClosed):
+            await socket.send(json.dumps(answer))
 
     async def answer(self, socket, message, asked):
         # What is known of an earlier task is one frame: see runware_sdk_test.py, "later".
@@ -97,10 +104,8 @@ class Shim:
             items = answer.get("data", []) + answer.get("errors", [])
             if any(item.get("taskUUID") in self.silent for item in items):
                 continue
-            try:
+            with contextlib.suppress(ConnectionClosed):  # the client may have gone; the program goes on
                 await socket.send(line.decode())
-            except Exception:  # the client has gone; the program goes on
-                pass
         assert await program.wait() in (0, 1), program.returncode
 
     async def drop(self):
@@ -117,7 +122,13 @@ class Rest(http.server.BaseHTTPRequestHandler):
         shim = self.server.shim
         text = self.rfile.read(int(self.headers["Content-Length"]))
         shim.headers.append(dict(self.headers))
-        shim.came(text.decode())
+        asked = shim.came(text.decode())
+        lost = {task.get("taskUUID") for task in asked} & shim.silent
+        if lost:  # once: the connection breaks while the program is at work
+            shim.silent -= lost
+            threading.Thread(target=subprocess.run, args=(shim.command,), kwargs={"input": text, "capture_output": True}, daemon=True).start()
+            self.close_connection = True
+            return
         done = subprocess.run(shim.command, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         answer = json.loads(done.stdout)
         shim.told.append(answer)

@@ -55,13 +55,15 @@ TEST(AllowedHosts, AreNothingElse) {
                                   "[]",
                                   "example.com\\x"}) {
     EXPECT_TRUE(refused(ErrorCode::usage,
-                        {"--allow-host: expected HOST or HOST:PORT, such as example.com:8080, found '"},
+                        {"--allow-host: expected HOST or HOST:PORT, such as example.com:8080, found "},
                         [&] {
                           Network({"example.org", entry});
                         }))
         << entry;
   }
-  EXPECT_TRUE(refused(ErrorCode::usage, {"..."}, [&] { Network({std::string(1000, '/')}); }));
+  EXPECT_TRUE(refused(ErrorCode::usage, {"..."}, [&] { Network({std::string(1000, '\\')}); }));
+  EXPECT_FALSE(refused(ErrorCode::usage, {"secret"}, [&] { Network({"http://me:secret@example.com/?token=secret"}); }))
+      << "what may be a secret isn't repeated";
   EXPECT_TRUE(refused(ErrorCode::usage, {}, [&] { Network({std::string(254, 'a')}); }));
 }
 

@@ -123,6 +123,7 @@ def references(folder):
     for change, expected in (
         ({"inputs": {"referenceImages": [secret]}}, "invalidReferenceImages"), ({"webhookURL": secret}, "invalidWebhookURL"),
         ({"uploadEndpoint": secret}, "invalidUploadEndpoint"), ({"inputs": {"referenceImages": [upload_id]}}, "mediaNotFound"),
+        ({"webhookURL": "ftp://user:secret@example.org"}, "invalidWebhookURL"),
         ({"safety": {"checkContent": True}}, "unsupportedParameter"), ({"safety": {"mode": "fast"}}, "unsupportedParameter"),
         ({"uploadEndpoint": secret, "numberResults": 2}, "incompatibleParameters"),
     ):  # fmt: skip

@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 
-from contract import ANSWERS, CHECKPOINT, MAGIC, PROGRAM, ROOT, code, command, file_of, run, run_parts, task
+from contract import ANSWERS, CHECKPOINT, MAGIC, MEDIA, PROGRAM, ROOT, code, command, file_of, run, run_parts, task
 
 with open(os.path.join(ROOT, "doc", "apple.jpg"), "rb") as apple:
     APPLE = apple.read()
@@ -213,7 +213,7 @@ def store(folder):
 def running(folder):
     """While a program draws a task, another one sees it at work; once it is killed, that it has ended."""
     media = os.path.join(folder, "media")
-    slow = task(numberResults=20, steps=200)
+    slow = task(numberResults=20, steps=200)  # each is told as soon as it is there
     question = [{"taskType": "getResponse", "taskUUID": slow["taskUUID"]}]
     with subprocess.Popen(command("--stream", media=media), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         program.stdin.write(json.dumps([slow]))
@@ -275,9 +275,41 @@ def broken_stores(folder):
     assert done.returncode == 1 and media in done.stderr, done
     done = subprocess.run([PROGRAM, "media", "steal"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "list or prune" in done.stderr, done
+    done = subprocess.run(command("--out", locked, media=locked), input=json.dumps([task()]), capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "media store" in done.stderr, done
+    nowhere = os.path.join(folder, "nowhere")
+    done = subprocess.run([PROGRAM, "media", "list", "--media", nowhere], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and nowhere in done.stderr and not os.path.exists(nowhere), done
+    odd = os.path.join(folder.encode(), b"a\xff")
+    run([task()], media=odd)
+    (one,) = listed(odd)
+    assert base64.b64decode(one["file_base64"]).startswith(odd)
     homeless = {"HOME": "/nonexistent", "XDG_DATA_HOME": os.path.join(folder, "data")}
     subprocess.run([PROGRAM, "media", "list"], check=True, env={**os.environ, **homeless}, capture_output=True)
+    assert not os.path.exists(os.path.join(folder, "data")), "looking makes nothing"
+    ask = [arg for arg in command() if arg != "--media"]
+    ask.remove(MEDIA)
+    subprocess.run(ask, input=json.dumps([task()]), text=True, check=True, env={**os.environ, **homeless}, capture_output=True)
     assert os.path.isdir(os.path.join(folder, "data", "glm-image", "media"))
+
+
+def moved_and_tampered(folder):
+    """A store may be moved, and a record that a stranger has changed is an error and nothing worse."""
+    media, other = os.path.join(folder, "media"), os.path.join(folder, "other")
+    asked = task(outputType=["URL", "base64Data"])
+    run([asked], media=media)
+    os.rename(media, other)
+    (item,) = run([{"taskType": "getResponse", "taskUUID": asked["taskUUID"]}], media=other)["data"]
+    assert os.path.dirname(file_of(item["imageURL"])) == other and os.path.exists(file_of(item["imageURL"])), item
+    questions = [{"taskType": kind, "taskUUID": asked["taskUUID"]} for kind in ("getResponse", "getTaskDetails")]
+    with open(os.path.join(other, "tasks", asked["taskUUID"] + ".json"), encoding="utf-8") as file:
+        record = json.load(file)
+    deep = '{"task":{"taskType":"imageInference","x":' + "[" * 100_000 + "]" * 100_000 + '},"results":[],"errors":[]}'
+    strange = '{"task":{"taskType":"imageInference","outputType":5},"results":[{"item":{"imageUUID":"../x"},"kept":true},7],"errors":[5]}'
+    for change in ({"content": deep}, {"content": strange}, {"content": 5}, {"pictures": ["../x", 5]}, {"session": 5}, {"finished": "x"}):
+        with open(os.path.join(other, "tasks", asked["taskUUID"] + ".json"), "w", encoding="utf-8") as file:
+            json.dump({**record, **change}, file)
+        run(questions, media=other)
 
 
 def checker(folder, threshold):
@@ -368,5 +400,5 @@ def given_up(folder):
     assert len(world.sent("POST", "/down")) > 6 and " tries over " in answer["errors"][0]["message"], answer["errors"]
 
 
-PARTS = [pictures_by_address, webhooks, uploads, store, running, killed, broken_stores, safety, examples, interrupted, given_up]
+PARTS = [pictures_by_address, webhooks, uploads, store, running, killed, broken_stores, moved_and_tampered, safety, examples, interrupted, given_up]
 run_parts([part for part in PARTS if not sys.argv[3:] or part.__name__ in sys.argv[3:]])
