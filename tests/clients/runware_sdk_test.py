@@ -256,4 +256,4 @@ async def main():
     await asyncio.gather(over("rest"), over("websocket"))
 
 
-asyncio.run(asyncio.wait_for(main(), 240))
+asyncio.run(asyncio.wait_for(main(), 380))
