@@ -36,12 +36,12 @@ def command(*options, model=CHECKPOINT, media=None):
     return [PROGRAM, "run", "-", "-q", "--threads", "1", "--device", "cpu", "-m", model, "--media", media or MEDIA, *options]
 
 
-def run(tasks, *options, status=None, folder=None, env=None, **more):
+def run(tasks, *options, status=None, folder=None, env=None, timeout=900, **more):
     """The answer, or the lines of --stream. folder: for --out. more: as command() takes it."""
     text = tasks if isinstance(tasks, (str, bytes)) else json.dumps(tasks)
     text = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     out = ["--out", folder] if folder else []
-    done = subprocess.run(command(*out, *options, **more), input=text, capture_output=True, timeout=900, check=False,
+    done = subprocess.run(command(*out, *options, **more), input=text, capture_output=True, timeout=timeout, check=False,
                           env={**os.environ, **(env or {})})  # fmt: skip
     lines = done.stdout.decode().splitlines()
     answers = [json.loads(line) for line in lines]

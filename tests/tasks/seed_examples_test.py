@@ -90,7 +90,7 @@ with tempfile.TemporaryDirectory() as place:
     refused = run(requests[2:], model=os.path.join(ROOT, "models", "nano"))["errors"]
     assert [error["code"] for error in refused] == ["invalidReferenceImages"] * 2 and not Pictures.paths, "no host is allowed"
     answer = run(requests, "--allow-host", HOST, "--allow-host", "127.0.0.1:443", "--threads", "2",
-                 model=os.path.join(ROOT, "models", "nano"))  # fmt: skip
+                 model=os.path.join(ROOT, "models", "nano"), timeout=2300)  # fmt: skip
     assert len(cases) == 4 and list(answer) == ["data"] and len(Pictures.paths) == 2, answer
     for item, case in zip(answer["data"], cases, strict=True):
         documented = case["documentedResponse"]
