@@ -160,6 +160,7 @@ Drawing::Delivered Drawing::deliver(const Job& job, const Request& request, size
     if (wants_output(task, "base64Data")) item["imageBase64Data"] = base64(bytes);
     if (wants_output(task, "dataURI")) item["imageDataURI"] = data_uri(format, bytes);
   }
+  if (is_flagged) item["status"] = "success";  // without a picture a client would wait for more
   if (wants_check(task)) item["NSFWContent"] = is_flagged;
   item["seed"] = picture.seed;
   if (task.value("includeCost", false)) add_cost(request, seconds, &item);

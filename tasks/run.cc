@@ -217,12 +217,15 @@ void Run::draw_pass(const std::vector<Slot*>& pass) {
   }
 }
 
+// What wasn't delivered is told here, and not by getResponse: a client takes an error there for the loss of the
+// picture.
 void Run::wait_for_posts() {
   for (Posts::Failed& failed : posts_.wait()) {
     Slot& slot = slots_[failed.place];
     failed.error.task_type = slot.task.type;
     failed.error.task_uuid = slot.task.uuid;
-    fail(slot, std::move(failed.error));
+    tell("errors", failed.error.json());
+    slot.errors.push_back(std::move(failed.error));
   }
 }
 

@@ -145,6 +145,8 @@ def webhooks(_):
     assert [error["code"] for error in errors] == ["webhookFailed", "invalidWebhookURL"]
     assert errors[0]["parameter"] == "webhookURL" and errors[0]["taskUUID"] == asked[2]["taskUUID"]
     assert "secret" not in json.dumps(answer)
+    failed = run([{"taskType": "getResponse", "taskUUID": asked[2]["taskUUID"]}])
+    assert list(failed) == ["data"], "the picture is there, and so getResponse has no error"
     (stored,) = run([{"taskType": "getResponse", "taskUUID": asked[1]["taskUUID"]}])["data"]
     assert stored == {**json.loads(acked[1])["data"][0], "status": "success"}
 
@@ -344,7 +346,7 @@ def safety(folder):
                     uploadEndpoint=world.url("/put"), deliveryMethod="sync"), task(deliveryMethod="async", safety={"mode": "fast"})]  # fmt: skip
     out = os.path.join(folder, "out")
     answer = run(flagged, "--safety-model", everything, "--allow-host", world.host, media=media, folder=out)
-    assert list(answer["data"][0]) == ["taskType", "taskUUID", "imageUUID", "NSFWContent", "seed"], answer
+    assert list(answer["data"][0]) == ["taskType", "taskUUID", "imageUUID", "status", "NSFWContent", "seed"], answer
     assert answer["data"][0]["NSFWContent"] is True
     (hook,) = world.sent("POST", "/hook")
     assert json.loads(hook[1]) == {"data": answer["data"][:1]} and not world.sent("PUT", "/put")
