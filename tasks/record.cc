@@ -138,7 +138,8 @@ TaskError Record::own_error(const std::string& code, const std::string& message)
 bool Record::give_picture(ordered_json* item) const {
   const auto picture = store_.find(item->at("imageUUID"));
   if (!picture) return false;
-  if (item->contains(kUrl) && (*item)[kUrl] == "") (*item)[kUrl] = file_url(picture->file);
+  const bool has_place = item->contains(kUrl) && item->at(kUrl).is_string();
+  if (has_place && item->at(kUrl).get_ref<const std::string&>().empty()) (*item)[kUrl] = file_url(picture->file);
   if (!item->contains(kBase64) && !item->contains(kDataUri)) return true;
   const auto bytes = store_.use(picture->uuid);
   if (!bytes) return false;
