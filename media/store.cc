@@ -136,7 +136,7 @@ fs::path prepared(const fs::path& given) {
 
 MediaStore::MediaStore(const fs::path& folder) : folder_(prepared(folder)), session_(folder_ / "sessions") {
   index_ = std::make_unique<MediaIndex>(folder_, [this](Database& index) { adopt(index); });
-  prune();
+  deleted_ = prune();
 }
 
 void MediaStore::adopt(Database& index) const {
@@ -302,7 +302,7 @@ std::vector<MediaPicture> MediaStore::pictures() {
 }
 
 size_t MediaStore::prune() {
-  size_t deleted = 0;
+  size_t deleted = std::exchange(deleted_, 0);
   index_->use([&](Database& index) {
     deleted += delete_expired(index);
     delete_old_tasks(index);

@@ -67,7 +67,7 @@ class MediaStore {
   std::optional<std::vector<uint8_t>> use(const std::string& uuid);
 
   std::vector<MediaPicture> pictures();  // the oldest first
-  size_t prune();
+  size_t prune();  // returns how many were deleted, with those that were when the store was opened
 
  private:
   void adopt(Database& index) const;  // gives each file that has none a line of the index, and deletes others' lines
@@ -82,6 +82,7 @@ class MediaStore {
   std::filesystem::path folder_;
   Session session_;
   std::unique_ptr<MediaIndex> index_;
+  size_t deleted_ = 0;  // when it was opened
 };
 
 }  // namespace glm
