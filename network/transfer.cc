@@ -221,8 +221,8 @@ void Transfer::refuse_status() const {
 
 void Transfer::refuse_failure(CURLcode code) const {
   const std::string place = url_.place();
-  // A single header that is too large for libcurl is a lack of memory to it.
-  if (ended_ == Ended::headers_too_large || (code == CURLE_OUT_OF_MEMORY && status() != 0)) {
+  // A single header that is too large for libcurl, or a status line, is a lack of memory to it.
+  if (ended_ == Ended::headers_too_large || (code == CURLE_OUT_OF_MEMORY && reached())) {
     refuse(place, "headers of at most 65536 bytes", "more");
   }
   switch (code) {

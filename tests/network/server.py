@@ -101,6 +101,8 @@ def behave(client, path, own_port):
         client.sendall(b"hello")
     elif name == "one-header":
         client.sendall(answer("200 OK", "X: " + "x" * int(rest)))
+    elif name == "long-status":
+        client.sendall(b"HTTP/1.1 200 " + b"x" * int(rest))
     elif name == "many-headers":
         client.sendall(answer("200 OK", *(f"X{i}: {'x' * 1000}" for i in range(int(rest)))))
     elif name == "endless-headers":

@@ -105,8 +105,8 @@ TEST_F(Fetching, RefusesTooManyHeaders) {
   const std::string problem = "expected headers of at most 65536 bytes, found more";
   EXPECT_EQ(get("/one-header/60000"), "hello");
   EXPECT_EQ(get("/many-headers/60"), "hello");
-  for (const char* path :
-       {"/one-header/70000", "/one-header/10000000", "/many-headers/70", "/endless-headers", "/endless-interim"}) {
+  for (const char* path : {"/one-header/70000", "/one-header/10000000", "/many-headers/70", "/long-status/200000",
+                           "/endless-headers", "/endless-interim"}) {
     EXPECT_TRUE(refuses(ErrorCode::usage, problem, path)) << path;
   }
 }
