@@ -131,11 +131,13 @@ def main():
     end_with(starting, processes)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         running = {pool.submit(lint, arguments.build, name, starting, processes): name for name in todo}
-        for ended in concurrent.futures.as_completed(running):
-            (status, output, seconds), name = ended.result(), running[ended]
-            report.test(f"style.tidy/{name}", "FAILED" if status else "passed", seconds, "", output if status else "")
-            if status == 0:
-                clean[name] = now[name]
+        while running:
+            # Python may miss a signal that arrives just before it waits. The short wait lets it look again.
+            for ended in concurrent.futures.wait(running, 0.2, concurrent.futures.FIRST_COMPLETED).done:
+                (status, output, seconds), name = ended.result(), running.pop(ended)
+                report.test(f"style.tidy/{name}", "FAILED" if status else "passed", seconds, "", output if status else "")
+                if status == 0:
+                    clean[name] = now[name]
     same = len(now) - len(todo)
     if same:
         report.test("style.tidy", "passed", 0.0, f"{same} of {len(now)} sources are as the full lint at {commit} read them")
