@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
+
 namespace glm {
 namespace {
 
@@ -64,10 +66,7 @@ constexpr Signature kSignatures[] = {
 std::string text_of(std::string_view bytes) {
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
   bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
-  std::string text(bytes);
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
-  return text;
+  return lower_case(std::string(bytes));
 }
 
 bool is_portable_map(std::string_view bytes) {

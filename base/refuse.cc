@@ -12,4 +12,8 @@ void refuse(const std::string& what, const std::string& expected, const std::str
   refuse(ErrorCode::usage, what, expected, found);
 }
 
+void throw_if_cancelled(const CancelToken* cancel) {
+  if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+}
+
 }  // namespace glm

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "glm/cancel.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -13,5 +14,8 @@ namespace glm {
 
 // Does the same with Error(usage) and no advice.
 [[noreturn]] void refuse(const std::string& what, const std::string& expected, const std::string& found);
+
+// Throws Error(cancelled) when the token is set. `cancel` may be null.
+void throw_if_cancelled(const CancelToken* cancel);
 
 }  // namespace glm

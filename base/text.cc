@@ -33,6 +33,13 @@ std::string listed(const std::vector<std::string>& names) {
   return list;
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 size_t whole_characters(std::string_view text, size_t most) {
   if (text.size() <= most) return text.size();
   size_t end = most;  // a character has at most three bytes behind its first

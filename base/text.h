@@ -22,6 +22,9 @@ std::string gigabytes_text(double bytes);
 // Returns the names as a sentence has them: "auto, off or force".
 std::string listed(const std::vector<std::string>& names);
 
+// Returns the text with its ASCII letters in lower case, whatever the locale: "bb7d4356" of "BB7D4356".
+std::string lower_case(std::string text);
+
 // Returns how many of a text's first bytes to take, so that it is at most `most` and no UTF-8 character is cut.
 size_t whole_characters(std::string_view text, size_t most);
 

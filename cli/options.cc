@@ -371,9 +371,9 @@ size_t distance(const std::string& a, const std::string& b) {
 
 std::string hint(const Command& command, const std::string& name,
                  const std::function<std::string(const Option&)>& spell) {
-  std::string word = name.substr(0, name.find('=')).substr(0, 60);  // "--cfg_scale=2" is no value's fault
+  std::string word = lower_case(name.substr(0, name.find('=')).substr(0, 60));  // "--cfg_scale=2" is no value's fault
   word.erase(0, word.find_first_not_of('-'));
-  for (char& c : word) c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  std::replace(word.begin(), word.end(), '_', '-');
   const Option* nearest = nullptr;
   size_t least = std::min<size_t>(3, word.size() / 2);  // so far, and no further, a name is taken for misspelt
   for (const Option& option : command.options) {

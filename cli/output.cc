@@ -13,6 +13,7 @@
 #include "base/atomic_file.h"
 #include "base/refuse.h"
 #include "base/stoppable_writes.h"
+#include "base/text.h"
 #include "cli/file_names.h"
 #include "glm/error.h"
 
@@ -27,8 +28,7 @@ constexpr const char* kExists = ": exists already; -y replaces it, or choose ano
 // Returns the format that a file's name ends with, or an empty text for a name without an ending. Throws Error(usage)
 // for another ending, unless `any`.
 std::string format_of_name(const std::string& name, bool any) {
-  std::string ending = fs::path(name).extension();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string ending = lower_case(fs::path(name).extension());
   if (ending == ".png") return "png";
   if (ending == ".jpg" || ending == ".jpeg") return "jpg";
   if (ending == ".webp") return "webp";

@@ -55,26 +55,19 @@ void make_tables(Database& database) {
 
 MediaIndex::MediaIndex(const fs::path& folder, Work refill)
     : file_(folder / "index.sqlite"), refill_(std::move(refill)) {
-  try {
-    open();
-  } catch (const DatabaseError& e) {
-    if (!e.is_damaged()) fail(e);
-  }
-  // Without a database this fails as with a damaged one.
-  use(refill_);
+  use([](Database&) {});
 }
 
 void MediaIndex::use(const Work& work) {
   const std::lock_guard lock(mutex_);
   try {
     try {
-      if (database_ == nullptr) throw DatabaseError(SQLITE_CORRUPT, "a damaged database");
+      if (database_ == nullptr) open();
       return work(*database_);
     } catch (const DatabaseError& e) {
       if (!e.is_damaged()) throw;
     }
     set_aside();
-    refill_(*database_);
     work(*database_);
   } catch (const DatabaseError& e) {
     fail(e);
@@ -110,6 +103,7 @@ void MediaIndex::open() {
   opened->transact([&] {
     if (!has_tables()) make_tables(*opened);
   });
+  refill_(*opened);
   database_ = std::move(opened);
 }
 

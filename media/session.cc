@@ -16,7 +16,20 @@ namespace glm {
 
 namespace fs = std::filesystem;
 
-Session::Session(const fs::path& folder) {
+namespace {
+
+bool is_running(const fs::path& folder, const std::string& name) {
+  if (!is_uuid4(name)) return false;
+  const int descriptor = ::open((folder / name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return errno != ENOENT;  // such as EACCES: nobody can tell
+  const bool is_free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+  ::close(descriptor);
+  return !is_free;
+}
+
+}  // namespace
+
+Session::Session(const fs::path& folder) : folder_(folder) {
   // Another program may take the file for an old one, and delete it before it is locked.
   for (int attempt = 0; attempt < 100; ++attempt) {
     name_ = new_uuid();
@@ -37,13 +50,8 @@ Session::~Session() {
   ::close(descriptor_);
 }
 
-bool is_running(const fs::path& folder, const std::string& name) {
-  if (!is_uuid4(name)) return false;
-  const int descriptor = ::open((folder / name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (descriptor < 0) return errno != ENOENT;  // such as EACCES: nobody can tell
-  const bool is_free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
-  ::close(descriptor);
-  return !is_free;
+bool Session::sees(const std::string& name) const {
+  return is_running(folder_, name);
 }
 
 void sweep_sessions(const fs::path& folder) {

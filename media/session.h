@@ -17,16 +17,16 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const std::string& name() const { return name_; }
+  // Says whether the program whose session has this name is still at work on the store.
+  bool sees(const std::string& name) const;
 
  private:
   ProcessMark process_;
+  std::filesystem::path folder_;
   std::filesystem::path file_;
   std::string name_;
   int descriptor_ = -1;
 };
-
-// Says whether the program whose session has this name is still at work.
-bool is_running(const std::filesystem::path& folder, const std::string& name);
 
 // Deletes the files of sessions that have ended.
 void sweep_sessions(const std::filesystem::path& folder);

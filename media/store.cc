@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/checked.h"
 #include "base/json.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
@@ -45,16 +46,11 @@ bool is_extension(const std::string& text) {
   return text == "jpg" || text == "png" || text == "webp";
 }
 
-std::string lower(std::string uuid) {
-  for (char& c : uuid) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-  return uuid;
-}
-
 // When a picture that was made at this time expires; 0: never.
 int64_t expiry(const StoredTask& task, int64_t made) {
   if (task.uploads) return made + kDays30;
   int64_t end = 0;
-  return task.ttl > 0 && !__builtin_add_overflow(made, task.ttl, &end) ? end : 0;
+  return task.ttl > 0 && checked_add(made, task.ttl, &end) ? end : 0;
 }
 
 // Returns the names in a folder that are a UUID in lower case and one of the endings.
@@ -71,7 +67,8 @@ std::vector<Name> names_in(const fs::path& folder, const std::function<bool(cons
     const size_t dot = name.find('.');
     if (dot == std::string::npos) continue;
     Name found{.uuid = name.substr(0, dot), .extension = name.substr(dot + 1)};
-    if (is_uuid4(found.uuid) && lower(found.uuid) == found.uuid && is_ending(found.extension)) names.push_back(found);
+    if (is_uuid4(found.uuid) && lower_case(found.uuid) == found.uuid && is_ending(found.extension))
+      names.push_back(found);
   }
   if (failed) refuse(ErrorCode::io, folder.string(), "a folder to read", failed.message());
   return names;
@@ -91,9 +88,13 @@ json to_json(const StoredTask& task, const std::string& session) {
           {"ttl", task.ttl},     {"pictures", task.pictures}, {"content", task.content}};
 }
 
+fs::path picture_file(const fs::path& folder, const std::string& uuid, const std::string& extension) {
+  return folder / (uuid + "." + extension);
+}
+
 MediaPicture picture_of(const fs::path& folder, const DatabaseRow& row) {
   return {.uuid = text(row[0]),
-          .file = folder / (text(row[0]) + "." + text(row[1])),
+          .file = picture_file(folder, text(row[0]), text(row[1])),
           .task = text(row[2]),
           .uploaded = number(row[3]) != 0,
           .bytes = number(row[4]),
@@ -169,23 +170,26 @@ void MediaStore::adopt_pictures(Database& index) const {
   }
   for (const std::string& uuid : gone) index.run("DELETE FROM pictures WHERE uuid = ?", {uuid});
   if (strangers.empty()) return;
-  std::map<std::string, StoredTask> owners;  // by their pictures
+  std::map<std::string, std::shared_ptr<const StoredTask>> owners;  // by their pictures
   for (const DatabaseRow& row : index.run("SELECT uuid FROM tasks")) {
     std::string session;
-    auto task = read_task(text(row[0]), &session);
-    if (!task) continue;
-    task->content.clear();
-    for (const std::string& uuid : task->pictures) owners.emplace(uuid, *task);
+    auto read = read_task(text(row[0]), &session);
+    if (!read) continue;
+    read->content.clear();
+    const auto task = std::make_shared<const StoredTask>(std::move(*read));
+    for (const std::string& uuid : task->pictures) owners.emplace(uuid, task);
   }
-  for (const Name& name : strangers) write_line(index, owners[name.uuid], name.uuid, name.extension);
+  for (const Name& name : strangers) {
+    const auto owner = owners.find(name.uuid);
+    write_line(index, owner == owners.end() ? StoredTask() : *owner->second, name.uuid, name.extension);
+  }
 }
 
 // The line of a picture whose file is there.
 void MediaStore::write_line(Database& index, const StoredTask& task, const std::string& uuid,
                             const std::string& extension) const {
   struct stat status {};
-  const fs::path file = folder_ / (uuid + "." + extension);
-  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (::lstat(picture_file(folder_, uuid, extension).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   const auto made = static_cast<int64_t>(status.st_mtime);
   index.run("INSERT OR REPLACE INTO pictures VALUES(?, ?, ?, ?, ?, ?, ?)",
             {uuid, extension, task.uuid, int64_t{task.uploads ? 1 : 0}, static_cast<int64_t>(status.st_size), made,
@@ -221,7 +225,7 @@ bool MediaStore::claim(const StoredTask& task) {
   index_->use([&](Database& index) {
     index.transact([&] {
       const auto rows = index.run("SELECT session FROM tasks WHERE uuid = ?", {task.uuid});
-      is_ours = rows.empty() || !is_running(folder_ / "sessions", text(rows[0][0]));
+      is_ours = rows.empty() || !session_.sees(text(rows[0][0]));
       if (is_ours) index.run("INSERT OR REPLACE INTO tasks VALUES(?, ?, ?)", {task.uuid, session_.name(), now()});
     });
   });
@@ -232,8 +236,8 @@ bool MediaStore::claim(const StoredTask& task) {
 bool MediaStore::is_claimed(const std::string& task_uuid) {
   bool is_claimed = false;
   index_->use([&](Database& index) {
-    const auto rows = index.run("SELECT session FROM tasks WHERE uuid = ?", {lower(task_uuid)});
-    is_claimed = !rows.empty() && is_running(folder_ / "sessions", text(rows[0][0]));
+    const auto rows = index.run("SELECT session FROM tasks WHERE uuid = ?", {lower_case(task_uuid)});
+    is_claimed = !rows.empty() && session_.sees(text(rows[0][0]));
   });
   return is_claimed;
 }
@@ -244,17 +248,17 @@ void MediaStore::save(const StoredTask& task) {
 }
 
 std::optional<MediaStore::Found> MediaStore::find_task(const std::string& task_uuid) {
-  const std::string uuid = lower(task_uuid);
+  const std::string uuid = lower_case(task_uuid);
   if (!is_uuid4(uuid)) return std::nullopt;
   std::string session;
   auto task = read_task(uuid, &session);
   if (!task) return std::nullopt;
-  return Found{.task = std::move(*task), .is_running = is_running(folder_ / "sessions", session)};
+  return Found{.task = std::move(*task), .is_running = session_.sees(session)};
 }
 
 fs::path MediaStore::add(const StoredTask& task, const std::string& uuid, const std::string& extension,
                          std::span<const uint8_t> bytes) {
-  fs::path file = folder_ / (uuid + "." + extension);
+  fs::path file = picture_file(folder_, uuid, extension);
   write_file(file, bytes_writer(bytes));
   try {
     index_->use([&](Database& index) { write_line(index, task, uuid, extension); });
@@ -267,7 +271,7 @@ fs::path MediaStore::add(const StoredTask& task, const std::string& uuid, const 
 std::optional<MediaPicture> MediaStore::find(const std::string& uuid) {
   if (!is_uuid4(uuid)) return std::nullopt;
   std::vector<DatabaseRow> rows;
-  index_->use([&](Database& index) { rows = index.run(std::string(kColumns) + "WHERE uuid = ?", {lower(uuid)}); });
+  index_->use([&](Database& index) { rows = index.run(std::string(kColumns) + "WHERE uuid = ?", {lower_case(uuid)}); });
   if (rows.empty() || !is_whole(rows[0])) return std::nullopt;
   MediaPicture picture = picture_of(folder_, rows[0]);
   std::error_code failed;
@@ -328,7 +332,7 @@ void MediaStore::delete_old_tasks(Database& index) const {
       "SELECT uuid, session FROM tasks WHERE made < ? AND NOT EXISTS (SELECT 1 FROM pictures WHERE task = tasks.uuid)",
       {now() - kDays30});
   for (const DatabaseRow& row : rows) {
-    if (!is_uuid4(text(row[0])) || is_running(folder_ / "sessions", text(row[1]))) continue;
+    if (!is_uuid4(text(row[0])) || session_.sees(text(row[1]))) continue;
     std::error_code failed;
     fs::remove(task_file(text(row[0])), failed);
     if (!failed) index.run("DELETE FROM tasks WHERE uuid = ?", {text(row[0])});

@@ -100,6 +100,11 @@ std::string address_text(const Address& address) {
   return ::inet_ntop(ipv4 ? AF_INET : AF_INET6, address.data() + (ipv4 ? kIpv4At : 0), text, sizeof text);
 }
 
+std::string host_text(const Address& address) {
+  const std::string text = address_text(address);
+  return text.find(':') == std::string::npos ? text : "[" + text + "]";
+}
+
 bool is_loopback(const Address& address) {
   return is_in(address, kLoopbackIpv4) || is_in(address, kLoopbackIpv6);
 }

@@ -22,6 +22,9 @@ std::optional<Address> address_of(const sockaddr* socket_address);
 // Returns what parse_address() reads.
 std::string address_text(const Address& address);
 
+// Returns the same, with an IPv6 address in brackets, as URLs have it.
+std::string host_text(const Address& address);
+
 // 127.0.0.0/8 and ::1
 bool is_loopback(const Address& address);
 

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <thread>
 
-#include "glm/error.h"
+#include "base/refuse.h"
 
 namespace glm {
 namespace {
@@ -68,10 +68,6 @@ std::vector<Address> resolve(const std::string& host, std::chrono::steady_clock:
     throw_if_cancelled(cancel);
   }
   return *lookup->addresses;
-}
-
-void throw_if_cancelled(const CancelToken* cancel) {
-  if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
 }
 
 }  // namespace glm

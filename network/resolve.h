@@ -14,7 +14,4 @@ namespace glm {
 std::vector<Address> resolve(const std::string& host, std::chrono::steady_clock::time_point deadline,
                              const CancelToken* cancel);
 
-// Throws Error(cancelled) where the token, which may be null, says so.
-void throw_if_cancelled(const CancelToken* cancel);
-
 }  // namespace glm

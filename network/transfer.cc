@@ -10,7 +10,6 @@
 #include "base/quiet_writes.h"
 #include "base/refuse.h"
 #include "base/text.h"
-#include "network/resolve.h"
 
 namespace glm {
 namespace {
@@ -136,13 +135,10 @@ void Transfer::set_times() {
 
 // Tells libcurl the addresses of the name, so that it looks nothing up.
 void Transfer::pin() {
-  std::string line = url_.place() + ":";
-  for (const Address& address : addresses_) {
-    const std::string text = address_text(address);
-    line += (line.back() == ':' ? "" : ",") + (text.find(':') == std::string::npos ? text : "[" + text + "]");
-  }
   if (url_.address()) return;  // there is no name
-  append(handles_.pins, line);
+  std::string list;
+  for (const Address& address : addresses_) list.append(list.empty() ? "" : ",").append(host_text(address));
+  append(handles_.pins, url_.place() + ":" + list);
   set(CURLOPT_RESOLVE, handles_.pins);
 }
 

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/refuse.h"
+#include "base/text.h"
 
 namespace glm {
 namespace {
@@ -53,8 +54,7 @@ Url::Url(const std::string& text) : handle_(curl_url()) {
     refuse_url("printable ASCII without blanks and backslashes, others as %20", "another character");
   }
   const size_t scheme_end = text.find("://");
-  std::string scheme = text.substr(0, scheme_end);
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](char c) { return is_letter(c) ? c | ' ' : c; });
+  const std::string scheme = lower_case(text.substr(0, scheme_end));
   if (scheme_end == std::string::npos || (scheme != "http" && scheme != "https")) {
     refuse_url("http://HOST/… or https://HOST/…", "another beginning");
   }
@@ -88,16 +88,12 @@ void Url::read_authority(const std::string& text) {
 }
 
 void Url::read_host() {
-  host_ = part(CURLUPART_HOST);
+  host_ = lower_case(part(CURLUPART_HOST));
   if (host_.ends_with('.')) host_.pop_back();
-  std::transform(host_.begin(), host_.end(), host_.begin(), [](char c) { return is_letter(c) ? c | ' ' : c; });
   const bool brackets = host_.starts_with('[') && host_.ends_with(']');
   address_ = parse_address(brackets ? host_.substr(1, host_.size() - 2) : host_);
   if (!address_ && !is_a_name(host_)) refuse_host();
-  if (address_) {
-    const std::string text = address_text(*address_);
-    host_ = text.find(':') == std::string::npos ? text : "[" + text + "]";
-  }
+  if (address_) host_ = host_text(*address_);
   if (curl_url_set(handle_.get(), CURLUPART_HOST, host_.c_str(), 0) != CURLUE_OK) refuse_host();
 }
 

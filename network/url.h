@@ -18,12 +18,11 @@ class Url {
   // outside ASCII, percent signs in the host, or zones. The messages quote nothing of the URL.
   explicit Url(const std::string& text);
 
-  // In lower case without the dot at its end. An address is written as address_text() does, IPv6 in brackets.
+  // In lower case without the dot at its end. An address is written as host_text() does.
   const std::string& host() const { return host_; }
   uint16_t port() const { return written_port_.value_or(https_ ? 443 : 80); }
   std::optional<uint16_t> written_port() const { return written_port_; }
   bool has_usual_port() const { return port() == (https_ ? 443 : 80); }
-  bool https() const { return https_; }
   const std::optional<Address>& address() const { return address_; }  // where the host is one
   std::string place() const { return host_ + ":" + std::to_string(port()); }
   CURLU* handle() const { return handle_.get(); }

@@ -4,8 +4,8 @@
 
 #include "base/base64.h"
 #include "base/refuse.h"
+#include "base/text.h"
 #include "pictures/resize.h"
-#include "tasks/values.h"
 
 namespace glm::tasks {
 

@@ -1,9 +1,11 @@
 #include "tasks/record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/base64.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/uuid.h"
 #include "glm/error.h"
 #include "tasks/fields.h"
@@ -42,9 +44,9 @@ ordered_json content_of(const StoredTask& stored) {
   return {{"task", {{"taskType", "imageInference"}}}, {"results", json::array()}, {"errors", json::array()}};
 }
 
-json task_of(const MediaStore::Found& found) {
-  json task = json::parse(content_of(found.task)["task"].dump());
-  if (!task.contains("taskUUID") || !task["taskUUID"].is_string()) task["taskUUID"] = found.task.uuid;
+json task_of(const ordered_json& content, const std::string& uuid) {
+  json task(content["task"]);
+  if (!task.contains("taskUUID") || !task["taskUUID"].is_string()) task["taskUUID"] = uuid;
   return task;
 }
 
@@ -53,12 +55,13 @@ json task_of(const MediaStore::Found& found) {
 Record::Record(MediaStore& store, const json& task, size_t results)
     : store_(store), task_(task), stored_(new_stored(task, results)) {}
 
-Record::Record(MediaStore& store, MediaStore::Found found)
+Record::Record(MediaStore& store, const MediaStore::Found& found) : Record(store, found, content_of(found.task)) {}
+
+Record::Record(MediaStore& store, const MediaStore::Found& found, const ordered_json& content)
     : store_(store),
-      task_(task_of(found)),
+      task_(task_of(content, found.task.uuid)),
       has_ended_(!found.is_running && !found.task.finished),
-      stored_(std::move(found.task)) {
-  const ordered_json content = content_of(stored_);
+      stored_(found.task) {
   for (const ordered_json& result : content["results"]) {
     if (!result.is_object() || !result.contains("item") || !result["item"].is_object()) continue;
     const bool has_uuid = result["item"].contains("imageUUID") && result["item"]["imageUUID"].is_string();
@@ -71,7 +74,7 @@ Record::Record(MediaStore& store, MediaStore::Found found)
 }
 
 bool Record::claim() {
-  stored_.content = json_text(ordered_json{{"task", task_}, {"results", json::array()}, {"errors", json::array()}});
+  stored_.content = content();
   return store_.claim(stored_);
 }
 
@@ -113,15 +116,20 @@ bool Record::is_saved() const {
   return is_saved_ && stored_.finished;
 }
 
-void Record::save() {
+std::string Record::content() const {
   ordered_json content = {{"task", task_}, {"results", json::array()}, {"errors", json::array()}};
-  is_saved_ = true;
   for (const Result& result : results_) {
     content["results"].push_back({{"item", result.item}, {"kept", result.is_kept}});
-    is_saved_ = is_saved_ && (result.is_kept || !(result.item.contains(kBase64) || result.item.contains(kDataUri)));
   }
   for (const TaskError& error : errors_) content["errors"].push_back(error.json());
-  stored_.content = json_text(content);
+  return json_text(content);
+}
+
+void Record::save() {
+  is_saved_ = std::all_of(results_.begin(), results_.end(), [](const Result& result) {
+    return result.is_kept || !(result.item.contains(kBase64) || result.item.contains(kDataUri));
+  });
+  stored_.content = content();
   try {
     store_.save(stored_);
   } catch (const Error&) {
@@ -197,7 +205,7 @@ std::shared_ptr<Record> Register::find(MediaStore& store, const std::string& uui
     if (found != records_.end()) return found->second;
   }
   auto stored = store.find_task(uuid);
-  return stored ? std::make_shared<Record>(store, std::move(*stored)) : nullptr;
+  return stored ? std::make_shared<Record>(store, *stored) : nullptr;
 }
 
 void Register::release(const Record& record) {

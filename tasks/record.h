@@ -23,7 +23,7 @@ class Record {
   // A new task. results: how many pictures it will have. Their UUIDs are reserved here.
   Record(MediaStore& store, const nlohmann::json& task, size_t results);
   // A task that the store has.
-  Record(MediaStore& store, MediaStore::Found found);
+  Record(MediaStore& store, const MediaStore::Found& found);
 
   // Makes it known in the store. Returns false when the UUID is in use there. Throws Error(io).
   [[nodiscard]] bool claim();
@@ -55,6 +55,8 @@ class Record {
     nlohmann::ordered_json item;  // without address and bytes of a picture that the store has
     bool is_kept;
   };
+  Record(MediaStore& store, const MediaStore::Found& found, const nlohmann::ordered_json& content);
+  std::string content() const;  // what the store keeps of it
   void save();
   bool give_picture(nlohmann::ordered_json* item) const;
   TaskError own_error(const std::string& code, const std::string& message) const;

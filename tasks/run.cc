@@ -3,13 +3,11 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
-#include <system_error>
 #include <utility>
 
-#include "base/atomic_file.h"
 #include "base/json.h"
-#include "base/refuse.h"
 #include "base/uuid.h"
 #include "glm/picture_file.h"
 #include "tasks/picture_bytes.h"
@@ -94,18 +92,14 @@ TaskAnswer Run::answer(std::string_view text) {
 void Run::accept() {
   for (Slot& slot : slots_) {
     if (slot.errors.empty() && (slot.task.draws() || slot.task.uploads())) {
-      try {
-        if (!store_problem_.empty()) throw Error(ErrorCode::io, store_problem_);
-        slot.record = known_.add(services_.store(), slot.task.object, results_of(slot.task));
-        if (slot.record == nullptr) {  // another call or program has brought the same one meanwhile
-          slot.errors.push_back(slot.task.error_of(
-              "conflictTaskUUID", "taskUUID: expected a new one for each task, found one that is already used",
-              "taskUUID", "string"));
-        }
-      } catch (const Error& e) {
-        if (e.code() != ErrorCode::io) throw;
-        store_problem_ = e.what();  // such as a lock, which isn't waited for again
+      const bool has_store = with_store(
+          [&](MediaStore& store) { slot.record = known_.add(store, slot.task.object, results_of(slot.task)); });
+      if (!has_store) {
         slot.errors.push_back(slot.task.error_of("serviceUnavailable", store_problem_));
+      } else if (slot.record == nullptr) {  // another call or program has brought the same one meanwhile
+        slot.errors.push_back(slot.task.error_of(
+            "conflictTaskUUID", "taskUUID: expected a new one for each task, found one that is already used",
+            "taskUUID", "string"));
       }
     }
     slot.answered = !slot.errors.empty();
@@ -201,7 +195,7 @@ void Run::draw_pass(const std::vector<Slot*>& pass) {
                         [&](const Job& job, const ordered_json& item, const std::vector<uint8_t>& file) {
                           Slot& slot = **std::find_if(pass.begin(), pass.end(),
                                                       [&](const Slot* s) { return s->record == job.record; });
-                          const auto place = static_cast<size_t>(&slot - slots_.data());
+                          const size_t place = place_of(slot);
                           posts_.post(place, slot.task.object, "data", item);
                           if (!file.empty()) posts_.put(place, slot.task.object, file);
                           if (!is_async(slot.task.object)) give(slot, item);
@@ -210,11 +204,15 @@ void Run::draw_pass(const std::vector<Slot*>& pass) {
   for (Slot* slot : pass) {
     slot->answered = true;
     for (const TaskError& error : slot->record->errors()) {
-      posts_.post(static_cast<size_t>(slot - slots_.data()), slot->task.object, "errors", error.json());
+      posts_.post(place_of(*slot), slot->task.object, "errors", error.json());
       slot->errors.push_back(error);
       tell("errors", error.json());
     }
   }
+}
+
+size_t Run::place_of(const Slot& slot) const {
+  return static_cast<size_t>(&slot - slots_.data());
 }
 
 // What wasn't delivered is told here, and not by getResponse: a client takes an error there for the loss of the
@@ -234,7 +232,7 @@ void Run::answer_later(Slot& slot) {
   slot.answered = true;
   const std::shared_ptr<Record> target = known_.find(services_.store(), slot.task.uuid);
   // A task that stands behind this one hasn't been asked for yet.
-  const bool is_later = std::any_of(slots_.begin() + (&slot - slots_.data()), slots_.end(),
+  const bool is_later = std::any_of(slots_.begin() + static_cast<std::ptrdiff_t>(place_of(slot)), slots_.end(),
                                     [&](const Slot& later) { return later.record == target; });
   if (target == nullptr || is_later) {
     fail(slot, slot.task.error_of("taskNotFound", "taskUUID: expected that of an earlier task, found an unknown one",

@@ -48,6 +48,9 @@ class Run {
     bool answered = false;
   };
 
+  // Runs `work` on the media store. Returns false when the store can't be used; store_problem_ says why then, and the
+  // store isn't tried again.
+  bool with_store(const std::function<void(MediaStore& store)>& work);
   bool is_used(const std::string& uuid);
   void check();
   void check_store(Slot& slot);
@@ -61,6 +64,7 @@ class Run {
   size_t most_of_pass() const;
   void draw_pass(const std::vector<Slot*>& pass);
   void answer_later(Slot& slot);
+  size_t place_of(const Slot& slot) const;
   void wait_for_posts();
   void fail(Slot& slot, TaskError error);
   void give(Slot& slot, nlohmann::ordered_json item);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/refuse.h"
 #include "base/uuid.h"
 #include "glm/picture_file.h"
 #include "tasks/run.h"
@@ -20,11 +21,11 @@ void prepare_folder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-// A store that can't be used is every task's own error, once all of them have been looked at.
-bool Run::is_used(const std::string& uuid) {
+bool Run::with_store(const std::function<void(MediaStore& store)>& work) {
   if (!store_problem_.empty()) return false;
   try {
-    return services_.store().is_claimed(uuid);
+    work(services_.store());
+    return true;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::io) throw;
     store_problem_ = e.what();
@@ -32,11 +33,18 @@ bool Run::is_used(const std::string& uuid) {
   }
 }
 
+// A store that can't be used is every task's own error, once all of them have been looked at.
+bool Run::is_used(const std::string& uuid) {
+  bool used = false;
+  with_store([&](MediaStore& store) { used = store.is_claimed(uuid); });
+  return used;
+}
+
 // Finds all that is wrong with the tasks before one of them starts.
 void Run::check() {
   bool writes = false;
   for (Slot& slot : slots_) {
-    if (callbacks_.cancel != nullptr && callbacks_.cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+    throw_if_cancelled(callbacks_.cancel);
     if (slot.errors.empty() && slot.task.needs_store()) check_store(slot);
     if (slot.errors.empty() && slot.task.draws()) check_services(slot);
     const std::vector<Image> pictures = slot.errors.empty() ? decoded(slot) : std::vector<Image>();
@@ -47,13 +55,8 @@ void Run::check() {
 }
 
 void Run::check_store(Slot& slot) {
-  try {
-    if (store_problem_.empty()) services_.store();
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::io) throw;
-    store_problem_ = e.what();
-  }
-  if (!store_problem_.empty()) slot.errors.push_back(slot.task.error_of("serviceUnavailable", store_problem_));
+  const bool has_store = with_store([](MediaStore&) {});
+  if (!has_store) slot.errors.push_back(slot.task.error_of("serviceUnavailable", store_problem_));
 }
 
 // Other machines, and the model that checks pictures.

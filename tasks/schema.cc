@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "tasks/values.h"
+#include "base/text.h"
 
 namespace glm::tasks {
 namespace {

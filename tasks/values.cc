@@ -87,13 +87,6 @@ std::string picture_of(const json& item) {
 
 }  // namespace
 
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 bool is_web_address(const std::string& text) {
   const std::string begin = lower_case(text.substr(0, 8));
   return begin.starts_with("http://") || begin.starts_with("https://");

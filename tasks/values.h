@@ -9,9 +9,6 @@
 
 namespace glm::tasks {
 
-// ASCII letters in lower case, whatever the locale: "bb7d4356-…" of "BB7D4356-…"
-std::string lower_case(std::string text);
-
 // "invalidReferenceImages" of "invalid" and "inputs.referenceImages"
 std::string code_of(const std::string& what, const std::string& path);
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/refuse.h"
 #include "engine/device/device.h"
-#include "glm/error.h"
 
 namespace glm {
 
@@ -16,7 +16,7 @@ Result::StageTime& Progress::time_of(Stage stage) {
 void Progress::tell(Stage stage, int64_t done, int64_t total) {
   time_of(stage).units = done;
   if (callbacks_.progress) callbacks_.progress(stage, done, total);
-  if (callbacks_.cancel != nullptr && callbacks_.cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+  throw_if_cancelled(callbacks_.cancel);
 }
 
 void Progress::tell_of(size_t picture, Stage stage, int64_t done, int64_t total) {

@@ -15,6 +15,10 @@ TEST(CheckedAdd, SaysWhenTheSumDoesNotFit) {
   EXPECT_EQ(sum, kMost);
   EXPECT_FALSE(checked_add(kMost, 1, &sum));
   EXPECT_FALSE(checked_add(kMost, kMost, &sum));
+  int64_t with_sign = 0;
+  EXPECT_TRUE(checked_add(int64_t{-5}, INT64_MAX, &with_sign));
+  EXPECT_EQ(with_sign, INT64_MAX - 5);
+  EXPECT_FALSE(checked_add(int64_t{1}, INT64_MAX, &with_sign));
 }
 
 TEST(CheckedMultiply, SaysWhenTheProductDoesNotFit) {

@@ -16,6 +16,7 @@
 #include "base/fnv1a.h"
 #include "base/json.h"
 #include "base/quiet_writes.h"
+#include "base/refuse.h"
 #include "base/user_folder.h"
 #include "glm/error.h"
 
@@ -73,7 +74,7 @@ class Marker {
       if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return Lock::ours;
       if (errno != EWOULDBLOCK && errno != EINTR) return Lock::impossible;
       if (Clock::now() >= end) return Lock::others;
-      if (cancel != nullptr && cancel->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
+      throw_if_cancelled(cancel);
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return Lock::impossible;
