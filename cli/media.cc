@@ -35,7 +35,7 @@ std::string time_text(int64_t seconds) {
 void list(const std::vector<MediaPicture>& pictures) {
   std::vector<std::vector<std::string>> rows = {{"FILE", "KIND", "MADE", "EXPIRES", "BYTES"}};
   for (const MediaPicture& picture : pictures) {
-    rows.push_back({picture.file.string(), picture.uploaded ? "upload" : "result", time_text(picture.made),
+    rows.push_back({printable(picture.file), picture.uploaded ? "upload" : "result", time_text(picture.made),
                     time_text(picture.expires), std::to_string(picture.bytes)});
   }
   print_table(rows);

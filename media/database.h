@@ -14,7 +14,7 @@
 
 namespace glm {
 
-// Why a statement failed. Nothing of this leaves media/.
+// Says why a statement failed. It never leaves media/.
 class DatabaseError : public std::runtime_error {
  public:
   DatabaseError(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -37,8 +37,8 @@ class Database {
   // Runs one statement, whose question marks stand for the values. Returns its rows. Throws DatabaseError.
   std::vector<DatabaseRow> run(const std::string& statement, const std::vector<DatabaseValue>& values = {});
 
-  // Runs `work` in a transaction that no other writer interrupts. Throws DatabaseError, and what `work` throws. Nothing
-  // has changed then.
+  // Runs `work` in a transaction that no other writer interrupts. Throws DatabaseError, and what `work` throws. After
+  // that, nothing has changed.
   void transact(const std::function<void()>& work);
 
  private:

@@ -28,7 +28,7 @@ int64_t setting(Database& database, const std::string& name) {
   return std::get<int64_t>(database.run("PRAGMA " + name).at(0).at(0));
 }
 
-// SQLite doesn't wait for a lock while it changes this mode.
+// Tries again and again, because SQLite doesn't wait for a lock while it changes this mode.
 void write_ahead(Database& database) {
   for (int tries = 0;; ++tries) {
     try {

@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include "base/guarded.h"
 #include "base/user_folder.h"
 #include "media/store.h"
 
@@ -21,12 +22,11 @@ std::filesystem::path default_media_folder() {
 }
 
 std::vector<MediaPicture> media_pictures(const std::filesystem::path& folder) {
-  if (is_missing(folder)) return {};
-  return MediaStore(folder).pictures();
+  return guarded([&] { return is_missing(folder) ? std::vector<MediaPicture>() : MediaStore(folder).pictures(); });
 }
 
 size_t prune_media(const std::filesystem::path& folder) {
-  return is_missing(folder) ? 0 : MediaStore(folder).prune();
+  return guarded([&] { return is_missing(folder) ? 0 : MediaStore(folder).prune(); });
 }
 
 }  // namespace glm

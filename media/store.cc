@@ -185,7 +185,7 @@ void MediaStore::adopt_pictures(Database& index) const {
   }
 }
 
-// The line of a picture whose file is there.
+// Writes the line of a picture whose file is there.
 void MediaStore::write_line(Database& index, const StoredTask& task, const std::string& uuid,
                             const std::string& extension) const {
   struct stat status {};

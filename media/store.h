@@ -1,5 +1,5 @@
-// The media store of a program at work. Pictures and the records of tasks are files; an index in SQLite says what there
-// is, and is made anew from the files when it is damaged.
+// The media store of a program at work. Pictures and the records of tasks are files. An index in SQLite lists them;
+// when it is damaged, it is made anew from the files.
 //
 //   UUID.jpg, .png, .webp   a picture
 //   tasks/UUID.json         a task: what it asked for and what came of it
@@ -35,19 +35,19 @@ struct StoredTask {
 // it can't be read or written, is locked by another program for ten seconds, or belongs to a newer version.
 class MediaStore {
  public:
-  // Opens a store, or makes one in a folder that is empty or missing. Takes in files that a program left behind which
-  // was ended before it wrote them to the index, and deletes what has expired.
+  // Opens a store, or makes one in a folder that is empty or missing. A program may have ended before it wrote its
+  // files to the index; these are taken in. What has expired is deleted.
   explicit MediaStore(const std::filesystem::path& folder);
   MediaStore(const MediaStore&) = delete;
   MediaStore& operator=(const MediaStore&) = delete;
 
   const std::filesystem::path& folder() const { return folder_; }
 
-  // Makes the task known. Returns false when a program that still runs has made one of its UUID known: this one, or
-  // another. What an ended program knew under the UUID is replaced.
+  // Makes the task known. Returns false when a program that still runs, this one or another, has made a task of the
+  // same UUID known. What an ended program knew under the UUID is replaced.
   [[nodiscard]] bool claim(const StoredTask& task);
   bool is_claimed(const std::string& task_uuid);
-  void save(const StoredTask& task);  // one that this program has claimed
+  void save(const StoredTask& task);  // the program must have claimed it
 
   struct Found {
     StoredTask task;
@@ -60,17 +60,17 @@ class MediaStore {
   std::filesystem::path add(const StoredTask& task, const std::string& uuid, const std::string& extension,
                             std::span<const uint8_t> bytes);
 
-  // Finds a picture that hasn't expired. Anything but a whole UUID finds none.
+  // Finds a picture that hasn't expired. Returns nothing for a text that isn't a whole UUID.
   std::optional<MediaPicture> find(const std::string& uuid);
 
   // Returns the bytes of a picture that hasn't expired, or nothing. An uploaded one is kept 30 days longer from now.
   std::optional<std::vector<uint8_t>> use(const std::string& uuid);
 
   std::vector<MediaPicture> pictures();  // the oldest first
-  size_t prune();  // returns how many were deleted, with those that were when the store was opened
+  size_t prune();                        // returns how many were deleted, those at the opening of the store included
 
  private:
-  void adopt(Database& index) const;  // gives each file that has none a line of the index, and deletes others' lines
+  void adopt(Database& index) const;  // adds the lines of files that have none, and deletes lines without a file
   void adopt_tasks(Database& index) const;
   void adopt_pictures(Database& index) const;
   void write_line(Database& index, const StoredTask& task, const std::string& uuid, const std::string& extension) const;

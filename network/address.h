@@ -13,10 +13,10 @@ namespace glm {
 // An IPv6 address in network order. An IPv4 address stands in its mapped form, ::ffff:a.b.c.d.
 using Address = std::array<uint8_t, 16>;
 
-// Reads "192.0.2.1" or "2001:db8::1", without brackets, port and zone. Nothing for every other text.
+// Reads "192.0.2.1" or "2001:db8::1", without brackets, port and zone. Returns nothing for any other text.
 std::optional<Address> parse_address(const std::string& text);
 
-// Nothing for another family than IPv4 and IPv6.
+// Returns nothing for a family that is neither IPv4 nor IPv6.
 std::optional<Address> address_of(const sockaddr* socket_address);
 
 // Returns what parse_address() reads.
@@ -28,9 +28,9 @@ std::string host_text(const Address& address);
 // 127.0.0.0/8 and ::1
 bool is_loopback(const Address& address);
 
-// Does the address belong to a machine of the public internet? Not to this machine, its network, its cloud's own
-// services, a group, or a range that is set aside. An address that a translator (NAT64) turns into an IPv4 address is
-// judged as that one. What has been abandoned (6to4, Teredo, IPv4-compatible addresses) isn't public.
+// Says whether the address belongs to a machine of the public internet. It doesn't if it is of this machine, its
+// network, its cloud's own services, a group, or a range that is set aside. An address that a translator (NAT64) turns
+// into an IPv4 address is judged as that one. Abandoned ranges (6to4, Teredo, IPv4-compatible) aren't public.
 bool is_global(const Address& address);
 
 }  // namespace glm

@@ -104,7 +104,7 @@ void Deliveries::work() {
   }
 }
 
-// The first whose time has come. Otherwise `wake` says when the next one's will.
+// Returns the first job whose time has come. If there is none, `wake` is set to the time of the next one.
 Deliveries::Jobs::iterator Deliveries::next(steady_clock::time_point* wake) {
   const auto now = steady_clock::now();
   for (auto job = waiting_.begin(); job != waiting_.end(); ++job) {
@@ -150,7 +150,7 @@ void Deliveries::try_once(std::unique_lock<std::mutex>& lock, Jobs& jobs) {
   changed_.notify_all();
 }
 
-// After a try that failed.
+// Puts a job back after a failed try, or gives it up.
 void Deliveries::settle(Jobs& jobs, bool again, const std::string& reason) {
   Job& job = jobs.front();
   job.last = reason;

@@ -48,7 +48,7 @@ class Deliveries {
   Deliveries& operator=(const Deliveries&) = delete;
 
   // Those of one URL begin in the order in which they are added, but one that has to be tried again may be overtaken.
-  // Throws Error(memory) where the system gives not even one thread.
+  // Throws Error(memory) when no thread can be started.
   void add(Delivery delivery);
 
   // Waits until all are sent or given up. Returns those that were given up since the last call; with the token set

@@ -16,7 +16,7 @@ Network::Network(const std::vector<std::string>& allowed_hosts, const NetworkLim
   for (const std::string& entry : allowed_hosts) allowed_.push_back(parse_allowed(entry));
 }
 
-// Read as a URL's host is, so that both mean the same.
+// Reads it with the parser of URLs, so that a host means the same in both.
 Network::AllowedHost Network::parse_allowed(const std::string& entry) {
   const bool bare_ipv6 = entry.find(':') != std::string::npos && parse_address(entry);
   try {

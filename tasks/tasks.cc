@@ -1,15 +1,11 @@
 #include "glm/tasks.h"
 
-#include <cxxabi.h>
-
-#include <exception>
 #include <mutex>
-#include <new>
 #include <system_error>
 #include <utility>
 
+#include "base/guarded.h"
 #include "base/limits.h"
-#include "base/own_arithmetic.h"
 #include "base/process_mark.h"
 #include "base/refuse.h"
 #include "base/text.h"
@@ -23,25 +19,6 @@
 
 namespace glm {
 namespace {
-
-// Runs a public call. Throws nothing but Error.
-template <typename Call>
-auto guarded(Call call) {
-  const OwnArithmetic arithmetic;
-  try {
-    return call();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    refuse(ErrorCode::memory, "", "memory for the tasks", "too little", "give fewer tasks at once");
-  } catch (const abi::__forced_unwind&) {  // pthread_exit() in a callback
-    throw;
-  } catch (const std::exception& e) {
-    throw Error(ErrorCode::internal, e.what() != nullptr ? e.what() : "an exception without a text");
-  } catch (...) {
-    throw Error(ErrorCode::internal, "a callback threw something that is no std::exception");
-  }
-}
 
 std::string written(const nlohmann::ordered_json& schema) {
   return schema.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n";

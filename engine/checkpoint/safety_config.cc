@@ -45,7 +45,7 @@ std::vector<double> colours(const Section& section, const std::string& key, doub
   return all;
 }
 
-// Refuses another class than these, where the file names one.
+// Refuses a file that names a class other than these.
 void only_class(const Section& section, const std::string& key, const std::vector<std::string>& known) {
   if (!section.has(key)) return;
   const json v = section.value(key);

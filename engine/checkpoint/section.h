@@ -10,7 +10,7 @@ namespace glm {
 
 inline constexpr int64_t kMaxDimension = 1 << 20;  // keeps products of two dimensions far from overflowing
 
-// Every function throws Error(model) that names file, key, what was expected and what was found.
+// Every function throws Error(model), which names the file, the key, what was expected and what was found.
 class Section {
  public:
   // defaults: a json text with an object of defaults for each class. name: the class's.

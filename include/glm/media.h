@@ -25,9 +25,9 @@ struct MediaPicture {
 // $XDG_DATA_HOME/glm-image/media, or ~/.local/share/glm-image/media. Empty where no home folder is known.
 GLM_API std::filesystem::path default_media_folder();
 
-// Returns the pictures of a store, the oldest first. Deletes first what has expired. Where there is no folder there are
-// no pictures. Throws Error(io) when the store can't be used: it can't be written, belongs to a newer version, or is
-// locked.
+// Deletes what has expired, and returns the other pictures of a store, the oldest first. A folder that doesn't exist
+// has none. Throws Error(io) when the store can't be used: it can't be written, belongs to a newer version, or is
+// locked. Throws nothing but Error.
 GLM_API std::vector<MediaPicture> media_pictures(const std::filesystem::path& folder);
 
 // Deletes the pictures that have expired, and what is known of tasks that ended 30 days ago and have no picture left.

@@ -1,5 +1,5 @@
 // A content-safety classifier: says whether a picture looks like one of 17 concepts that aren't safe. It looks at
-// pictures alone, never at prompts, and it errs in both directions, as every classifier does.
+// pictures alone, never at prompts. Like every classifier it misses some pictures and flags some harmless ones.
 // Upstream: diffusers StableDiffusionSafetyChecker and transformers CLIPImageProcessor
 //
 //   glm::SafetyChecker checker("stable-diffusion-safety-checker");

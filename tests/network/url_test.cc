@@ -96,7 +96,7 @@ TEST(AllowedHosts, WithoutAPortMeanTheUsualOne) {
   }
 }
 
-// The place that a URL means, and "" where it is refused by its text.
+// Returns the host and port of a URL, or "" if its text is refused.
 std::string place_of(const std::string& url) {
   const std::string beginning = "the URL's host: expected one that --allow-host names, found ";
   try {
