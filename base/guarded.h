@@ -21,7 +21,8 @@ auto guarded(Call call) {
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    refuse(ErrorCode::memory, "", "memory for this call", "too little", "close other programs, or ask for less at once");
+    refuse(ErrorCode::memory, "", "memory for this call", "too little",
+           "close other programs, or ask for less at once");
   } catch (const abi::__forced_unwind&) {  // pthread_exit() in a callback
     throw;
   } catch (const std::exception& e) {
