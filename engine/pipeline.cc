@@ -63,6 +63,7 @@ struct Pipeline::Engine {
       return std::make_unique<const Model>(checkpoint, options.dtype, to,
                                            ModelOptions{.prior_precision = options.prior_precision,
                                                         .kernels = options.kernels,
+                                                        .look_ahead = options.look_ahead,
                                                         .map_weights = options.map_weights,
                                                         .cancel = options.cancel});
     });

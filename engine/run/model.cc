@@ -15,6 +15,7 @@
 #include "engine/device/device.h"
 #include "engine/device/upload.h"
 #include "engine/run/memory.h"
+#include "engine/run/look_ahead.h"
 #include "engine/run/prior_kernels.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
@@ -38,6 +39,7 @@ struct Model::Loader {
         device(to),
         access(options.map_weights && device.is_cpu() ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
+        look_ahead(look_ahead_rows(options.look_ahead)),
         kernels(choose_prior_kernels(config.prior, dtype, device,
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
@@ -64,6 +66,7 @@ struct Model::Loader {
   at::Device device;
   FileAccess access;
   const CancelToken* cancel;
+  int64_t look_ahead;
   std::vector<std::string> warnings;
   PriorKernels kernels;
   std::shared_ptr<Uploader> uploader;  // copies files to a GPU; null on the CPU and for random weights
@@ -79,6 +82,7 @@ Model::Model(Loader&& from)
       config(from.config),
       dtype(from.dtype),
       device(from.device),
+      look_ahead(from.look_ahead),
       warnings(from.warnings),
       text_tokenizer(folder / "processor" / "tokenizer.json"),
       layout_tokens(read_layout_tokens(folder / "processor" / "tokenizer_config.json")),

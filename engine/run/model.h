@@ -26,6 +26,7 @@ class CancelToken;
 struct ModelOptions {
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: bf16, fp8, int8 or int4
   std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
+  std::string look_ahead = "auto";       // how many tokens are written at once: auto, off, or a number from 1 to 16
   bool map_weights = false;              // the files stay mapped, as LoadOptions says
   const CancelToken* cancel = nullptr;   // asked before each component is loaded
 };
@@ -45,6 +46,7 @@ struct Model {
   ModelConfig config;
   at::ScalarType dtype;
   at::Device device;
+  int64_t look_ahead;                 // rows of a picture in a pass of the prior; 0: what turns out to be fastest
   std::vector<std::string> warnings;  // about the kernels and the checkpoint's files
   TextTokenizer text_tokenizer;
   LayoutTokens layout_tokens;

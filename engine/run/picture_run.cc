@@ -208,6 +208,7 @@ class PictureRun {
 
   Result finished() {
     result_.times = progress_.times();
+    result_.token_passes = progress_.passes();
     dump_.write(about_run(c_.model, c_.request, settings_, result_), callbacks_.cancel);
     return std::move(result_);
   }

@@ -9,6 +9,7 @@
 
 #include "engine/components/layers/finite.h"
 #include "engine/components/layers/rope.h"
+#include "engine/run/host_token_writer.h"
 #include "engine/run/token_writer.h"
 #include "glm/error.h"
 #include "kernels/random.h"
@@ -55,9 +56,9 @@ struct FedPrompt {
   }
 };
 
-// Writes one request's tokens by ATen, one after the other. -> i64 [1, n]
-at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
-                        FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
+// Writes one request's tokens by ATen, one after the other.
+WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
+                           FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
   const int64_t cells = cells_of(request);
   const Positions positions = positions_of(request);
   tap.stage("position_ids_prefill", positions.prompt);
@@ -90,13 +91,13 @@ at::Tensor decode_alone(const PriorTransformer& transformer, const ModelConfig& 
   watch.check("prior's logits");
   tap.stage("position_ids_decode", positions.grids.slice(-1, 0, n - 1));
   if (tap.wants_full()) tap.full("logits", at::stack(all_logits, 1));
-  return generated.slice(1, 0, n).cpu();
+  return {.tokens = {generated.slice(1, 0, n).cpu()}, .passes = n - 1};
 }
 
-// Writes the tokens of a batch by our kernels. A prompt that neighbours share is fed once. -> i64 [1, n] for each
-std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, const ModelConfig& c,
-                                        const std::vector<PriorRequest>& requests,
-                                        const std::function<void(int64_t)>& done, const Tap& tap) {
+// Writes the tokens of a batch by our CUDA kernels. A prompt that neighbours share is fed once.
+WrittenTokens decode_together(const PriorTransformer& transformer, const ModelConfig& c,
+                              const std::vector<PriorRequest>& requests, const std::function<void(int64_t)>& done,
+                              const Tap& tap) {
   std::vector<DecodeRow> rows;
   std::vector<Positions> positions;
   for (const PriorRequest& request : requests) {
@@ -120,11 +121,56 @@ std::vector<at::Tensor> decode_together(const PriorTransformer& transformer, con
                       .codebook = c.generation.codebook,
                       .mask = !any.allow_early_stop,
                       .eos = c.generation.eos});
-  std::vector<at::Tensor> tokens = writer.run(done);
-  for (size_t k = 0; k < tokens.size(); ++k) {
-    tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, tokens[k].size(1) - 1));
+  WrittenTokens written{.tokens = writer.run(done)};
+  for (size_t k = 0; k < written.tokens.size(); ++k) {
+    const int64_t count = written.tokens[k].size(1);
+    tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, count - 1));
+    written.passes = std::max(written.passes, count - 1);
   }
-  return tokens;
+  return written;
+}
+
+// Writes the tokens of a batch on a CPU.
+WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelConfig& c,
+                             const std::vector<PriorRequest>& requests, FedPrompt& fed,
+                             const std::function<void(int64_t)>& done, const WriteOptions& options) {
+  std::vector<std::unique_ptr<DecodeState>> states;
+  std::vector<HostPicture> pictures;
+  std::vector<Positions> positions;
+  for (const PriorRequest& request : requests) {
+    positions.push_back(positions_of(request));
+    options.tap.stage("position_ids_prefill", positions.back().prompt);
+    const at::Tensor all = positions.back().all();
+    fed.feed(transformer, request.ids, all, options.tap / "prefill");
+    DecodeState* state = &*fed.state;
+    if (requests.size() > 1) {  // each has a cache of its own
+      states.push_back(std::make_unique<DecodeState>(transformer.start(1, all)));
+      state = states.back().get();
+      state->cache.copy_row(0, fed.state->cache, fed.state->length);
+      state->length = fed.state->length;
+    }
+    pictures.push_back({.state = state,
+                        .logits = fed.logits,
+                        .grids = {request.preview, request.target},
+                        .random = RandomNumbers::of(request.rng, request.seed)});
+  }
+  const PriorRequest& any = requests.front();
+  HostTokenWriter writer(transformer, std::move(pictures),
+                         {.sampling = any.sampling,
+                          .codebook = c.generation.codebook,
+                          .mask = !any.allow_early_stop,
+                          .eos = c.generation.eos,
+                          .rows = options.rows,
+                          .keeps_logits = options.tap.wants_full()});
+  WrittenTokens result;
+  for (const HostTokenWriter::Written& written : writer.run(done, options.poll)) {
+    const at::Tensor& grids = positions[result.tokens.size()].grids;
+    options.tap.stage("position_ids_decode", grids.slice(-1, 0, written.tokens.size(1) - 1));
+    if (written.logits.defined()) options.tap.full("logits", written.logits);
+    result.tokens.push_back(written.tokens);
+  }
+  result.passes = writer.passes();
+  return result;
 }
 
 bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
@@ -142,32 +188,32 @@ void check_positions(const PriorRequest& request, const ModelConfig& c) {
   }
 }
 
-std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
-                                        const std::vector<PriorRequest>& requests, const StepDone& done,
-                                        const Tap& tap) {
+WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
+                              const std::vector<PriorRequest>& requests, const WriteOptions& options) {
   int64_t total = 0;
   for (const PriorRequest& request : requests) total += cells_of(request) + 1;
   int64_t before = 0;  // tokens of the requests that are done
-  done(0, total);
-  std::vector<at::Tensor> tokens;
+  options.done(0, total);
+  WrittenTokens all;
   FedPrompt fed;
-  while (tokens.size() < requests.size()) {
-    const size_t first = tokens.size();
-    const auto now = [&](int64_t n) { done(before + n, total); };
-    if (!transformer.decodes_by_kernels() || tap.wants_full()) {
-      tokens.push_back(decode_alone(transformer, c, requests[first], fed, now, tap));
-    } else {
-      std::vector<PriorRequest> together;
-      while (together.size() < kBatch && first + together.size() < requests.size() &&
-             same_sampling(requests[first], requests[first + together.size()])) {
-        together.push_back(requests[first + together.size()]);
-      }
-      const std::vector<at::Tensor> written = decode_together(transformer, c, together, now, tap);
-      tokens.insert(tokens.end(), written.begin(), written.end());
+  const bool on_host = transformer.embedding().weight().is_cpu();
+  const bool one_by_one = !on_host && (!transformer.decodes_by_kernels() || options.tap.wants_full());
+  while (all.tokens.size() < requests.size()) {
+    const size_t first = all.tokens.size();
+    const auto now = [&](int64_t n) { options.done(before + n, total); };
+    std::vector<PriorRequest> together = {requests[first]};
+    for (size_t next = first + 1; !one_by_one && next < requests.size() && together.size() < kBatch; ++next) {
+      if (!same_sampling(requests[first], requests[next])) break;
+      together.push_back(requests[next]);
     }
-    for (size_t k = first; k < tokens.size(); ++k) before += cells_of(requests[k]) + 1;
+    const WrittenTokens written = on_host      ? decode_on_host(transformer, c, together, fed, now, options)
+                                  : one_by_one ? decode_alone(transformer, c, together[0], fed, now, options.tap)
+                                               : decode_together(transformer, c, together, now, options.tap);
+    all.tokens.insert(all.tokens.end(), written.tokens.begin(), written.tokens.end());
+    all.passes += written.passes;
+    for (const PriorRequest& request : together) before += cells_of(request) + 1;
   }
-  return tokens;
+  return all;
 }
 
 at::Tensor large_grid(const at::Tensor& generated, Grid preview, Grid target, int64_t codebook) {

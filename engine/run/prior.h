@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "base/grid.h"
@@ -31,14 +32,28 @@ struct PriorRequest {
 // Throws Error(usage) when the prompt and the grids need more positions than the model has.
 void check_positions(const PriorRequest& request, const ModelConfig& c);
 
-// Writes the tokens of each request, which check_positions() has passed. Returns i64 [1, n] for each, on the CPU. n
-// counts the cells of both grids and the last token; it is less only with allow_early_stop. Our kernels write up to 16
-// requests of the same sampling in one pass (TokenWriter); ATen writes one request after the other. A request's tokens
-// don't depend on which requests share the call. Throws Error(model) when logits are not finite. Taps for each request:
-// position_ids_prefill, position_ids_decode. At level full also prefill.* and logits; ATen writes all tokens then.
-std::vector<at::Tensor> generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
-                                        const std::vector<PriorRequest>& requests, const StepDone& done,
-                                        const Tap& tap);
+// How tokens are written, and who is told.
+struct WriteOptions {
+  int64_t rows = 0;  // positions of a picture that a pass computes on a CPU, up to 16; 0: what turns out to be fastest
+  StepDone done = [](int64_t, int64_t) {};
+  std::function<void()> poll = [] {};  // called several times in a pass; may throw to stop
+  Tap tap = {};
+};
+
+struct WrittenTokens {
+  // i64 [1, n] for each request, on the CPU. n counts the cells of both grids and the last token; it is less only with
+  // allow_early_stop.
+  std::vector<at::Tensor> tokens;
+  int64_t passes = 0;  // over the weights, those over prompts aside
+};
+
+// Writes the tokens of each request, which check_positions() has passed. Our kernels write up to 16 requests of the
+// same sampling in one pass (TokenWriter, HostTokenWriter); on a GPU ATen writes one request after the other. A
+// request's tokens depend neither on which requests share the call nor on WriteOptions::rows. Throws Error(model) when
+// logits are not finite. Taps for each request: position_ids_prefill, position_ids_decode. At level full also prefill.*
+// and logits; on a GPU ATen writes all tokens then.
+WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
+                              const std::vector<PriorRequest>& requests, const WriteOptions& options = {});
 
 // Cuts the large grid out of `generated`. i64 [1, n] -> [1, gh * gw]. Throws Error(model) with the counts when the grid
 // is short or holds ids that are no image tokens.

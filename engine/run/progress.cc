@@ -16,6 +16,10 @@ Result::StageTime& Progress::time_of(Stage stage) {
 void Progress::tell(Stage stage, int64_t done, int64_t total) {
   time_of(stage).units = done;
   if (callbacks_.progress) callbacks_.progress(stage, done, total);
+  poll();
+}
+
+void Progress::poll() const {
   throw_if_cancelled(callbacks_.cancel);
 }
 

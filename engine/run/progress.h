@@ -26,10 +26,17 @@ class Progress {
   // The same for a stage that goes picture by picture. done and total are units of the picture of this index.
   void tell_of(size_t picture, Stage stage, int64_t done, int64_t total);
 
+  // Throws Error(cancelled) when the caller wants the call to end.
+  void poll() const;
+
   // Runs `call`, waits for the device, and adds the time to the stage's.
   void timed(Stage stage, const std::function<void()>& call);
 
   const std::vector<Result::StageTime>& times() const { return times_; }
+
+  // Counts passes over the prior's weights.
+  void add_passes(int64_t passes) { passes_ += passes; }
+  int64_t passes() const { return passes_; }
 
  private:
   Result::StageTime& time_of(Stage stage);
@@ -37,6 +44,7 @@ class Progress {
   const Callbacks& callbacks_;
   at::Device device_;
   int64_t pictures_;
+  int64_t passes_ = 0;
   std::vector<Result::StageTime> times_;  // in the order in which the stages began
 };
 

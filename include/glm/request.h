@@ -24,6 +24,10 @@ struct LoadOptions {
       "auto";  // "cpu", "cuda:N", "cuda" (the first GPU that can be used), or "auto" (the same, else the CPU)
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they pass their check), "off", "force"
+  // How many image tokens of a picture are computed at once, the next one and guesses of those behind it: "auto" (what
+  // turns out to be fastest), "off", or a number from 1 to 16. It changes no token, only how long they take. On a GPU it
+  // is off.
+  std::string look_ahead = "auto";
   // CPU threads, 0 .. 1024; 0: as many as the process may use. Where the system gives fewer, Pipeline::warnings() says
   // so
   int threads = 0;
@@ -116,6 +120,7 @@ struct Result {
     int64_t units;  // references, tokens, prompts (glyphs), steps or pictures that are done; 0 tokens: injected
   };
   std::vector<StageTime> times;
+  int64_t token_passes = 0;  // over the prior's weights, to write the tokens; a prompt's aside
   // The most memory that this process has had so far; on a GPU, the most that LibTorch has taken there. Only generate()
   // fills it in.
   int64_t peak_bytes = 0;

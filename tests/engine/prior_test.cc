@@ -34,7 +34,7 @@ TEST_P(TokensStage, TokensAreUpstreams) {
                        .allow_early_stop = false,
                        .rng = golden.request().rng,
                        .seed = golden.parameters().at("seed")};
-  const at::Tensor tokens = generate_tokens(model.prior, model.config, {request}, [](int64_t, int64_t) {}, {})[0];
+  const at::Tensor tokens = generate_tokens(model.prior, model.config, {request}).tokens[0];
   EXPECT_TRUE(golden.bytes_equal("ar.generated", tokens));
 }
 
@@ -116,8 +116,7 @@ TEST_P(OtherHead, UpstreamsWayGivesUpstreamsTokensAndOursFillsTheGrid) {
                        .allow_early_stop = true,
                        .rng = golden.request().rng,
                        .seed = golden.parameters().at("seed")};
-  const auto ignore = [](int64_t, int64_t) {};
-  const at::Tensor free = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
+  const at::Tensor free = generate_tokens(model.prior, model.config, {request}).tokens[0];
   EXPECT_TRUE(golden.bytes_equal("ar.generated", free));
   if (golden.header().at("upstream_error").is_null()) {
     EXPECT_NO_THROW(large_grid(free, preview, target, g.codebook));
@@ -125,7 +124,7 @@ TEST_P(OtherHead, UpstreamsWayGivesUpstreamsTokensAndOursFillsTheGrid) {
     EXPECT_THROW(large_grid(free, preview, target, g.codebook), Error);
   }
   request.allow_early_stop = false;
-  const at::Tensor masked = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
+  const at::Tensor masked = generate_tokens(model.prior, model.config, {request}).tokens[0];
   const int64_t cells = preview.height * preview.width + target.height * target.width;
   ASSERT_EQ(masked.size(1), cells + 1);
   EXPECT_LT(masked.slice(1, 0, cells).max().item<int64_t>(), g.codebook);
@@ -151,12 +150,11 @@ TEST(PriorGrid, AnEarlyEndIsMaskedUnlessItIsAllowed) {
                        .rng = Rng::cpu,
                        .seed = 1};
   const int64_t cells = layout.preview.height * layout.preview.width + 160;
-  const auto ignore = [](int64_t, int64_t) {};
-  const at::Tensor free = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
+  const at::Tensor free = generate_tokens(model.prior, model.config, {request}).tokens[0];
   ASSERT_LT(free.size(1), cells) << "this seed ended early upstream-wise when the test was written";
   EXPECT_EQ(std::vector{free[0][-1].item<int64_t>()}, model.config.generation.eos);
   request.allow_early_stop = false;
-  const at::Tensor masked = generate_tokens(model.prior, model.config, {request}, ignore, {})[0];
+  const at::Tensor masked = generate_tokens(model.prior, model.config, {request}).tokens[0];
   ASSERT_EQ(masked.size(1), cells + 1);
   EXPECT_LT(masked.slice(1, 0, cells).max().item<int64_t>(), model.config.generation.codebook);
   EXPECT_TRUE(at::equal(masked.slice(1, 0, free.size(1) - 1), free.slice(1, 0, -1)))

@@ -35,6 +35,12 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return at::linear(x, packed != nullptr ? packed->dense() : std::get<at::Tensor>(weight_), bias_);
 }
 
+const at::Tensor& Linear::dense() const {
+  const auto* dense = std::get_if<at::Tensor>(&weight_);
+  if (dense == nullptr) refuse(ErrorCode::internal, "", "a dense layer for the decode kernels of a CPU", "a packed one");
+  return *dense;
+}
+
 cuda::PackedWeight Linear::packed() const {
   const auto* packed = std::get_if<PackedWeight>(&weight_);
   if (packed == nullptr) refuse(ErrorCode::internal, "", "a packed layer for the decode kernels", "a dense one");

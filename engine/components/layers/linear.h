@@ -37,6 +37,8 @@ class Linear {
   // Returns what the decode kernels are told; it is valid as long as this layer. Throws Error(internal) for a layer
   // that isn't packed.
   cuda::PackedWeight packed() const;
+  // Returns the weight as the checkpoint has it, [out, in]. Throws Error(internal) for a packed layer.
+  const at::Tensor& dense() const;
   const at::Tensor& bias() const { return bias_; }  // [out] or undefined
 
  private:

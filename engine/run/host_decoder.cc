@@ -1,0 +1,180 @@
+#include "engine/run/host_decoder.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/refuse.h"
+#include "kernels/host/elementwise.h"
+
+namespace glm {
+namespace {
+
+constexpr int64_t kHeadsTogether = 8;               // query heads that a thread attends with at a time
+constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
+
+float* row_of(const at::Tensor& rows, int64_t row) {
+  return rows.data_ptr<float>() + row * rows.size(1);
+}
+
+const void* bytes_of(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr() : nullptr;
+}
+
+// One layer's keys and values in a cache of one row.
+class LayerCache {
+ public:
+  LayerCache(const KvCache& cache, int64_t layer) {
+    const at::Tensor both = cache.layer(layer);  // [2, 1, Hkv, capacity, head]
+    heads_ = both.size(2);
+    place_bytes_ = both.size(4) * both.element_size();
+    head_bytes_ = both.size(3) * place_bytes_;
+    keys_ = static_cast<char*>(both.data_ptr());
+  }
+  char* keys(int64_t head, int64_t place) const { return keys_ + head * head_bytes_ + place * place_bytes_; }
+  char* values(int64_t head, int64_t place) const { return keys(heads_ + head, place); }
+
+ private:
+  int64_t heads_, head_bytes_, place_bytes_;
+  char* keys_;
+};
+
+}  // namespace
+
+HostDecoder::HostDecoder(const PriorTransformer& transformer)
+    : transformer_(transformer),
+      c_(transformer.config()),
+      kernels_(host::best_kernels()),
+      type_(transformer.embedding().weight().scalar_type() == at::kBFloat16 ? host::Type::bf16 : host::Type::fp32) {
+  const auto room = [](int64_t columns) { return at::empty({host::kMostRows, columns}, at::kFloat); };
+  residual_ = room(c_.dim);
+  x_ = room(c_.dim);
+  qkv_ = room((c_.heads + 2 * c_.kv_heads) * c_.head_dim);
+  attended_ = room(c_.heads * c_.head_dim);
+  gate_up_ = room(2 * c_.inner_dim);
+  logits_ = room(c_.vision_vocab);
+}
+
+at::Tensor HostDecoder::forward(std::span<const HostRow> rows, const std::function<void()>& poll) {
+  rows_ = static_cast<int64_t>(rows.size());
+  embed(rows);
+  int64_t index = 0;
+  for (const PriorLayer& layer : transformer_.layers()) {
+    poll();
+    norm(residual_, layer.input_norm, x_);
+    multiply(x_, layer.attention.qkv, qkv_);
+    place_keys(rows, index);
+    attend(rows, index);
+    multiply(attended_, layer.attention.output, x_);
+    add_normed(x_, layer.post_attention_norm);
+    norm(residual_, layer.pre_mlp_norm, x_);
+    multiply(x_, layer.gate_up, gate_up_);
+    for (int64_t r = 0; r < rows_; ++r) {
+      host::silu_multiply(row_of(gate_up_, r), type_, c_.inner_dim, row_of(gate_up_, r));
+    }
+    multiply(gate_up_, layer.down, x_);
+    add_normed(x_, layer.post_mlp_norm);
+    ++index;
+  }
+  norm(residual_, transformer_.norm(), x_);
+  multiply(x_, transformer_.head(), logits_);
+  return logits_.slice(0, 0, rows_);
+}
+
+void HostDecoder::embed(std::span<const HostRow> rows) {
+  const at::Tensor& table = transformer_.embedding().weight();
+  const auto* const bytes = static_cast<const char*>(table.const_data_ptr());
+  for (int64_t r = 0; r < rows_; ++r) {
+    const int64_t token = rows[static_cast<size_t>(r)].token;
+    if (token < 0 || token >= table.size(0)) {
+      refuse(ErrorCode::model, "a token of the prior", "one below vocab_size (" + std::to_string(table.size(0)) + ")",
+             std::to_string(token));
+    }
+    host::widen(bytes + token * c_.dim * table.element_size(), type_, c_.dim, row_of(residual_, r));
+  }
+}
+
+// Multiplies the rows of x by a layer's weight. x: [16, in or more] -> y [16, out]
+void HostDecoder::multiply(const at::Tensor& x, const Linear& layer, const at::Tensor& y) {
+  const at::Tensor& weight = layer.dense();
+  const int64_t out = weight.size(0);
+  const host::Product product{.weight = {bytes_of(weight), type_},
+                              .in = weight.size(1),
+                              .x = row_of(x, 0),
+                              .x_stride = x.size(1),
+                              .rows = rows_,
+                              .y = row_of(y, 0),
+                              .y_stride = y.size(1)};
+  at::parallel_for(0, out, std::max<int64_t>(1, kWeightsWorthAThread / weight.size(1)), [&](int64_t begin, int64_t end) {
+    kernels_.multiply(product, begin, end);
+  });
+  for (int64_t r = 0; r < rows_; ++r) host::finish_product(bytes_of(layer.bias()), type_, out, row_of(y, r));
+}
+
+void HostDecoder::norm(const at::Tensor& from, const RmsNorm& norm, const at::Tensor& to) {
+  for (int64_t r = 0; r < rows_; ++r) {
+    host::rms_norm(row_of(from, r), bytes_of(norm.weight()), type_, c_.dim, static_cast<float>(c_.norm_eps),
+                   row_of(to, r));
+  }
+}
+
+void HostDecoder::add_normed(const at::Tensor& y, const RmsNorm& norm) {
+  this->norm(y, norm, y);
+  for (int64_t r = 0; r < rows_; ++r) host::add(row_of(y, r), type_, c_.dim, row_of(residual_, r));
+}
+
+// Rotates queries and keys, and writes keys and values of all rows before any row attends to them.
+void HostDecoder::place_keys(std::span<const HostRow> rows, int64_t layer) {
+  const int64_t rotary = c_.rotary_dim();
+  for (int64_t r = 0; r < rows_; ++r) {
+    const HostRow& row = rows[static_cast<size_t>(r)];
+    const RotaryTable table = row.state->rotary.rows(row.place, row.place + 1);
+    float* const queries = row_of(qkv_, r);
+    float* const keys = queries + c_.heads * c_.head_dim;
+    host::rotate(bytes_of(table.cos), bytes_of(table.sin), type_, c_.heads + c_.kv_heads, c_.head_dim, rotary, queries);
+    const LayerCache cache(row.state->cache, layer);
+    for (int64_t h = 0; h < c_.kv_heads; ++h) {
+      const float* const key = keys + h * c_.head_dim;
+      host::narrow(key, c_.head_dim, type_, cache.keys(h, row.place));
+      host::narrow(key + c_.kv_heads * c_.head_dim, c_.head_dim, type_, cache.values(h, row.place));
+    }
+  }
+}
+
+void HostDecoder::attend(std::span<const HostRow> rows, int64_t layer) {
+  const int64_t group = c_.heads / c_.kv_heads;  // query heads of a key/value head
+  const int64_t parts = (group + kHeadsTogether - 1) / kHeadsTogether;
+  const auto scale = static_cast<float>(std::pow(static_cast<double>(c_.head_dim), -0.5));
+  std::vector<LayerCache> caches;
+  for (const HostRow& row : rows) caches.emplace_back(row.state->cache, layer);
+  at::parallel_for(0, rows_ * c_.kv_heads * parts, 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> scores;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t r = i / (c_.kv_heads * parts);
+      const int64_t h = i / parts % c_.kv_heads;
+      const int64_t first = i % parts * kHeadsTogether;
+      const int64_t length = rows[static_cast<size_t>(r)].place + 1;
+      const LayerCache& cache = caches[static_cast<size_t>(r)];
+      const int64_t heads = std::min(kHeadsTogether, group - first);
+      const int64_t offset = (h * group + first) * c_.head_dim;
+      scores.resize(static_cast<size_t>(heads * length));
+      kernels_.attend({.q = row_of(qkv_, r) + offset,
+                       .keys = cache.keys(h, 0),
+                       .values = cache.values(h, 0),
+                       .type = type_,
+                       .heads = heads,
+                       .head = c_.head_dim,
+                       .length = length,
+                       .scale = scale,
+                       .scores = scores.data(),
+                       .out = row_of(attended_, r) + offset});
+    }
+  });
+  for (int64_t r = 0; r < rows_; ++r) host::finish_product(nullptr, type_, attended_.size(1), row_of(attended_, r));
+}
+
+}  // namespace glm

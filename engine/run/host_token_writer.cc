@@ -1,0 +1,139 @@
+#include "engine/run/host_token_writer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <utility>
+
+namespace glm {
+
+struct HostTokenWriter::Picture {
+  explicit Picture(HostPicture asked)
+      : state(*asked.state),
+        prompt_length(asked.state->length),
+        guesses(std::move(asked.grids)),
+        random(std::move(asked.random)) {}
+
+  // Whether the next draw is the last one, normally the end, which may be any id.
+  bool is_last(int64_t ahead) const { return guesses.count() + ahead + 1 == guesses.total(); }
+
+  DecodeState& state;
+  int64_t prompt_length;
+  Guesses guesses;
+  RandomNumbers random;
+  // Exponentials of the positions from guesses.count() on. Each is drawn once, in the order of the positions, whether
+  // or not the draw that used it was right.
+  std::deque<at::Tensor> exponentials;
+  std::vector<at::Tensor> logits;  // of what is written, [1, V] each
+  bool has_ended = false;
+};
+
+HostTokenWriter::HostTokenWriter(const PriorTransformer& transformer, std::vector<HostPicture> pictures,
+                                 Options options)
+    : options_(std::move(options)), decoder_(transformer), chooser_(options_.rows) {
+  for (HostPicture& asked : pictures) {
+    const at::Tensor logits = asked.logits;
+    pictures_.emplace_back(std::move(asked));
+    accept(pictures_.back(), draw(pictures_.back(), logits), 1, logits);
+  }
+}
+
+HostTokenWriter::~HostTokenWriter() = default;
+
+at::Tensor HostTokenWriter::exponential(Picture& picture, int64_t ahead, int64_t ids) {
+  if (options_.sampling.greedy) return {};
+  const auto wanted = static_cast<size_t>(ahead);
+  while (picture.exponentials.size() <= wanted) picture.exponentials.push_back(picture.random.exponential({1, ids}));
+  return picture.exponentials[wanted];
+}
+
+// Draws a token at each row of logits, [rows, V]. The first is of position guesses.count().
+std::vector<int64_t> HostTokenWriter::draw(Picture& picture, const at::Tensor& logits) {
+  std::vector<int64_t> drawn;
+  for (int64_t i = 0; i < logits.size(0); ++i) {
+    const bool any = !options_.mask || picture.is_last(i);
+    drawn.push_back(sample(logits.slice(0, i, i + 1), exponential(picture, i, logits.size(1)),
+                           any ? logits.size(1) : options_.codebook, options_.sampling)
+                        .item<int64_t>());
+  }
+  return drawn;
+}
+
+// Writes the first `accepted` draws, fewer where one of them ends the picture.
+void HostTokenWriter::accept(Picture& picture, const std::vector<int64_t>& drawn, int64_t accepted,
+                             const at::Tensor& logits) {
+  if (!options_.mask) {
+    const auto last = drawn.begin() + accepted;
+    const auto end = std::find_first_of(drawn.begin(), last, options_.eos.begin(), options_.eos.end());
+    picture.has_ended = end != last;
+    accepted = std::min<int64_t>(accepted, end - drawn.begin() + 1);
+  }
+  for (int64_t i = 0; i < accepted; ++i) {
+    const at::Tensor own = logits.slice(0, i, i + 1);
+    finite_.see(own);
+    if (options_.keeps_logits) picture.logits.push_back(own.clone());
+    if (!picture.exponentials.empty()) picture.exponentials.pop_front();
+  }
+  picture.guesses.take(drawn, accepted);
+  picture.has_ended = picture.has_ended || picture.guesses.count() == picture.guesses.total();
+}
+
+void HostTokenWriter::pass(const std::function<void()>& poll) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Picture*> active;
+  for (Picture& picture : pictures_) {
+    if (!picture.has_ended) active.push_back(&picture);
+  }
+  const int64_t most = host::kMostRows / static_cast<int64_t>(active.size());
+  const int64_t chosen = chooser_.rows(most);
+  std::vector<std::vector<int64_t>> fed;
+  std::vector<HostRow> rows;
+  for (Picture* picture : active) {
+    const int64_t count = picture->guesses.count();
+    fed.push_back(picture->guesses.fed(std::min(chosen, picture->guesses.total() - count)));
+    int64_t place = picture->prompt_length + count - 1;
+    for (const int64_t token : fed.back()) rows.push_back({.state = &picture->state, .place = place++, .token = token});
+  }
+  const at::Tensor logits = decoder_.forward(rows, poll);
+  ++passes_;
+  std::vector<int64_t> accepted;
+  bool is_full = true;
+  int64_t first = 0;
+  for (size_t i = 0; i < active.size(); ++i) {
+    const auto count = static_cast<int64_t>(fed[i].size());
+    const at::Tensor own = logits.slice(0, first, first + count);
+    first += count;
+    is_full = is_full && count == chosen;
+    const std::vector<int64_t> drawn = draw(*active[i], own);
+    accepted.push_back(Guesses::right(fed[i], drawn));
+    accept(*active[i], drawn, accepted.back(), own);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  if (is_full) chooser_.learn(chosen, accepted, took.count());
+}
+
+std::vector<HostTokenWriter::Written> HostTokenWriter::run(const std::function<void(int64_t)>& done,
+                                                           const std::function<void()>& poll) {
+  const auto tell = [&] {
+    int64_t sum = 0;
+    for (const Picture& picture : pictures_) sum += picture.guesses.count();
+    done(sum);
+  };
+  const auto has_ended = [](const Picture& picture) { return picture.has_ended; };
+  tell();
+  while (!std::all_of(pictures_.begin(), pictures_.end(), has_ended)) {
+    pass(poll);
+    tell();
+  }
+  finite_.check("prior's logits");
+  std::vector<Written> written;
+  for (const Picture& picture : pictures_) {
+    written.push_back({.tokens = at::tensor(picture.guesses.written(), at::kLong).unsqueeze(0),
+                       .logits = picture.logits.empty() ? at::Tensor() : at::stack(picture.logits, 1)});
+  }
+  return written;
+}
+
+}  // namespace glm

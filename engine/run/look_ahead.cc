@@ -1,0 +1,143 @@
+#include "engine/run/look_ahead.h"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+#include <utility>
+
+#include "base/refuse.h"
+#include "kernels/host/host_kernels.h"
+
+namespace glm {
+namespace {
+
+constexpr double kMemory = 64;        // passes after which what was seen counts half
+constexpr double kGuessWeight = 4;    // passes that a place has to have seen to count as much as the guess for it
+constexpr int64_t kShortPause = 8;    // passes
+constexpr int64_t kLongPause = 256;
+constexpr double kSlowerAtMost = 1.05;  // a pass that was interrupted tells little
+
+}  // namespace
+
+int64_t look_ahead_rows(const std::string& option) {
+  if (option == "auto") return 0;
+  if (option == "off") return 1;
+  int64_t rows = 0;
+  const char* const end = option.data() + option.size();
+  const auto [last, problem] = std::from_chars(option.data(), end, rows);
+  if (problem != std::errc() || last != end || rows < 1 || rows > host::kMostRows) {
+    refuse("look-ahead", "auto, off or a whole number from 1 to 16", option);
+  }
+  return rows;
+}
+
+Guesses::Guesses(std::vector<Grid> grids) : grids_(std::move(grids)), total_(1) {
+  for (const Grid& grid : grids_) total_ += grid.cells();
+}
+
+std::vector<int64_t> Guesses::fed(int64_t rows) const {
+  std::vector<int64_t> all = written_;
+  for (int64_t i = 0; i + 1 < rows; ++i) {
+    const auto known = static_cast<size_t>(i);
+    all.push_back(known < drawn_.size() ? drawn_[known] : guess(count() + i, all));
+  }
+  return {all.end() - rows, all.end()};
+}
+
+// The token above, or where there is none the one before. before: all tokens before the position, guesses among them.
+int64_t Guesses::guess(int64_t position, const std::vector<int64_t>& before) const {
+  int64_t begin = 0;
+  for (const Grid& grid : grids_) {
+    if (position < begin + grid.cells()) {
+      return position - begin >= grid.width ? before[static_cast<size_t>(position - grid.width)] : before.back();
+    }
+    begin += grid.cells();
+  }
+  return before.back();
+}
+
+int64_t Guesses::right(const std::vector<int64_t>& fed, const std::vector<int64_t>& drawn) {
+  int64_t count = 1;
+  while (count < static_cast<int64_t>(fed.size()) &&
+         fed[static_cast<size_t>(count)] == drawn[static_cast<size_t>(count) - 1]) {
+    ++count;
+  }
+  return count;
+}
+
+void Guesses::take(const std::vector<int64_t>& drawn, int64_t accepted) {
+  const auto end = drawn.begin() + accepted;
+  written_.insert(written_.end(), drawn.begin(), end);
+  drawn_.assign(end, drawn.end());
+}
+
+int64_t RowChooser::rows(int64_t most) const {
+  return std::max<int64_t>(1, std::min(most, asked_ > 0 ? asked_ : kChoices[next_]));
+}
+
+void RowChooser::Share::see(bool is_right) {
+  if (all >= kMemory) {
+    right /= 2;
+    all /= 2;
+  }
+  right += is_right ? 1 : 0;
+  all += 1;
+}
+
+void RowChooser::count(int64_t rows, int64_t accepted) {
+  for (int64_t place = 1; place < rows; ++place) {
+    places_[static_cast<size_t>(place)].see(place < accepted);
+    if (place <= accepted) draws_.see(place < accepted);
+  }
+}
+
+// Returns how many tokens a pass writes on average. A place that few passes had is guessed by the share of right draws.
+double RowChooser::tokens_of(int64_t rows) const {
+  const double usual = (draws_.right + 1) / (draws_.all + 2);
+  double reached = 1;
+  double sum = 1;
+  for (int64_t place = 1; place < rows; ++place) {
+    const Share& seen = places_[static_cast<size_t>(place)];
+    reached = (seen.right + kGuessWeight * usual * reached) / (seen.all + kGuessWeight);
+    sum += reached;
+  }
+  return sum;
+}
+
+size_t RowChooser::fastest() const {
+  size_t best = choice_;
+  const auto speed = [&](size_t i) { return tokens_of(kChoices[i]) / seconds_[i]; };
+  for (size_t i = 0; i < kChoices.size(); ++i) {
+    if (seconds_[i] > 0 && speed(i) > speed(best)) best = i;
+  }
+  return best;
+}
+
+void RowChooser::learn(int64_t rows, const std::vector<int64_t>& accepted, double seconds) {
+  if (asked_ > 0 || rows != kChoices[next_]) return;  // a pass at the end of a picture, which has fewer rows
+  for (const int64_t n : accepted) count(rows, n);
+  double& known = seconds_[next_];
+  known = known > 0 ? std::min(seconds, known * kSlowerAtMost) : seconds;
+  const size_t before = choice_;
+  choice_ = fastest();
+  if (choice_ != before) pause_ = kShortPause;
+  choose_next();
+}
+
+// A neighbour of the choice that was never measured is measured now, and the others after a while, which grows.
+void RowChooser::choose_next() {
+  next_ = choice_;
+  const bool is_due = ++passes_ > pause_;
+  for (int turn = 0; turn < 2; ++turn, up_ = !up_) {
+    if (up_ ? choice_ + 1 == kChoices.size() : choice_ == 0) continue;
+    const size_t neighbour = up_ ? choice_ + 1 : choice_ - 1;
+    if (!is_due && seconds_[neighbour] > 0) continue;
+    next_ = neighbour;
+    if (is_due) pause_ = std::min(2 * pause_, kLongPause);
+    passes_ = 0;
+    up_ = !up_;
+    return;
+  }
+}
+
+}  // namespace glm

@@ -1,0 +1,39 @@
+// Contract: what stands between the products of a row of the prior, in fp32. Where the model computes in bf16, each
+//   result is rounded as upstream's tensors are. Each function reads and writes one row, whose bits depend on nothing
+//   else.
+//   Upstream: GlmImageRMSNorm, apply_rotary_pos_emb and GlmImageTextMLP
+// Roofline: memory; a few KB that stay in the first cache.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/host/host_kernels.h"
+
+namespace glm::host {
+
+// Returns the value as `type` has it.
+float rounded(float value, Type type);
+
+// Widens `count` numbers of this type, exactly.
+void widen(const void* from, Type type, int64_t count, float* to);
+
+// Writes numbers that have been rounded to this type.
+void narrow(const float* from, int64_t count, Type type, void* to);
+
+// y = weight * rounded(x * rsqrt(mean(x^2) + eps)). All are [dim]; y may be x.
+void rms_norm(const float* x, const void* weight, Type type, int64_t dim, float eps, float* y);
+
+// residual = residual + y. Both are [dim].
+void add(const float* y, Type type, int64_t dim, float* residual);
+
+// Rounds each product, after its bias [count] where there is one.
+void finish_product(const void* bias, Type type, int64_t count, float* y);
+
+// Rotates the first `rotary` features of each of the heads, x [heads, head], by pairs (i, i + rotary / 2). cosines,
+// sines: [rotary] of the row's position.
+void rotate(const void* cosines, const void* sines, Type type, int64_t heads, int64_t head, int64_t rotary, float* x);
+
+// y = silu(gate) * up. gate_up: [2 * inner], the gate first; y [inner] may be gate_up.
+void silu_multiply(const float* gate_up, Type type, int64_t inner, float* y);
+
+}  // namespace glm::host

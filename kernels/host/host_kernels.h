@@ -1,0 +1,60 @@
+// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once. A row's bits depend neither on how
+//   many rows there are, nor on which share of the results a thread computes, nor on the processor's instructions:
+//   every sum has one order (bodies.h). So a token is the same whether one or many are written in a pass.
+//   Numbers are fp32; weights and caches are fp32 or bf16 as the checkpoint has them, and are widened exactly.
+//   Upstream: torch.nn.functional.linear and scaled_dot_product_attention
+// Roofline: memory; a pass reads each weight once. kernels/README.md has numbers.
+#pragma once
+
+#include <cstdint>
+
+namespace glm::host {
+
+inline constexpr int64_t kMostRows = 16;  // of a pass
+
+enum class Type { fp32, bf16 };
+
+// A weight in the order of torch.nn.Linear: [out, in].
+struct Weight {
+  const void* data = nullptr;
+  Type type = Type::fp32;
+};
+
+// y = x W^T
+struct Product {
+  Weight weight;
+  int64_t in = 0;
+  const float* x = nullptr;  // [rows, in], a row every x_stride
+  int64_t x_stride = 0;
+  int64_t rows = 0;    // any number
+  float* y = nullptr;  // [rows, out], a row every y_stride
+  int64_t y_stride = 0;
+};
+
+// One row's heads that share a key/value head. out = softmax(q K^T * scale) V
+struct Attention {
+  const float* q = nullptr;    // [heads, head]
+  const void* keys = nullptr;  // [length, head]
+  const void* values = nullptr;
+  Type type = Type::fp32;  // of keys and values
+  int64_t heads = 0;
+  int64_t head = 0;
+  int64_t length = 0;  // at least 1
+  float scale = 1.0f;
+  float* scores = nullptr;  // room for min(heads, 8) * length numbers
+  float* out = nullptr;     // [heads, head]
+};
+
+struct Kernels {
+  const char* name;                                                   // "plain", "avx2", "avx512"
+  void (*multiply)(const Product& product, int64_t begin, int64_t end);  // the outputs begin .. end-1
+  void (*attend)(const Attention& attention);
+};
+
+// Returns the kernels of this name, or null where the processor can't run them.
+const Kernels* kernels_named(const char* name);
+
+// Returns the fastest that the processor can run.
+const Kernels& best_kernels();
+
+}  // namespace glm::host
