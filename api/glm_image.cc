@@ -120,7 +120,8 @@ void glm_load_options_init(glm_load_options* options) {
               .threads = 0,
               .reference_bytes = -1,
               .cancel = nullptr,
-              .map_weights = 0};
+              .map_weights = 0,
+              .look_ahead = "auto"};
 }
 
 void glm_request_init(glm_request* request) {
@@ -167,6 +168,7 @@ glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm
                          .device = checked_text(o.device, "device"),
                          .prior_precision = checked_text(o.prior_precision, "prior_precision"),
                          .kernels = checked_text(o.kernels, "kernels"),
+                         .look_ahead = checked_text(o.look_ahead, "look_ahead"),
                          .threads = o.threads,
                          .reference_bytes = o.reference_bytes,
                          .map_weights = o.map_weights != 0,

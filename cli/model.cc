@@ -46,6 +46,7 @@ LoadOptions load_options(const GenerateOptions& options, const CancelToken& canc
           .device = options.device,
           .prior_precision = options.prior_precision,
           .kernels = options.kernels,
+          .look_ahead = options.look_ahead,
           .threads = options.threads,
           .cancel = &cancel};
 }

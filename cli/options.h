@@ -37,6 +37,7 @@ struct GenerateOptions {
   std::string dtype = "auto";
   std::string prior_precision = "bf16";
   std::string kernels = "auto";
+  std::string look_ahead = "auto";
   int threads = 0;
   std::string output;  // "": glm-image-SEED.png
   bool overwrite = false;

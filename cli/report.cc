@@ -161,6 +161,8 @@ void print_summary(const std::vector<Written>& written, const Details& d, const 
   line << std::fixed;
   for (const Result::StageTime& time : result.times) {
     line << (&time == &result.times.front() ? "  (" : ", ") << stage_name(time.stage) << " " << time.seconds << " s";
+    const bool has_passes = time.stage == Stage::tokens && result.token_passes > 0;
+    if (has_passes) line << " for " << time.units << " in " << result.token_passes << " passes";
   }
   tell(line.str() + (result.times.empty() ? "" : ")") + "\n");
 }
@@ -185,7 +187,11 @@ void print_results(const std::vector<Written>& written, const Details& d, const 
   for (const Result::StageTime& time : result.times) {
     seconds[stage_name(time.stage)] = time.seconds;
     const double rate = time.seconds > 0 ? static_cast<double>(time.units) / time.seconds : 0;
-    if (time.stage == Stage::tokens) object["tokens_per_second"] = rate;
+    if (time.stage == Stage::tokens) {
+      object["tokens"] = time.units;
+      object["token_passes"] = result.token_passes;
+      object["tokens_per_second"] = rate;
+    }
     if (time.stage == Stage::steps) object["steps_per_second"] = rate;
   }
   object["seconds"] = seconds;

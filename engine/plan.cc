@@ -17,6 +17,7 @@
 #include "engine/run/injection.h"
 #include "engine/run/memory.h"
 #include "engine/run/prior.h"
+#include "engine/run/look_ahead.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "tokenizer/glyph_text.h"
@@ -108,6 +109,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   if (!name.random) check_weight_files(name.folder);
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
+  look_ahead_rows(options.look_ahead);
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
   std::string few;  // the load says it, too
   start_compute_threads(threads_asked(options.threads), &few);

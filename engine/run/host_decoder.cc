@@ -14,7 +14,7 @@
 namespace glm {
 namespace {
 
-constexpr int64_t kHeadsTogether = 8;               // query heads that a thread attends with at a time
+constexpr int64_t kHeadsTogether = 8;              // query heads that a thread attends with at a time
 constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
 
 float* row_of(const at::Tensor& rows, int64_t row) {
@@ -109,9 +109,8 @@ void HostDecoder::multiply(const at::Tensor& x, const Linear& layer, const at::T
                               .rows = rows_,
                               .y = row_of(y, 0),
                               .y_stride = y.size(1)};
-  at::parallel_for(0, out, std::max<int64_t>(1, kWeightsWorthAThread / weight.size(1)), [&](int64_t begin, int64_t end) {
-    kernels_.multiply(product, begin, end);
-  });
+  at::parallel_for(0, out, std::max<int64_t>(1, kWeightsWorthAThread / weight.size(1)),
+                   [&](int64_t begin, int64_t end) { kernels_.multiply(product, begin, end); });
   for (int64_t r = 0; r < rows_; ++r) host::finish_product(bytes_of(layer.bias()), type_, out, row_of(y, r));
 }
 

@@ -11,9 +11,9 @@
 namespace glm {
 namespace {
 
-constexpr double kMemory = 64;        // passes after which what was seen counts half
-constexpr double kGuessWeight = 4;    // passes that a place has to have seen to count as much as the guess for it
-constexpr int64_t kShortPause = 8;    // passes
+constexpr double kMemory = 64;      // passes after which what was seen counts half
+constexpr double kGuessWeight = 4;  // passes that a place has to have seen to count as much as the guess for it
+constexpr int64_t kShortPause = 8;  // passes
 constexpr int64_t kLongPause = 256;
 constexpr double kSlowerAtMost = 1.05;  // a pass that was interrupted tells little
 

@@ -13,7 +13,8 @@
 
 namespace glm {
 
-// Returns the rows of a picture in a pass that an option asks for: 0 for "auto", 1 for "off", otherwise a number of 1 to
+// Returns the rows of a picture in a pass that an option asks for: 0 for "auto", 1 for "off", otherwise a number of 1
+// to
 // 16. Throws Error(usage).
 int64_t look_ahead_rows(const std::string& option);
 

@@ -14,8 +14,8 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
 #include "engine/device/upload.h"
-#include "engine/run/memory.h"
 #include "engine/run/look_ahead.h"
+#include "engine/run/memory.h"
 #include "engine/run/prior_kernels.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
@@ -44,6 +44,7 @@ struct Model::Loader {
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
     warnings.insert(warnings.end(), config.warnings.begin(), config.warnings.end());
+    if (look_ahead > 1 && !device.is_cpu()) warnings.emplace_back("look-ahead is off: only a CPU can do it so far");
     check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }
 

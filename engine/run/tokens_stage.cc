@@ -148,12 +148,12 @@ std::vector<std::vector<at::Tensor>> TokensStage::grids(const std::vector<Share>
     }
     std::vector<at::Tensor> written;
     if (!asked.empty()) {
-      WrittenTokens result = generate_tokens(
-          c.model.prior, c.model.config, asked,
-          {.rows = c.model.look_ahead,
-           .done = [&](int64_t n, int64_t total) { c.progress.tell(Stage::tokens, n, total); },
-           .poll = [&] { c.progress.poll(); },
-           .tap = c.tap / "ar"});
+      WrittenTokens result =
+          generate_tokens(c.model.prior, c.model.config, asked,
+                          {.rows = c.model.look_ahead,
+                           .done = [&](int64_t n, int64_t total) { c.progress.tell(Stage::tokens, n, total); },
+                           .poll = [&] { c.progress.poll(); },
+                           .tap = c.tap / "ar"});
       c.progress.add_passes(result.passes);
       written = std::move(result.tokens);
     }

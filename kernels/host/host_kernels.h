@@ -46,7 +46,7 @@ struct Attention {
 };
 
 struct Kernels {
-  const char* name;                                                   // "plain", "avx2", "avx512"
+  const char* name;                                                      // "plain", "avx2", "avx512"
   void (*multiply)(const Product& product, int64_t begin, int64_t end);  // the outputs begin .. end-1
   void (*attend)(const Attention& attention);
 };

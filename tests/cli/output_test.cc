@@ -103,6 +103,9 @@ TEST_F(Output, JsonSaysWhatWasDone) {
   EXPECT_EQ(said["pictures"][1]["seed"], 8);
   for (const char* stage : {"tokens", "glyphs", "steps", "pixels"}) EXPECT_GT(said["seconds"][stage], 0) << stage;
   EXPECT_GT(said["tokens_per_second"], 0);
+  EXPECT_GT(said["tokens"], 20);
+  EXPECT_GT(said["token_passes"], 0);
+  EXPECT_LT(said["token_passes"], said["tokens"]) << "two pictures share each pass";
   EXPECT_GT(said["steps_per_second"], 0);
   EXPECT_GT(said["peak_bytes"], 10'000'000);
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "engine/components/layers/rope.h"
 #include "engine/device/device.h"
+#include "engine/run/host_decoder.h"
 #include "engine/run/prior.h"
 #include "engine/run/references.h"
 #include "tests/base/refusal.h"
@@ -180,6 +181,24 @@ std::vector<Condition> StageTest::conditions(const Tap& tap) const {
                                       tap / ("dit.write" + std::to_string(i))));
   }
   return all;
+}
+
+at::Tensor StageTest::host_logits(int64_t rows) const {
+  const at::Tensor ids = prompt_ids();
+  const at::Tensor tokens = golden.tensor("ar.generated").contiguous();
+  const at::Tensor prompt = prompt_positions(ids.size(1), sources());
+  const at::Tensor grids = grid_positions(position_after(prompt), {preview(), grid()});
+  DecodeState state = model.prior.start(1, at::cat({prompt, grids}, -1));
+  std::vector<at::Tensor> logits = {model.prior.prefill(ids, state, {}).to(at::kFloat)};
+  HostDecoder decoder(model.prior);
+  for (int64_t begin = 0; begin + 1 < tokens.size(1); begin += rows) {
+    std::vector<HostRow> pass;
+    for (int64_t i = begin; i < std::min(begin + rows, tokens.size(1) - 1); ++i) {
+      pass.push_back({.state = &state, .place = ids.size(1) + i, .token = tokens.const_data_ptr<int64_t>()[i]});
+    }
+    logits.push_back(decoder.forward(pass, [] {}).clone());
+  }
+  return at::cat(logits).unsqueeze(0);
 }
 
 at::Tensor StageTest::forced_logits(const Tap& tap) const {

@@ -87,6 +87,8 @@ class StageTest : public testing::TestWithParam<std::string> {
             },
             Tap::Level::full};
   }
+  // Logits of every position by our CPU kernels, fed as forced_logits() is, so many rows in a pass: fp32 [1, n, V].
+  at::Tensor host_logits(int64_t rows) const;
   // Logits of every step, fed with upstream's ids and tokens: [1, n, V], on the CPU.
   at::Tensor forced_logits(const Tap& tap) const;
 

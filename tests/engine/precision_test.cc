@@ -34,6 +34,16 @@ TEST_P(Bfloat16, LogitsPointWhereUpstreamsDo) {
   EXPECT_GE(cosine(golden.same_elements("ar.logits", ours), golden.kept("ar.logits")), tolerance::kBf16Cosine);
 }
 
+TEST_P(Bfloat16, LogitsOfTheHostsKernelsPointWhereUpstreamsDo) {
+  if (!test_device().is_cpu()) GTEST_SKIP() << "these kernels are of the CPU";
+  const at::Tensor ours = host_logits(16);
+  EXPECT_TRUE(at::equal(ours, host_logits(1)));
+  if (golden.has("ar.top2")) compare_argmax(ours);
+  const at::Tensor narrow = ours.to(at::kBFloat16);
+  EXPECT_TRUE(at::equal(narrow.to(at::kFloat), ours)) << "they are rounded as upstream's";
+  EXPECT_GE(cosine(golden.same_elements("ar.logits", narrow), golden.kept("ar.logits")), tolerance::kBf16Cosine);
+}
+
 TEST_P(Bfloat16, NoisePredictionsAndPictureAreClose) {
   std::map<std::string, at::Tensor> tokens = {{"ar.generated", golden.tensor("ar.generated")}};
   std::vector<at::Tensor> sources_tokens;  // near-ties of the codebook are many in bf16

@@ -1,0 +1,177 @@
+// The CPU's kernels: right, and the same bits whatever the instructions, the number of rows and the share of a thread.
+#include "kernels/host/host_kernels.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/host/elementwise.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rotary.h"
+#include "tests/support/compare.h"
+
+namespace glm::host {
+namespace {
+
+const char* const kNames[] = {"plain", "avx2", "avx512"};
+
+class HostKernels : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  HostKernels() { at::manual_seed(7); }
+
+  at::Tensor drawn(at::IntArrayRef shape) const { return at::randn(shape).to(GetParam()); }
+  static at::Tensor copied(const at::Tensor& x) { return x.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true); }
+  Type type() const { return GetParam() == at::kBFloat16 ? Type::bf16 : Type::fp32; }
+
+  at::Tensor multiplied(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight,
+                        const std::vector<int64_t>& shares) const {
+    at::Tensor y = at::full({x.size(0), weight.size(0)}, std::numeric_limits<double>::quiet_NaN(), at::kFloat);
+    const Product product{.weight = {weight.const_data_ptr(), type()},
+                          .in = weight.size(1),
+                          .x = x.const_data_ptr<float>(),
+                          .x_stride = x.size(1),
+                          .rows = x.size(0),
+                          .y = y.data_ptr<float>(),
+                          .y_stride = y.size(1)};
+    for (size_t i = 0; i + 1 < shares.size(); ++i) kernels.multiply(product, shares[i], shares[i + 1]);
+    return y;
+  }
+};
+
+TEST_P(HostKernels, ProductsAreRightAndTheSameInAnyOrder) {
+  for (const auto& [in, out] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {15, 3}, {16, 24}, {192, 50}, {1003, 31}}) {
+    const at::Tensor x = at::randn({16, in});
+    const at::Tensor weight = drawn({out, in});
+    const at::Tensor right = at::matmul(x.to(at::kDouble), weight.to(at::kDouble).t()).to(at::kFloat);
+    const at::Tensor whole = multiplied(*kernels_named("plain"), x, weight, {0, out});
+    EXPECT_TRUE(near(whole, right, right.abs().max().item<double>(), tolerance::kStage)) << in;
+    for (const char* name : kNames) {
+      const Kernels* kernels = kernels_named(name);
+      if (kernels == nullptr) continue;
+      for (int64_t rows = 1; rows <= 16; ++rows) {
+        const at::Tensor some = multiplied(*kernels, x.slice(0, 0, rows), weight, {0, out / 3, out / 2, out});
+        EXPECT_TRUE(at::equal(some, whole.slice(0, 0, rows))) << name << " " << in << " " << rows;
+      }
+    }
+  }
+}
+
+TEST_P(HostKernels, AttentionIsRightAndTheSameForAnyInstructions) {
+  for (const int64_t heads : {1, 3, 8, 11}) {
+    for (const auto& [head, length] : std::vector<std::pair<int64_t, int64_t>>{{8, 1}, {20, 7}, {64, 333}, {128, 40}}) {
+      const at::Tensor q = at::randn({heads, head});
+      const at::Tensor keys = drawn({length, head});
+      const at::Tensor values = drawn({length, head});
+      const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+      const at::Tensor weights = at::softmax(at::matmul(wide(q), wide(keys).t()) * 0.25, -1);
+      const at::Tensor right = at::matmul(weights, wide(values)).to(at::kFloat);
+      at::Tensor first;
+      for (const char* name : kNames) {
+        const Kernels* kernels = kernels_named(name);
+        if (kernels == nullptr) continue;
+        at::Tensor out = at::zeros({heads, head});
+        std::vector<float> scores(static_cast<size_t>(8 * length));
+        kernels->attend({.q = q.const_data_ptr<float>(),
+                         .keys = keys.const_data_ptr(),
+                         .values = values.const_data_ptr(),
+                         .type = type(),
+                         .heads = heads,
+                         .head = head,
+                         .length = length,
+                         .scale = 0.25F,
+                         .scores = scores.data(),
+                         .out = out.data_ptr<float>()});
+        EXPECT_TRUE(near(out, right, right.abs().max().item<double>(), tolerance::kStage)) << name;
+        if (!first.defined()) first = out;
+        EXPECT_TRUE(at::equal(out, first)) << name;
+      }
+    }
+  }
+}
+
+// The row is widened, and comes back as the model's type has it.
+TEST_P(HostKernels, NormIsTheReferences) {
+  for (const int64_t dim : {5, 64, 999}) {
+    const at::Tensor x = drawn({dim});
+    const at::Tensor weight = drawn({dim});
+    at::Tensor y = copied(x);
+    rms_norm(y.const_data_ptr<float>(), weight.const_data_ptr(), type(), dim, 1e-5F, y.data_ptr<float>());
+    const at::Tensor right = glm::rms_norm(x, weight, 1e-5);
+    if (type() == Type::bf16) {
+      EXPECT_TRUE(equal_as_bf16(y.to(at::kBFloat16), right));
+      EXPECT_TRUE(at::equal(y.to(at::kBFloat16).to(at::kFloat), y)) << "rounded";
+    } else {
+      EXPECT_TRUE(near(y, right, right.abs().max().item<double>(), tolerance::kStage));
+    }
+  }
+}
+
+TEST_P(HostKernels, RotationIsTheReferences) {
+  const at::Tensor x = drawn({1, 3, 20});
+  const RotaryTable table{drawn({1, 12}), drawn({1, 12})};
+  at::Tensor y = copied(x);
+  rotate(table.cos.const_data_ptr(), table.sin.const_data_ptr(), type(), 3, 20, 12, y.data_ptr<float>());
+  EXPECT_TRUE(at::equal(y.to(GetParam()), glm::rotate(x, table)));
+}
+
+TEST_P(HostKernels, SumsBiasesAndGatesAreTheReferences) {
+  const at::Tensor x = drawn({40});
+  const at::Tensor y = drawn({40});
+  at::Tensor sum = copied(x);
+  add(y.to(at::kFloat).const_data_ptr<float>(), type(), 40, sum.data_ptr<float>());
+  EXPECT_TRUE(at::equal(sum.to(GetParam()), x + y));
+
+  at::Tensor biased = copied(x);
+  finish_product(y.const_data_ptr(), type(), 40, biased.data_ptr<float>());
+  EXPECT_TRUE(at::equal(biased, sum));
+  at::Tensor product = at::randn({40});
+  const at::Tensor rounded_once = product.to(GetParam()).to(at::kFloat);
+  finish_product(nullptr, type(), 40, product.data_ptr<float>());
+  EXPECT_TRUE(at::equal(product, rounded_once));
+
+  at::Tensor gated = at::cat({x, y}).to(at::kFloat);
+  silu_multiply(gated.const_data_ptr<float>(), type(), 40, gated.data_ptr<float>());
+  const at::Tensor right = at::silu(x) * y;
+  if (type() == Type::bf16) {
+    EXPECT_TRUE(equal_as_bf16(gated.slice(0, 0, 40).to(at::kBFloat16), right));
+  } else {
+    EXPECT_TRUE(near(gated.slice(0, 0, 40), right, right.abs().max().item<double>(), tolerance::kStage));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, HostKernels, testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& type) { return std::string(at::toString(type.param)); });
+
+// Every bf16 number, and floats between them, are rounded as ATen rounds them.
+TEST(HostRounding, IsATens) {
+  const at::Tensor all = at::arange(0, 1 << 16, at::kInt).to(at::kShort).view(at::kBFloat16);
+  std::vector<float> wide(1 << 16);
+  widen(all.const_data_ptr(), Type::bf16, 1 << 16, wide.data());
+  const at::Tensor widened = at::from_blob(wide.data(), {1 << 16}).clone();
+  const at::Tensor finite = widened.isfinite();
+  EXPECT_TRUE(at::equal(widened.masked_select(finite), all.to(at::kFloat).masked_select(finite)));
+  EXPECT_TRUE(at::equal(widened.isnan(), all.isnan()));
+  for (const double part : {0.25, 0.5, 0.500001, 0.75, 1.5}) {
+    const at::Tensor between = widened * (1 + part / 128);
+    at::Tensor narrowed = at::empty({1 << 16}, at::kBFloat16);
+    narrow(between.const_data_ptr<float>(), 1 << 16, Type::bf16, narrowed.data_ptr());
+    const at::Tensor right = between.to(at::kBFloat16);
+    EXPECT_TRUE(at::equal(narrowed.isnan(), right.isnan()));
+    EXPECT_TRUE(at::equal(narrowed.masked_select(~right.isnan()), right.masked_select(~right.isnan()))) << part;
+  }
+  EXPECT_TRUE(std::isnan(rounded(std::numeric_limits<float>::quiet_NaN(), Type::bf16)));
+}
+
+TEST(HostKernelNames, AreKnownAndTheBestIsOneOfThem) {
+  ASSERT_NE(kernels_named("plain"), nullptr);
+  EXPECT_EQ(kernels_named("sse9"), nullptr);
+  EXPECT_EQ(kernels_named(best_kernels().name), &best_kernels());
+}
+
+}  // namespace
+}  // namespace glm::host
