@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <deque>
 #include <utility>
+
+#include "engine/components/layers/finite.h"
 
 namespace glm {
 
@@ -32,9 +35,9 @@ struct HostTokenWriter::Picture {
 
 HostTokenWriter::HostTokenWriter(const PriorTransformer& transformer, std::vector<HostPicture> pictures,
                                  Options options)
-    : options_(std::move(options)), decoder_(transformer), chooser_(options_.rows) {
+    : options_(std::move(options)), decoder_(transformer), chooser_(options_.rows), sampler_(options_.sampling) {
   for (HostPicture& asked : pictures) {
-    const at::Tensor logits = asked.logits;
+    const at::Tensor logits = asked.logits.to(at::kFloat).contiguous();
     pictures_.emplace_back(std::move(asked));
     accept(pictures_.back(), draw(pictures_.back(), logits), 1, logits);
   }
@@ -42,21 +45,21 @@ HostTokenWriter::HostTokenWriter(const PriorTransformer& transformer, std::vecto
 
 HostTokenWriter::~HostTokenWriter() = default;
 
-at::Tensor HostTokenWriter::exponential(Picture& picture, int64_t ahead, int64_t ids) {
-  if (options_.sampling.greedy) return {};
+const float* HostTokenWriter::exponential(Picture& picture, int64_t ahead, int64_t ids) const {
+  if (options_.sampling.greedy) return nullptr;
   const auto wanted = static_cast<size_t>(ahead);
   while (picture.exponentials.size() <= wanted) picture.exponentials.push_back(picture.random.exponential({1, ids}));
-  return picture.exponentials[wanted];
+  return picture.exponentials[wanted].const_data_ptr<float>();
 }
 
 // Draws a token at each row of logits, [rows, V]. The first is of position guesses.count().
 std::vector<int64_t> HostTokenWriter::draw(Picture& picture, const at::Tensor& logits) {
+  const int64_t ids = logits.size(1);
   std::vector<int64_t> drawn;
   for (int64_t i = 0; i < logits.size(0); ++i) {
     const bool any = !options_.mask || picture.is_last(i);
-    drawn.push_back(sample(logits.slice(0, i, i + 1), exponential(picture, i, logits.size(1)),
-                           any ? logits.size(1) : options_.codebook, options_.sampling)
-                        .item<int64_t>());
+    drawn.push_back(sampler_.sample(logits.const_data_ptr<float>() + i * ids, exponential(picture, i, ids), ids,
+                                    any ? ids : options_.codebook));
   }
   return drawn;
 }
@@ -71,9 +74,9 @@ void HostTokenWriter::accept(Picture& picture, const std::vector<int64_t>& drawn
     accepted = std::min<int64_t>(accepted, end - drawn.begin() + 1);
   }
   for (int64_t i = 0; i < accepted; ++i) {
-    const at::Tensor own = logits.slice(0, i, i + 1);
-    finite_.see(own);
-    if (options_.keeps_logits) picture.logits.push_back(own.clone());
+    const float* const row = logits.const_data_ptr<float>() + i * logits.size(1);
+    is_finite_ = is_finite_ && std::all_of(row, row + logits.size(1), [](float v) { return std::isfinite(v); });
+    if (options_.keeps_logits) picture.logits.push_back(logits.slice(0, i, i + 1).clone());
     if (!picture.exponentials.empty()) picture.exponentials.pop_front();
   }
   picture.guesses.take(drawn, accepted);
@@ -127,7 +130,7 @@ std::vector<HostTokenWriter::Written> HostTokenWriter::run(const std::function<v
     pass(poll);
     tell();
   }
-  finite_.check("prior's logits");
+  if (!is_finite_) throw not_finite("prior's logits");
   std::vector<Written> written;
   for (const Picture& picture : pictures_) {
     written.push_back({.tokens = at::tensor(picture.guesses.written(), at::kLong).unsqueeze(0),

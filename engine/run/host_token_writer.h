@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/grid.h"
-#include "engine/components/layers/finite.h"
 #include "engine/components/prior_transformer.h"
 #include "engine/run/host_decoder.h"
 #include "engine/run/look_ahead.h"
+#include "kernels/host/sample.h"
 #include "kernels/random.h"
 #include "kernels/sampling.h"
 
@@ -63,12 +63,13 @@ class HostTokenWriter {
   void pass(const std::function<void()>& poll);
   std::vector<int64_t> draw(Picture& picture, const at::Tensor& logits);
   void accept(Picture& picture, const std::vector<int64_t>& drawn, int64_t accepted, const at::Tensor& logits);
-  at::Tensor exponential(Picture& picture, int64_t ahead, int64_t ids);
+  const float* exponential(Picture& picture, int64_t ahead, int64_t ids) const;
 
   Options options_;
   HostDecoder decoder_;
   RowChooser chooser_;
-  FiniteWatch finite_;
+  host::Sampler sampler_;
+  bool is_finite_ = true;  // all logits that were accepted
   std::vector<Picture> pictures_;
   int64_t passes_ = 0;
 };

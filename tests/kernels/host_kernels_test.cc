@@ -6,10 +6,12 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 #include "kernels/attention.h"
 #include "kernels/host/elementwise.h"
+#include "kernels/host/sample.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rotary.h"
 #include "tests/support/compare.h"
@@ -171,6 +173,52 @@ TEST(HostKernelNames, AreKnownAndTheBestIsOneOfThem) {
   ASSERT_NE(kernels_named("plain"), nullptr);
   EXPECT_EQ(kernels_named("sse9"), nullptr);
   EXPECT_EQ(kernels_named(best_kernels().name), &best_kernels());
+}
+
+// Rows of few and many ids, flat and steep, with ties; tokens that ATen draws.
+TEST(HostSampler, DrawsTheReferencesTokens) {
+  at::manual_seed(3);
+  for (const int64_t count : {2, 17, 1152, 16'512}) {
+    for (const double steepness : {0.1, 1.0, 8.0}) {
+      for (const auto& [temperature, top_p, top_k] : std::vector<std::tuple<double, double, int64_t>>{
+               {0.6, 0.75, 1152}, {1.0, 1.0, 0}, {0.9, 0.95, 40}, {1.3, 0.01, 0}, {0.2, 0.0, 0}, {2.0, 0.5, 1}}) {
+        const SamplingOptions options{.temperature = temperature, .top_p = top_p, .top_k = top_k};
+        Sampler sampler(options);
+        for (int round = 0; round < 12; ++round) {
+          at::Tensor logits = at::randn({1, count}) * steepness;
+          if (round % 3 == 1) logits = logits.to(at::kBFloat16).to(at::kFloat);  // many are equal
+          const int64_t legal = round % 2 == 0 ? count : (count + 1) / 2;
+          if (round % 4 == 3) logits.slice(1, legal).fill_(20 * steepness);  // illegal ids take the whole nucleus
+          const at::Tensor exponential = at::empty({1, count}).exponential_();
+          const int64_t token =
+              sampler.sample(logits.const_data_ptr<float>(), exponential.const_data_ptr<float>(), count, legal);
+          EXPECT_EQ(token, sample(logits, exponential, legal, options).item<int64_t>())
+              << count << " " << steepness << " " << temperature << " " << top_p << " " << top_k << " " << round;
+        }
+      }
+    }
+  }
+}
+
+TEST(HostSampler, TakesTheLikeliestAndSurvivesWhatIsNoNumber) {
+  const std::vector<float> logits = {1, 5, 5, 9};
+  EXPECT_EQ(Sampler({.greedy = true}).sample(logits.data(), nullptr, 4, 3), 1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinite = std::numeric_limits<float>::infinity();
+  const std::vector<float> ones(4, 1.0F);
+  for (const std::vector<float>& strange : {std::vector<float>{nan, nan, nan, nan},
+                                            {1, nan, 2, 3},
+                                            {infinite, 1, 2, 3},
+                                            {-infinite, -infinite, -infinite, -infinite}}) {
+    for (const double top_p : {0.5, 1.0}) {
+      for (const int64_t top_k : {0, 2}) {
+        const int64_t token =
+            Sampler({.top_p = top_p, .top_k = top_k}).sample(strange.data(), ones.data(), strange.size(), 3);
+        EXPECT_GE(token, 0);
+        EXPECT_LT(token, 3);
+      }
+    }
+  }
 }
 
 }  // namespace
