@@ -40,10 +40,14 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
       }
     }
   }
+  float results[kOuts * kRows];
+  constexpr int kFours = kOuts * kRows / 4 * 4;
 #pragma GCC unroll 16
+  for (int i = 0; i < kFours; i += 4) sum_each(&sums[0][0] + i, results + i);
+#pragma GCC unroll 16
+  for (int i = kFours; i < kOuts * kRows; ++i) results[i] = sum((&sums[0][0])[i]);
   for (int o = 0; o < kOuts; ++o) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) p.y[(row + r) * p.y_stride + out + o] = sum(sums[o][r]);
+    for (int r = 0; r < kRows; ++r) p.y[(row + r) * p.y_stride + out + o] = results[o * kRows + r];
   }
 }
 
