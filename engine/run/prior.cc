@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/free_memory.h"
 #include "engine/components/layers/finite.h"
 #include "engine/components/layers/rope.h"
 #include "engine/run/host_token_writer.h"
@@ -173,6 +174,15 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
   return result;
 }
 
+// Returns how many requests like this one a CPU takes together: so many that their caches fit into a quarter of the
+// memory that is free.
+size_t most_on_host(const PriorConfig& c, const PriorRequest& request, int64_t element_bytes) {
+  const auto positions = static_cast<double>(request.ids.size(1) + cells_of(request));
+  const double bytes = positions * static_cast<double>(2 * c.layers * c.kv_heads * c.head_dim * element_bytes);
+  const double fit = static_cast<double>(free_memory()) / 4 / bytes;
+  return static_cast<size_t>(std::clamp(fit, 1.0, static_cast<double>(kBatch)));
+}
+
 bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
   return a.sampling == b.sampling && a.allow_early_stop == b.allow_early_stop && a.rng == b.rng;
 }
@@ -202,7 +212,11 @@ WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelCo
     const size_t first = all.tokens.size();
     const auto now = [&](int64_t n) { options.done(before + n, total); };
     std::vector<PriorRequest> together = {requests[first]};
-    for (size_t next = first + 1; !one_by_one && next < requests.size() && together.size() < kBatch; ++next) {
+    const size_t most = on_host
+                            ? most_on_host(c.prior, requests[first], transformer.embedding().weight().element_size())
+                        : one_by_one ? 1
+                                     : kBatch;
+    for (size_t next = first + 1; next < requests.size() && together.size() < most; ++next) {
       if (!same_sampling(requests[first], requests[next])) break;
       together.push_back(requests[next]);
     }

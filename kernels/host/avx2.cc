@@ -1,8 +1,10 @@
+#include "kernels/host/lanes_avx2.h"
+// After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
+#include "kernels/host/processor.h"
 
 namespace glm::host {
 
-extern const Kernels k_avx2;
-const Kernels k_avx2 = {"avx2", multiply, attend};
+const Kernels kAvx2 = {"avx2", multiply, attend};
 
 }  // namespace glm::host

@@ -1,8 +1,10 @@
+#include "kernels/host/lanes_avx512.h"
+// After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
+#include "kernels/host/processor.h"
 
 namespace glm::host {
 
-extern const Kernels k_avx512;
-const Kernels k_avx512 = {"avx512", multiply, attend};
+const Kernels kAvx512 = {"avx512", multiply, attend};
 
 }  // namespace glm::host

@@ -1,13 +1,22 @@
-// The kernels of host_kernels.h, written once. plain.cc, avx2.cc and avx512.cc compile them for other instructions.
+// The kernels of host_kernels.h, written once. plain.cc, avx2.cc and avx512.cc include it after their lanes, and so
+// compile it for their instructions.
 #pragma once
 
 #include <math.h>
 
 #include "kernels/host/host_kernels.h"
-#include "kernels/host/lanes.h"
 
 namespace glm::host {
 namespace {
+
+// Loads the first `count` numbers, or 16 where there are more. The other lanes are 0.
+template <typename T>
+inline Lanes load_some(const T* from, int64_t count) {
+  if (count >= kLanes) return load(from);
+  T padded[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) padded[i] = from[i];
+  return load(padded);
+}
 
 // Multiplies kRows rows of x by kOuts rows of a weight. Each result is a sum of 16 lanes, lane i of the columns
 // i, i + 16, i + 32 and so on, in this order: its bits depend on its own operands alone.

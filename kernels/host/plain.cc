@@ -1,8 +1,10 @@
+#include "kernels/host/lanes_plain.h"
+// After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
+#include "kernels/host/processor.h"
 
 namespace glm::host {
 
-extern const Kernels k_plain;
-const Kernels k_plain = {"plain", multiply, attend};
+const Kernels kPlain = {"plain", multiply, attend};
 
 }  // namespace glm::host

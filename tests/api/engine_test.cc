@@ -34,11 +34,12 @@ struct Host {
   glm_request request{};
   std::vector<uint8_t> rgb = std::vector<uint8_t>(size_t{3} * 128 * 128);
 
-  explicit Host(const std::string& checkpoint) {
+  explicit Host(const std::string& checkpoint, const char* look_ahead = "auto") {
     glm_load_options options;
     glm_load_options_init(&options);
     options.device = "cpu";
     options.threads = 1;
+    options.look_ahead = look_ahead;
     EXPECT_EQ(glm_engine_load(engine, checkpoint.c_str(), &options), GLM_OK) << last_error(engine);
     glm_request_init(&request);
     request.prompt = "a red apple";
@@ -65,6 +66,21 @@ TEST(Engine, IsCalledFromManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::vector<uint8_t>& own : drawn) EXPECT_TRUE(own == host.rgb);
+}
+
+TEST(Engine, LooksAheadAsItIsTold) {
+  Host without(kSmall, "off");
+  Host with(kSmall, "16");
+  ASSERT_EQ(without.draw(), GLM_OK);
+  ASSERT_EQ(with.draw(), GLM_OK);
+  EXPECT_EQ(without.rgb, with.rgb);
+  glm_load_options options;
+  glm_load_options_init(&options);
+  options.look_ahead = "17";
+  glm_engine* engine = glm_engine_create();
+  EXPECT_EQ(glm_engine_load(engine, kSmall.c_str(), &options), GLM_USAGE);
+  EXPECT_NE(last_error(engine).find("from 1 to 16, found \"17\""), std::string::npos) << last_error(engine);
+  glm_engine_destroy(engine);
 }
 
 TEST(Engine, LoadingTellsItsWarnings) {

@@ -90,6 +90,18 @@ TEST_F(Generate, TheSeedDecides) {
   EXPECT_NE(draw({"--seed", "8"}), first);
 }
 
+TEST_F(Generate, LookAheadChangesNoPicture) {
+  const std::string usual = draw({});
+  for (const char* rows : {"off", "1", "3", "16"}) EXPECT_EQ(draw({"--look-ahead", rows}), usual) << rows;
+  for (const Arguments& more : {Arguments{"--look-ahead", "17"}, Arguments{"--look-ahead", "17", "--dry-run"}}) {
+    const Outcome outcome = run_program(small_picture(folder_ / "none.png", more));
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_NE(outcome.err.find("look-ahead: expected auto, off or a whole number from 1 to 16, found \"17\""),
+              std::string::npos)
+        << outcome.err;
+  }
+}
+
 TEST_F(Generate, ADrawnSeedIsPrintedAndRepeatsThePicture) {
   const Outcome outcome = run_program(small_picture(folder_ / "a.png", {"-s", "-1"}));
   std::smatch found;

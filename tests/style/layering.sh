@@ -9,7 +9,7 @@ find include base kernels tokenizer pictures network media engine tasks api cli 
   sort | xargs awk '
   BEGIN {
     low = "glm base"
-    tensors = low " torch kernels kernels/cuda engine/device"
+    tensors = low " torch kernels kernels/cuda kernels/host engine/device"
     rule["include"] = ""
     rule["include/glm"] = "glm"
     rule["base"] = low
@@ -18,6 +18,7 @@ find include base kernels tokenizer pictures network media engine tasks api cli 
     rule["network"] = low " network"
     rule["media"] = low " pictures media"
     rule["kernels"] = low " torch kernels kernels/cuda kernels/packers"
+    rule["kernels/host"] = "kernels kernels/host"
     rule["kernels/packers"] = "torch kernels/cuda kernels/packers"
     rule["kernels/cuda"] = rule["kernels/cuda/formats"] = "kernels kernels/cuda kernels/cuda/formats"
     rule["engine/device"] = tensors

@@ -1,0 +1,56 @@
+// lanes_plain.h for processors with AVX2 and FMA.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace glm::host {
+namespace {
+
+inline constexpr int kLanes = 16;
+inline constexpr int kSumsAtOnce = 6;
+inline constexpr int kRowsAtOnce = 2;
+
+struct Lanes {
+  __m256 low, high;
+};
+
+inline Lanes splat(float value) {
+  return {_mm256_set1_ps(value), _mm256_set1_ps(value)};
+}
+
+inline Lanes load(const float* from) {
+  return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
+}
+
+inline __m256 widened(const uint16_t* from) {
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
+inline Lanes load(const uint16_t* from) {
+  return {widened(from), widened(from + 8)};
+}
+
+inline void store(float* to, Lanes value) {
+  _mm256_storeu_ps(to, value.low);
+  _mm256_storeu_ps(to + 8, value.high);
+}
+
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+
+inline float sum(Lanes value) {
+  const __m256 eight = _mm256_add_ps(value.low, value.high);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+inline void sum_each(const Lanes* four, float* to) {
+  for (int i = 0; i < 4; ++i) to[i] = sum(four[i]);
+}
+
+}  // namespace
+}  // namespace glm::host

@@ -1,0 +1,62 @@
+// lanes_plain.h for processors with AVX-512.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace glm::host {
+namespace {
+
+inline constexpr int kLanes = 16;
+inline constexpr int kSumsAtOnce = 24;
+inline constexpr int kRowsAtOnce = 4;
+
+struct Lanes {
+  __m512 all;
+};
+
+inline Lanes splat(float value) {
+  return {_mm512_set1_ps(value)};
+}
+
+inline Lanes load(const float* from) {
+  return {_mm512_loadu_ps(from)};
+}
+
+inline Lanes load(const uint16_t* from) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
+}
+
+inline void store(float* to, Lanes value) {
+  _mm512_storeu_ps(to, value.all);
+}
+
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+  return {_mm512_fmadd_ps(a.all, b.all, c.all)};
+}
+
+// Four together cost less than one by one.
+inline void sum_each(const Lanes* four, float* to) {
+  // [a.low + a.high, b.low + b.high], likewise of c and d; then the quarters of all four, and so on.
+  const auto eights = [](__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  };
+  const __m512 ab = eights(four[0].all, four[1].all);
+  const __m512 cd = eights(four[2].all, four[3].all);
+  const __m512 fours = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+  const __m512 twos = _mm512_add_ps(fours, _mm512_permute_ps(fours, 0x4e));
+  const __m512 ones = _mm512_add_ps(twos, _mm512_permute_ps(twos, 0xb1));
+  const __m512i firsts = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
+  _mm_storeu_ps(to, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, ones)));
+}
+
+inline float sum(Lanes value) {
+  const Lanes four[4] = {value, value, value, value};
+  float sums[4];
+  sum_each(four, sums);
+  return sums[0];
+}
+
+}  // namespace
+}  // namespace glm::host

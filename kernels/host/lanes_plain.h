@@ -1,0 +1,64 @@
+// Sixteen numbers that are computed side by side, in C++ alone. lanes_avx2.h and lanes_avx512.h have the same for sets
+// of instructions, and all three give the same bits: every operation rounds once, and sum() adds in one order.
+//
+// Everything in these headers has internal linkage, because each source that includes one is compiled for other
+// instructions.
+#pragma once
+
+#include <stdint.h>
+
+namespace glm::host {
+namespace {
+
+inline constexpr int kLanes = 16;
+inline constexpr int kSumsAtOnce = 4;  // that fit into registers beside their operands
+inline constexpr int kRowsAtOnce = 2;
+
+struct Lanes {
+  float all[kLanes];
+};
+
+inline Lanes splat(float value) {
+  Lanes lanes;
+  for (float& lane : lanes.all) lane = value;
+  return lanes;
+}
+
+inline Lanes load(const float* from) {
+  Lanes lanes;
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = from[i];
+  return lanes;
+}
+
+inline Lanes load(const uint16_t* from) {  // bf16, the upper halves of floats
+  Lanes lanes;
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = __builtin_bit_cast(float, static_cast<uint32_t>(from[i]) << 16);
+  return lanes;
+}
+
+inline void store(float* to, Lanes value) {
+  for (int i = 0; i < kLanes; ++i) to[i] = value.all[i];
+}
+
+// Returns a * b + c, rounded once.
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+  Lanes lanes;
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = __builtin_fmaf(a.all[i], b.all[i], c.all[i]);
+  return lanes;
+}
+
+// Adds lane i and lane i + 8 for each i below 8, then i and i + 4, i and i + 2, and the last two.
+inline float sum(Lanes value) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) value.all[i] += value.all[i + half];
+  }
+  return value.all[0];
+}
+
+// Writes sum() of each of four.
+inline void sum_each(const Lanes* four, float* to) {
+  for (int i = 0; i < 4; ++i) to[i] = sum(four[i]);
+}
+
+}  // namespace
+}  // namespace glm::host

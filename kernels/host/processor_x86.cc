@@ -1,0 +1,13 @@
+#include "kernels/host/processor.h"
+
+namespace glm::host {
+
+std::vector<const Kernels*> runnable_kernels() {
+  std::vector<const Kernels*> runnable;
+  if (__builtin_cpu_supports("avx512f")) runnable.push_back(&kAvx512);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) runnable.push_back(&kAvx2);
+  runnable.push_back(&kPlain);
+  return runnable;
+}
+
+}  // namespace glm::host
