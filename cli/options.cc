@@ -210,11 +210,12 @@ std::vector<Option> model_options() {
       one_of_these("kernels", "WHEN", g,
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),
-      with_choices(value("look-ahead", 0, "N", g,
-                         "Tokens that a CPU computes at once, the next one and guesses of those behind it: 1 to 16, off, "
-                         "or auto (default): what turns out to be fastest. No token changes",
-                         [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
-                   {"auto", "off"}),
+      with_choices(
+          value("look-ahead", 0, "N", g,
+                "Tokens that a CPU computes at once, the next one and guesses of those behind it: 1 to 16, off, "
+                "or auto (default): what turns out to be fastest. No token changes",
+                [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
+          {"auto", "off"}),
       value("threads", 0, "N", g, "CPU threads; 0 (default): as many as the process may use",
             whole(&O::threads, 0, limits::kMaxThreads)),
       of_files(value("config", 0, "FILE", g, "Read options from this TOML file, in lines such as steps = 20"))};

@@ -128,13 +128,13 @@ void HostDecoder::add_normed(const at::Tensor& y, const RmsNorm& norm) {
 
 // Rotates queries and keys, and writes keys and values of all rows before any row attends to them.
 void HostDecoder::place_keys(std::span<const HostRow> rows, int64_t layer) {
-  const int64_t rotary = c_.rotary_dim();
   for (int64_t r = 0; r < rows_; ++r) {
     const HostRow& row = rows[static_cast<size_t>(r)];
     const RotaryTable table = row.state->rotary.rows(row.place, row.place + 1);
     float* const queries = row_of(qkv_, r);
     float* const keys = queries + c_.heads * c_.head_dim;
-    host::rotate(bytes_of(table.cos), bytes_of(table.sin), type_, c_.heads + c_.kv_heads, c_.head_dim, rotary, queries);
+    host::rotate({bytes_of(table.cos), bytes_of(table.sin), type_, c_.head_dim, c_.rotary_dim()},
+                 c_.heads + c_.kv_heads, queries);
     const LayerCache cache(row.state->cache, layer);
     for (int64_t h = 0; h < c_.kv_heads; ++h) {
       const float* const key = keys + h * c_.head_dim;

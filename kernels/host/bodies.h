@@ -50,11 +50,11 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
     }
   }
   float results[kOuts * kRows];
-  constexpr int kFours = kOuts * kRows / 4 * 4;
+  constexpr int fours = kOuts * kRows / 4 * 4;
 #pragma GCC unroll 16
-  for (int i = 0; i < kFours; i += 4) sum_each(&sums[0][0] + i, results + i);
+  for (int i = 0; i < fours; i += 4) sum_each(&sums[0][0] + i, results + i);
 #pragma GCC unroll 16
-  for (int i = kFours; i < kOuts * kRows; ++i) results[i] = sum((&sums[0][0])[i]);
+  for (int i = fours; i < kOuts * kRows; ++i) results[i] = sum((&sums[0][0])[i]);
   for (int o = 0; o < kOuts; ++o) {
     for (int r = 0; r < kRows; ++r) p.y[(row + r) * p.y_stride + out + o] = results[o * kRows + r];
   }
@@ -62,9 +62,9 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
 
 template <int kRows, typename T>
 inline void multiply_rows(const T* weight, const Product& p, int64_t row, int64_t begin, int64_t end) {
-  constexpr int kOuts = kSumsAtOnce / kRows < 8 ? kSumsAtOnce / kRows : 8;
+  constexpr int outs = kSumsAtOnce / kRows < 8 ? kSumsAtOnce / kRows : 8;
   int64_t out = begin;
-  for (; out + kOuts <= end; out += kOuts) multiply_block<kOuts, kRows>(weight, p, row, out);
+  for (; out + outs <= end; out += outs) multiply_block<outs, kRows>(weight, p, row, out);
   for (; out < end; ++out) multiply_block<1, kRows>(weight, p, row, out);
 }
 
@@ -77,7 +77,7 @@ inline void multiply_some(const T* weight, const Product& p, int64_t row, int64_
   multiply_rows<kRows>(weight, p, row, begin, end);
 }
 
-constexpr int64_t kOutsInCache = 24;  // rows of the weight that all rows of x use before the next ones are read
+inline constexpr int64_t kOutsInCache = 24;  // rows of the weight that all rows of x use before the next ones are read
 
 template <typename T>
 void multiply_typed(const T* weight, const Product& p, int64_t begin, int64_t end) {
@@ -87,7 +87,7 @@ void multiply_typed(const T* weight, const Product& p, int64_t begin, int64_t en
   }
 }
 
-void multiply(const Product& p, int64_t begin, int64_t end) {
+inline void multiply(const Product& p, int64_t begin, int64_t end) {
   if (p.weight.type == Type::bf16) {
     multiply_typed(static_cast<const uint16_t*>(p.weight.data), p, begin, end);
   } else {
@@ -95,7 +95,7 @@ void multiply(const Product& p, int64_t begin, int64_t end) {
   }
 }
 
-constexpr int kHeadsAtOnce = kSumsAtOnce < 8 ? 4 : 8;
+inline constexpr int kHeadsAtOnce = kSumsAtOnce < 8 ? 4 : 8;
 
 // Writes scores[h][t], the product of head h's query and key t.
 template <int kHeads, typename T>
@@ -178,7 +178,7 @@ void attend_typed(const Attention& a) {
   }
 }
 
-void attend(const Attention& a) {
+inline void attend(const Attention& a) {
   a.type == Type::bf16 ? attend_typed<uint16_t>(a) : attend_typed<float>(a);
 }
 

@@ -38,14 +38,14 @@ void with(Type type, const Work& work) {
 
 // A sum of squares in 16 lanes, which are added in one order.
 float sum_of_squares(const float* x, int64_t count) {
-  constexpr int64_t kLanes = 16;
-  float lanes[kLanes] = {};
-  const int64_t whole = count - count % kLanes;
-  for (int64_t k = 0; k < whole; k += kLanes) {
-    for (int64_t i = 0; i < kLanes; ++i) lanes[i] += x[k + i] * x[k + i];
+  constexpr int64_t width = 16;
+  float lanes[width] = {};
+  const int64_t whole = count - count % width;
+  for (int64_t k = 0; k < whole; k += width) {
+    for (int64_t i = 0; i < width; ++i) lanes[i] += x[k + i] * x[k + i];
   }
   for (int64_t i = 0; whole + i < count; ++i) lanes[i] += x[whole + i] * x[whole + i];
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+  for (int64_t half = width / 2; half > 0; half /= 2) {
     for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
   return lanes[0];
@@ -92,16 +92,16 @@ void finish_product(const void* bias, Type type, int64_t count, float* y) {
   });
 }
 
-void rotate(const void* cosines, const void* sines, Type type, int64_t heads, int64_t head, int64_t rotary, float* x) {
-  const int64_t half = rotary / 2;
-  with(type, [&](auto as) {
-    const auto* const cosine = static_cast<const typename decltype(as)::Stored*>(cosines);
-    const auto* const sine = static_cast<const typename decltype(as)::Stored*>(sines);
+void rotate(const Rotation& r, int64_t heads, float* x) {
+  const int64_t half = r.rotary / 2;
+  with(r.type, [&](auto as) {
+    const auto* const cosine = static_cast<const typename decltype(as)::Stored*>(r.cosines);
+    const auto* const sine = static_cast<const typename decltype(as)::Stored*>(r.sines);
     const auto part = [&](float own, float other, int64_t i) {
       return as.rounded(as.rounded(own * as.widen(cosine[i])) + as.rounded(other * as.widen(sine[i])));
     };
     for (int64_t h = 0; h < heads; ++h) {
-      float* const features = x + h * head;
+      float* const features = x + h * r.head;
       for (int64_t i = 0; i < half; ++i) {
         const float low = features[i];
         const float high = features[i + half];

@@ -29,9 +29,16 @@ void add(const float* y, Type type, int64_t dim, float* residual);
 // Rounds each product, after its bias [count] where there is one.
 void finish_product(const void* bias, Type type, int64_t count, float* y);
 
-// Rotates the first `rotary` features of each of the heads, x [heads, head], by pairs (i, i + rotary / 2). cosines,
-// sines: [rotary] of the row's position.
-void rotate(const void* cosines, const void* sines, Type type, int64_t heads, int64_t head, int64_t rotary, float* x);
+// What one position is rotated by.
+struct Rotation {
+  const void* cosines = nullptr;  // [rotary]
+  const void* sines = nullptr;
+  Type type = Type::fp32;
+  int64_t head = 0;    // features of a head
+  int64_t rotary = 0;  // the first of them, which are rotated by pairs (i, i + rotary / 2)
+};
+// Rotates x [heads, head].
+void rotate(const Rotation& rotation, int64_t heads, float* x);
 
 // y = silu(gate) * up. gate_up: [2 * inner], the gate first; y [inner] may be gate_up.
 void silu_multiply(const float* gate_up, Type type, int64_t inner, float* y);

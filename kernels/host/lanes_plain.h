@@ -19,19 +19,19 @@ struct Lanes {
 };
 
 inline Lanes splat(float value) {
-  Lanes lanes;
+  Lanes lanes{};
   for (float& lane : lanes.all) lane = value;
   return lanes;
 }
 
 inline Lanes load(const float* from) {
-  Lanes lanes;
+  Lanes lanes{};
   for (int i = 0; i < kLanes; ++i) lanes.all[i] = from[i];
   return lanes;
 }
 
 inline Lanes load(const uint16_t* from) {  // bf16, the upper halves of floats
-  Lanes lanes;
+  Lanes lanes{};
   for (int i = 0; i < kLanes; ++i) lanes.all[i] = __builtin_bit_cast(float, static_cast<uint32_t>(from[i]) << 16);
   return lanes;
 }
@@ -42,7 +42,7 @@ inline void store(float* to, Lanes value) {
 
 // Returns a * b + c, rounded once.
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
-  Lanes lanes;
+  Lanes lanes{};
   for (int i = 0; i < kLanes; ++i) lanes.all[i] = __builtin_fmaf(a.all[i], b.all[i], c.all[i]);
   return lanes;
 }

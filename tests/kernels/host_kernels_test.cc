@@ -117,7 +117,7 @@ TEST_P(HostKernels, RotationIsTheReferences) {
   const at::Tensor x = drawn({1, 3, 20});
   const RotaryTable table{drawn({1, 12}), drawn({1, 12})};
   at::Tensor y = copied(x);
-  rotate(table.cos.const_data_ptr(), table.sin.const_data_ptr(), type(), 3, 20, 12, y.data_ptr<float>());
+  rotate({table.cos.const_data_ptr(), table.sin.const_data_ptr(), type(), 20, 12}, 3, y.data_ptr<float>());
   EXPECT_TRUE(at::equal(y.to(GetParam()), glm::rotate(x, table)));
 }
 
