@@ -37,7 +37,8 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
 
 const at::Tensor& Linear::dense() const {
   const auto* dense = std::get_if<at::Tensor>(&weight_);
-  if (dense == nullptr) refuse(ErrorCode::internal, "", "a dense layer for the decode kernels of a CPU", "a packed one");
+  if (dense == nullptr)
+    refuse(ErrorCode::internal, "", "a dense layer for the decode kernels of a CPU", "a packed one");
   return *dense;
 }
 
