@@ -25,8 +25,8 @@ struct LoadOptions {
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they pass their check), "off", "force"
   // How many image tokens of a picture are computed at once, the next one and guesses of those behind it: "auto" (what
-  // turns out to be fastest), "off", or a number from 1 to 16. It changes no token, only how long they take. On a GPU it
-  // is off.
+  // turns out to be fastest), "off", or a number from 1 to 16. It changes no token, only how long they take. On a GPU
+  // it is off.
   std::string look_ahead = "auto";
   // CPU threads, 0 .. 1024; 0: as many as the process may use. Where the system gives fewer, Pipeline::warnings() says
   // so
