@@ -16,7 +16,7 @@ struct HostTokenWriter::Picture {
   explicit Picture(HostPicture asked)
       : state(*asked.state),
         prompt_length(asked.state->length),
-        guesses(std::move(asked.grids)),
+        guesses(asked.cells + 1),
         random(std::move(asked.random)) {}
 
   // Whether the next draw is the last one, normally the end, which may be any id.

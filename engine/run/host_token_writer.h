@@ -9,7 +9,6 @@
 #include <functional>
 #include <vector>
 
-#include "base/grid.h"
 #include "engine/components/prior_transformer.h"
 #include "engine/run/host_decoder.h"
 #include "engine/run/look_ahead.h"
@@ -23,7 +22,7 @@ namespace glm {
 struct HostPicture {
   DecodeState* state = nullptr;  // B = 1, with room for the prompt and the grids
   at::Tensor logits;             // [1, V] of the prompt's last position
-  std::vector<Grid> grids;       // to write, in their order
+  int64_t cells = 0;             // image tokens to write; one more token, normally the end, follows
   RandomNumbers random;
 };
 

@@ -31,29 +31,13 @@ int64_t look_ahead_rows(const std::string& option) {
   return rows;
 }
 
-Guesses::Guesses(std::vector<Grid> grids) : grids_(std::move(grids)), total_(1) {
-  for (const Grid& grid : grids_) total_ += grid.cells();
-}
-
 std::vector<int64_t> Guesses::fed(int64_t rows) const {
-  std::vector<int64_t> all = written_;
+  std::vector<int64_t> all = {written_.back()};
   for (int64_t i = 0; i + 1 < rows; ++i) {
     const auto known = static_cast<size_t>(i);
-    all.push_back(known < drawn_.size() ? drawn_[known] : guess(count() + i, all));
+    all.push_back(known < drawn_.size() ? drawn_[known] : all.back());
   }
-  return {all.end() - rows, all.end()};
-}
-
-// The token above, or where there is none the one before. before: all tokens before the position, guesses among them.
-int64_t Guesses::guess(int64_t position, const std::vector<int64_t>& before) const {
-  int64_t begin = 0;
-  for (const Grid& grid : grids_) {
-    if (position < begin + grid.cells()) {
-      return position - begin >= grid.width ? before[static_cast<size_t>(position - grid.width)] : before.back();
-    }
-    begin += grid.cells();
-  }
-  return before.back();
+  return all;
 }
 
 int64_t Guesses::right(const std::vector<int64_t>& fed, const std::vector<int64_t>& drawn) {

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/grid.h"
-
 namespace glm {
 
 // Returns the rows of a picture in a pass that an option asks for: 0 for "auto", 1 for "off", otherwise a number of 1
@@ -21,15 +19,16 @@ int64_t look_ahead_rows(const std::string& option);
 // A picture's tokens, and what is guessed of those that aren't written yet.
 class Guesses {
  public:
-  // grids: those that are written, in their order. One token more follows them.
-  explicit Guesses(std::vector<Grid> grids);
+  // total: how many tokens are to be written.
+  explicit Guesses(int64_t total) : total_(total) {}
 
   int64_t count() const { return static_cast<int64_t>(written_.size()); }
   int64_t total() const { return total_; }
   const std::vector<int64_t>& written() const { return written_; }
 
   // Returns the tokens that a pass of `rows` rows feeds: the last one that is written, and guesses of those behind it.
-  // At least one token is written; rows is at most total() - count().
+  // A guess is what the last pass drew there, or else the token before it (kernels/README.md has what others gave). At
+  // least one token is written; rows is at most total() - count().
   std::vector<int64_t> fed(int64_t rows) const;
 
   // Says how many of a pass's draws are right: the first, and each one whose row was fed the draw before it.
@@ -40,9 +39,6 @@ class Guesses {
   void take(const std::vector<int64_t>& drawn, int64_t accepted);
 
  private:
-  int64_t guess(int64_t position, const std::vector<int64_t>& before) const;
-
-  std::vector<Grid> grids_;
   int64_t total_;
   std::vector<int64_t> written_;
   std::vector<int64_t> drawn_;  // of the positions from count() on, by the last pass

@@ -152,7 +152,7 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
     }
     pictures.push_back({.state = state,
                         .logits = fed.logits,
-                        .grids = {request.preview, request.target},
+                        .cells = cells_of(request),
                         .random = RandomNumbers::of(request.rng, request.seed)});
   }
   const PriorRequest& any = requests.front();
