@@ -183,6 +183,20 @@ std::vector<Condition> StageTest::conditions(const Tap& tap) const {
   return all;
 }
 
+PriorRequest StageTest::prior_request() const {
+  const GenerationConfig& g = model.config.generation;
+  return {.ids = prompt_ids(),
+          .preview = preview(),
+          .target = grid(),
+          .sources = sources(),
+          .sampling = {.temperature = g.temperature,
+                       .top_p = g.top_p,
+                       .top_k = g.top_k,
+                       .greedy = golden.parameters().at("greedy")},
+          .rng = golden.request().rng,
+          .seed = golden.parameters().at("seed")};
+}
+
 at::Tensor StageTest::host_logits(int64_t rows) const {
   const at::Tensor ids = prompt_ids();
   const at::Tensor tokens = golden.tensor("ar.generated").contiguous();

@@ -13,6 +13,7 @@
 
 #include "engine/components/layers/tap.h"
 #include "engine/run/model.h"
+#include "engine/run/prior.h"
 #include "glm/pipeline.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_folder.h"
@@ -87,6 +88,8 @@ class StageTest : public testing::TestWithParam<std::string> {
             },
             Tap::Level::full};
   }
+  // What upstream's prior was asked.
+  PriorRequest prior_request() const;
   // Logits of every position by our CPU kernels, fed as forced_logits() is, so many rows in a pass: fp32 [1, n, V].
   at::Tensor host_logits(int64_t rows) const;
   // Logits of every step, fed with upstream's ids and tokens: [1, n, V], on the CPU.

@@ -31,17 +31,7 @@ TEST_P(LookAhead, LogitsAreUpstreamsAndTheSameForAnyNumberOfRows) {
 }
 
 TEST_P(LookAhead, TokensAreUpstreams) {
-  const GenerationConfig& g = model.config.generation;
-  PriorRequest request{.ids = prompt_ids(),
-                       .preview = preview(),
-                       .target = grid(),
-                       .sources = sources(),
-                       .sampling = {.temperature = g.temperature,
-                                    .top_p = g.top_p,
-                                    .top_k = g.top_k,
-                                    .greedy = golden.parameters().at("greedy")},
-                       .rng = golden.request().rng,
-                       .seed = golden.parameters().at("seed")};
+  const PriorRequest request = prior_request();
   for (const int64_t rows : {1, 2, 5, 16}) {  // TokensStage has the program's choice
     const WrittenTokens written = generate_tokens(model.prior, model.config, {request}, {.rows = rows});
     EXPECT_TRUE(golden.bytes_equal("ar.generated", written.tokens[0])) << rows;

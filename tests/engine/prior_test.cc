@@ -22,19 +22,7 @@ TEST_P(TokensStage, LogitsAreUpstreams) {
 }
 
 TEST_P(TokensStage, TokensAreUpstreams) {
-  const GenerationConfig& g = model.config.generation;
-  PriorRequest request{.ids = prompt_ids(),
-                       .preview = preview(),
-                       .target = grid(),
-                       .sources = sources(),
-                       .sampling = {.temperature = g.temperature,
-                                    .top_p = g.top_p,
-                                    .top_k = g.top_k,
-                                    .greedy = golden.parameters().at("greedy")},
-                       .allow_early_stop = false,
-                       .rng = golden.request().rng,
-                       .seed = golden.parameters().at("seed")};
-  const at::Tensor tokens = generate_tokens(model.prior, model.config, {request}).tokens[0];
+  const at::Tensor tokens = generate_tokens(model.prior, model.config, {prior_request()}).tokens[0];
   EXPECT_TRUE(golden.bytes_equal("ar.generated", tokens));
 }
 
