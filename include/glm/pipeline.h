@@ -62,8 +62,8 @@ class GLM_API Pipeline {
                                const Callbacks& callbacks) const;
   Result pixels(const Request& request, const std::vector<Latents>& latents, const Callbacks& callbacks) const;
 
-  // The tokens of several requests. On a GPU requests of the same sampling share their passes, up to 16 pictures in
-  // each, which takes little longer than one alone. Each request's tokens are the same as without the others. One that
+  // The tokens of several requests. Requests of the same sampling share their passes, up to 16 pictures in each. On a
+  // GPU that takes little longer than one alone. Each request's tokens are the same as without the others. One that
   // can't be met ends the call for all: ask check() first.
   std::vector<std::vector<Tokens>> tokens(const std::vector<Request>& requests, const Callbacks& callbacks) const;
 
