@@ -58,7 +58,7 @@ TEST_F(Generate, DrawsOnTheModelThatComesWithItFromAnyFolder) {
   ASSERT_TRUE(std::regex_match(outcome.out, found, path)) << outcome.out;
   std::smatch told;
   const std::regex line(
-      R"(seed (\d+)  256x256  \(tokens [\d.]+ s, glyphs [\d.]+ s, steps [\d.]+ s, pixels [\d.]+ s\)\n)");
+      R"(seed (\d+)  256x256  \(tokens [\d.]+ s for 321 in \d+ passes, glyphs [\d.]+ s, steps [\d.]+ s, pixels [\d.]+ s\)\n)");
   ASSERT_TRUE(std::regex_match(outcome.err, told, line)) << outcome.err;  // no terminal, so no bar
   EXPECT_EQ(found[2], told[1]);
   EXPECT_EQ(png_size(folder_ / found[1].str()), "256x256");
