@@ -19,23 +19,28 @@ struct HostTokenWriter::Picture {
         guesses(asked.cells + 1),
         random(std::move(asked.random)) {}
 
-  // Whether the next draw is the last one, normally the end, which may be any id.
+  // Says whether the draw `ahead` positions behind the next one is the picture's last. That one may be any id; normally
+  // it is the end token.
   bool is_last(int64_t ahead) const { return guesses.count() + ahead + 1 == guesses.total(); }
 
   DecodeState& state;
   int64_t prompt_length;
   Guesses guesses;
   RandomNumbers random;
-  // Exponentials of the positions from guesses.count() on. Each is drawn once, in the order of the positions, whether
-  // or not the draw that used it was right.
+  // The exponentials of the positions from guesses.count() on. They are drawn once for each position, in order. A
+  // position whose draw was wrong uses the same ones again.
   std::deque<at::Tensor> exponentials;
   std::vector<at::Tensor> logits;  // of what is written, [1, V] each
   bool has_ended = false;
 };
 
 HostTokenWriter::HostTokenWriter(const PriorTransformer& transformer, std::vector<HostPicture> pictures,
-                                 Options options)
-    : options_(std::move(options)), decoder_(transformer), chooser_(options_.rows), sampler_(options_.sampling) {
+                                 const TokenRules& rules, const Options& options)
+    : rules_(rules),
+      keeps_logits_(options.keeps_logits),
+      decoder_(transformer),
+      chooser_(options.rows),
+      sampler_(rules.sampling) {
   for (HostPicture& asked : pictures) {
     const at::Tensor logits = asked.logits.to(at::kFloat).contiguous();
     pictures_.emplace_back(std::move(asked));
@@ -46,20 +51,20 @@ HostTokenWriter::HostTokenWriter(const PriorTransformer& transformer, std::vecto
 HostTokenWriter::~HostTokenWriter() = default;
 
 const float* HostTokenWriter::exponential(Picture& picture, int64_t ahead, int64_t ids) const {
-  if (options_.sampling.greedy) return nullptr;
+  if (rules_.sampling.greedy) return nullptr;
   const auto wanted = static_cast<size_t>(ahead);
   while (picture.exponentials.size() <= wanted) picture.exponentials.push_back(picture.random.exponential({1, ids}));
   return picture.exponentials[wanted].const_data_ptr<float>();
 }
 
-// Draws a token at each row of logits, [rows, V]. The first is of position guesses.count().
+// Draws a token from each row of logits, [rows, V]. The first row is that of position guesses.count().
 std::vector<int64_t> HostTokenWriter::draw(Picture& picture, const at::Tensor& logits) {
   const int64_t ids = logits.size(1);
   std::vector<int64_t> drawn;
   for (int64_t i = 0; i < logits.size(0); ++i) {
-    const bool any = !options_.mask || picture.is_last(i);
+    const bool any = !rules_.mask || picture.is_last(i);
     drawn.push_back(sampler_.sample(logits.const_data_ptr<float>() + i * ids, exponential(picture, i, ids), ids,
-                                    any ? ids : options_.codebook));
+                                    any ? ids : rules_.codebook));
   }
   return drawn;
 }
@@ -67,16 +72,16 @@ std::vector<int64_t> HostTokenWriter::draw(Picture& picture, const at::Tensor& l
 // Writes the first `accepted` draws, fewer where one of them ends the picture.
 void HostTokenWriter::accept(Picture& picture, const std::vector<int64_t>& drawn, int64_t accepted,
                              const at::Tensor& logits) {
-  if (!options_.mask) {
+  if (!rules_.mask) {
     const auto last = drawn.begin() + accepted;
-    const auto end = std::find_first_of(drawn.begin(), last, options_.eos.begin(), options_.eos.end());
+    const auto end = std::find_first_of(drawn.begin(), last, rules_.eos.begin(), rules_.eos.end());
     picture.has_ended = end != last;
     accepted = std::min<int64_t>(accepted, end - drawn.begin() + 1);
   }
   for (int64_t i = 0; i < accepted; ++i) {
     const float* const row = logits.const_data_ptr<float>() + i * logits.size(1);
     is_finite_ = is_finite_ && std::all_of(row, row + logits.size(1), [](float v) { return std::isfinite(v); });
-    if (options_.keeps_logits) picture.logits.push_back(logits.slice(0, i, i + 1).clone());
+    if (keeps_logits_) picture.logits.push_back(logits.slice(0, i, i + 1).clone());
     if (!picture.exponentials.empty()) picture.exponentials.pop_front();
   }
   picture.guesses.take(drawn, accepted);

@@ -1,5 +1,5 @@
-// Writes the prior's tokens on a CPU by our own kernels, for up to 16 pictures in each pass over the weights, and with
-// look-ahead for several positions of each.
+// Writes the prior's tokens on a CPU by our own kernels. A pass over the weights serves up to 16 pictures. With
+// look-ahead it serves several positions of each.
 // Upstream: GenerationMixin._sample over GlmImageTextModel
 #pragma once
 
@@ -12,9 +12,9 @@
 #include "engine/components/prior_transformer.h"
 #include "engine/run/host_decoder.h"
 #include "engine/run/look_ahead.h"
+#include "engine/run/token_rules.h"
 #include "kernels/host/sample.h"
 #include "kernels/random.h"
-#include "kernels/sampling.h"
 
 namespace glm {
 
@@ -29,11 +29,7 @@ struct HostPicture {
 class HostTokenWriter {
  public:
   struct Options {
-    SamplingOptions sampling;
-    int64_t codebook = 0;      // ids below it are image tokens
-    bool mask = true;          // only image tokens are drawn, but for a picture's last token
-    std::vector<int64_t> eos;  // the ids that end a picture when nothing is masked
-    int64_t rows = 0;          // of each picture in a pass; 0: what turns out to be fastest
+    int64_t rows = 0;  // of each picture in a pass; 0: what turns out to be fastest
     bool keeps_logits = false;
   };
   struct Written {
@@ -43,15 +39,16 @@ class HostTokenWriter {
 
   // Draws the first token of each picture from its prompt's logits. transformer: on the CPU; it has to outlive this.
   // pictures: 1 to 16.
-  HostTokenWriter(const PriorTransformer& transformer, std::vector<HostPicture> pictures, Options options);
+  HostTokenWriter(const PriorTransformer& transformer, std::vector<HostPicture> pictures, const TokenRules& rules,
+                  const Options& options);
 
   ~HostTokenWriter();
   HostTokenWriter(const HostTokenWriter&) = delete;
   HostTokenWriter& operator=(const HostTokenWriter&) = delete;
 
-  // Writes the tokens of each picture. May be called once. done: called with the number of tokens that all pictures
-  // have together, once one of them has more; may throw to stop. poll: called several times in a pass; may throw to
-  // stop. Throws Error(model) when logits are not finite.
+  // Writes the tokens of each picture. May be called once. done: called at the beginning and after each pass with the
+  // number of tokens that all pictures have together; may throw to stop. poll: called several times in a pass; may
+  // throw to stop. Throws Error(model) when logits are not finite.
   std::vector<Written> run(const std::function<void(int64_t)>& done, const std::function<void()>& poll);
 
   int64_t passes() const { return passes_; }  // over the weights
@@ -64,7 +61,8 @@ class HostTokenWriter {
   void accept(Picture& picture, const std::vector<int64_t>& drawn, int64_t accepted, const at::Tensor& logits);
   const float* exponential(Picture& picture, int64_t ahead, int64_t ids) const;
 
-  Options options_;
+  TokenRules rules_;
+  bool keeps_logits_;
   HostDecoder decoder_;
   RowChooser chooser_;
   host::Sampler sampler_;

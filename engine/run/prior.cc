@@ -18,8 +18,6 @@
 namespace glm {
 namespace {
 
-constexpr size_t kBatch = cuda::kMaxBatch;
-
 // Positions of a request: prompt i64 [3, 1, L], grids i64 [3, 1, cells].
 struct Positions {
   at::Tensor prompt, grids;
@@ -57,7 +55,7 @@ struct FedPrompt {
   }
 };
 
-// Writes one request's tokens by ATen, one after the other.
+// Writes the tokens of one request by ATen, with a pass for each.
 WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfig& c, const PriorRequest& request,
                            FedPrompt& fed, const std::function<void(int64_t)>& done, const Tap& tap) {
   const int64_t cells = cells_of(request);
@@ -95,6 +93,13 @@ WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfi
   return {.tokens = {generated.slice(1, 0, n).cpu()}, .passes = n - 1};
 }
 
+TokenRules rules_of(const PriorRequest& request, const ModelConfig& c) {
+  return {.sampling = request.sampling,
+          .codebook = c.generation.codebook,
+          .mask = !request.allow_early_stop,
+          .eos = c.generation.eos};
+}
+
 // Writes the tokens of a batch by our CUDA kernels. A prompt that neighbours share is fed once.
 WrittenTokens decode_together(const PriorTransformer& transformer, const ModelConfig& c,
                               const std::vector<PriorRequest>& requests, const std::function<void(int64_t)>& done,
@@ -116,12 +121,7 @@ WrittenTokens decode_together(const PriorTransformer& transformer, const ModelCo
     rows[last].logits = transformer.prefill(request.ids, *state, {});
     rows[last].prompt = state;
   }
-  const PriorRequest& any = requests.front();
-  TokenWriter writer(transformer, rows,
-                     {.sampling = any.sampling,
-                      .codebook = c.generation.codebook,
-                      .mask = !any.allow_early_stop,
-                      .eos = c.generation.eos});
+  TokenWriter writer(transformer, rows, rules_of(requests.front(), c));
   WrittenTokens written{.tokens = writer.run(done)};
   for (size_t k = 0; k < written.tokens.size(); ++k) {
     const int64_t count = written.tokens[k].size(1);
@@ -155,14 +155,8 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
                         .cells = cells_of(request),
                         .random = RandomNumbers::of(request.rng, request.seed)});
   }
-  const PriorRequest& any = requests.front();
-  HostTokenWriter writer(transformer, std::move(pictures),
-                         {.sampling = any.sampling,
-                          .codebook = c.generation.codebook,
-                          .mask = !any.allow_early_stop,
-                          .eos = c.generation.eos,
-                          .rows = options.rows,
-                          .keeps_logits = options.tap.wants_full()});
+  HostTokenWriter writer(transformer, std::move(pictures), rules_of(requests.front(), c),
+                         {.rows = options.rows, .keeps_logits = options.tap.wants_full()});
   WrittenTokens result;
   for (const HostTokenWriter::Written& written : writer.run(done, options.poll)) {
     const at::Tensor& grids = positions[result.tokens.size()].grids;
@@ -174,13 +168,13 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
   return result;
 }
 
-// Returns how many requests like this one a CPU takes together: so many that their caches fit into a quarter of the
-// memory that is free.
+// Returns how many requests like this one a CPU takes together. Their caches have to fit into a quarter of the memory
+// that is free.
 size_t most_on_host(const PriorConfig& c, const PriorRequest& request, int64_t element_bytes) {
   const auto positions = static_cast<double>(request.ids.size(1) + cells_of(request));
   const double bytes = positions * static_cast<double>(2 * c.layers * c.kv_heads * c.head_dim * element_bytes);
   const double fit = static_cast<double>(free_memory()) / 4 / bytes;
-  return static_cast<size_t>(std::clamp(fit, 1.0, static_cast<double>(kBatch)));
+  return static_cast<size_t>(std::clamp(fit, 1.0, static_cast<double>(host::kMostRows)));
 }
 
 bool same_sampling(const PriorRequest& a, const PriorRequest& b) {
@@ -206,16 +200,15 @@ WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelCo
   options.done(0, total);
   WrittenTokens all;
   FedPrompt fed;
-  const bool on_host = transformer.embedding().weight().is_cpu();
+  const at::Tensor& embedding = transformer.embedding().weight();
+  const bool on_host = embedding.is_cpu();
   const bool one_by_one = !on_host && (!transformer.decodes_by_kernels() || options.tap.wants_full());
   while (all.tokens.size() < requests.size()) {
     const size_t first = all.tokens.size();
     const auto now = [&](int64_t n) { options.done(before + n, total); };
     std::vector<PriorRequest> together = {requests[first]};
-    const size_t most = on_host
-                            ? most_on_host(c.prior, requests[first], transformer.embedding().weight().element_size())
-                        : one_by_one ? 1
-                                     : kBatch;
+    size_t most = one_by_one ? 1 : cuda::kMaxBatch;
+    if (on_host) most = most_on_host(c.prior, requests[first], embedding.element_size());
     for (size_t next = first + 1; next < requests.size() && together.size() < most; ++next) {
       if (!same_sampling(requests[first], requests[next])) break;
       together.push_back(requests[next]);

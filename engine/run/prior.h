@@ -32,7 +32,7 @@ struct PriorRequest {
 // Throws Error(usage) when the prompt and the grids need more positions than the model has.
 void check_positions(const PriorRequest& request, const ModelConfig& c);
 
-// How tokens are written, and who is told.
+// How tokens are written, and who is told of it.
 struct WriteOptions {
   int64_t rows = 0;  // positions of a picture that a pass computes on a CPU, up to 16; 0: what turns out to be fastest
   StepDone done = [](int64_t, int64_t) {};
@@ -44,14 +44,15 @@ struct WrittenTokens {
   // i64 [1, n] for each request, on the CPU. n counts the cells of both grids and the last token; it is less only with
   // allow_early_stop.
   std::vector<at::Tensor> tokens;
-  int64_t passes = 0;  // over the weights, those over prompts aside
+  int64_t passes = 0;  // over the weights, not counting those that read prompts
 };
 
-// Writes the tokens of each request, which check_positions() has passed. Our kernels write up to 16 requests of the
-// same sampling in one pass (TokenWriter, HostTokenWriter); on a GPU ATen writes one request after the other. A
-// request's tokens depend neither on which requests share the call nor on WriteOptions::rows. Throws Error(model) when
-// logits are not finite. Taps for each request: position_ids_prefill, position_ids_decode. At level full also prefill.*
-// and logits; on a GPU ATen writes all tokens then.
+// Writes the tokens of each request. The caller has called check_positions() for each of them. Our kernels write up to
+// 16 requests of the same sampling in one pass: HostTokenWriter on a CPU, TokenWriter on a GPU. Where a GPU can't use
+// our kernels, ATen writes one request after the other. A request's tokens depend neither on the other requests of the
+// call nor on WriteOptions::rows. Throws Error(model) when logits are not finite. Taps for each request:
+// position_ids_prefill, position_ids_decode. At level full there are also prefill.* and logits, and a GPU writes all
+// tokens by ATen.
 WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
                               const std::vector<PriorRequest>& requests, const WriteOptions& options = {});
 

@@ -125,8 +125,8 @@ bool TokenWriter::fits(const PriorConfig& c) {
 }
 
 TokenWriter::TokenWriter(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows,
-                         const Options& options)
-    : transformer_(transformer), options_(options), memory_(std::make_unique<Memory>(transformer.config(), rows)) {
+                         const TokenRules& rules)
+    : transformer_(transformer), rules_(rules), memory_(std::make_unique<Memory>(transformer.config(), rows)) {
   describe_step();
   // The same kernel draws the first token, from the prompt's logits.
   at::Tensor logits = memory_->logits.view({-1, memory_->batch, transformer_.config().vision_vocab});
@@ -225,18 +225,18 @@ void TokenWriter::add_attention(const PriorLayer& layer, int64_t index, int qkv_
 void TokenWriter::add_sample(int splits) {
   const Memory& m = *memory_;
   const PriorConfig& c = transformer_.config();
-  const SamplingOptions& s = options_.sampling;
+  const SamplingOptions& s = rules_.sampling;
   cuda::Call call{.kernel = cuda::Kernel::sample, .sample = {}};
   call.sample = {.logits = m.logits.data_ptr<float>(),
                  .splits = splits,
                  .batch = narrow(m.batch),
                  .vocab = narrow(c.vision_vocab),
-                 .codebook = narrow(options_.codebook),
+                 .codebook = narrow(rules_.codebook),
                  .temperature = static_cast<float>(s.temperature),
                  .dropped_mass = s.top_p < 1.0 ? static_cast<float>(1.0 - s.top_p) : -1.0f,
                  .top_k = narrow(std::min(s.top_k, c.vision_vocab)),
                  .greedy = s.greedy ? 1 : 0,
-                 .mask = options_.mask ? 1 : 0,
+                 .mask = rules_.mask ? 1 : 0,
                  .seeds = reinterpret_cast<const uint64_t*>(m.seeds.data_ptr<int64_t>()),
                  .exponentials = m.exponentials.defined() ? m.exponentials.data_ptr<float>() : nullptr,
                  .totals = m.part(Memory::kTotals).data_ptr<int>(),
@@ -279,7 +279,7 @@ void TokenWriter::describe_step() {
 
 void TokenWriter::draw_exponentials() {
   Memory& m = *memory_;
-  if (m.random.empty() || options_.sampling.greedy) return;
+  if (m.random.empty() || rules_.sampling.greedy) return;
   at::Tensor host = at::empty(m.exponentials.sizes(), at::TensorOptions(at::kFloat).pinned_memory(true));
   for (int64_t k = 0; k < m.batch; ++k) {
     host[k].copy_(m.random[static_cast<size_t>(k)]->exponential({host.size(1)}));
@@ -319,7 +319,7 @@ struct TokenWriter::ReadBack {
 
 // Says which of these ids end a row. ids: i64 or i32 [n] -> bool [n]
 at::Tensor TokenWriter::ends_in(const at::Tensor& ids) const {
-  return at::isin(ids, at::tensor(options_.eos, ids.options()));
+  return at::isin(ids, at::tensor(rules_.eos, ids.options()));
 }
 
 // Waits for a block and reports it to `done`. Returns whether every row has ended. Throws Error(model).
@@ -334,7 +334,7 @@ bool TokenWriter::see(const ReadBack& block, const std::function<void(int64_t)>&
     const int64_t count = state[Memory::kCounts][k];
     sum += count;
     const bool ended = count >= m.totals[static_cast<size_t>(k)] ||
-                       (!options_.mask && ends_in(block.written[k].slice(0, 0, count)).any().item<bool>());
+                       (!rules_.mask && ends_in(block.written[k].slice(0, 0, count)).any().item<bool>());
     all = all && ended;
   }
   done(sum);
@@ -363,7 +363,7 @@ std::vector<at::Tensor> TokenWriter::run(const std::function<void(int64_t)>& don
     const int64_t total = m.totals[static_cast<size_t>(k)];
     const at::Tensor row = blocks[current].written[k].slice(0, 0, total).to(at::kLong);
     int64_t count = std::min<int64_t>(total, blocks[current].state[Memory::kCounts][k].item<int>());
-    if (!options_.mask) {
+    if (!rules_.mask) {
       const at::Tensor ends = ends_in(row.slice(0, 0, count)).nonzero();
       if (ends.numel() > 0) count = ends[0].item<int64_t>() + 1;
     }

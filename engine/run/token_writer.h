@@ -12,9 +12,9 @@
 
 #include "engine/checkpoint/config.h"
 #include "engine/components/prior_transformer.h"
+#include "engine/run/token_rules.h"
 #include "glm/rng.h"
 #include "kernels/cuda/library.h"
-#include "kernels/sampling.h"
 
 namespace glm {
 
@@ -29,20 +29,13 @@ struct DecodeRow {
 
 class TokenWriter {
  public:
-  struct Options {
-    SamplingOptions sampling;
-    int64_t codebook = 0;      // ids below it are image tokens
-    bool mask = true;          // only image tokens are drawn, but for a row's last token
-    std::vector<int64_t> eos;  // the ids that end a row when nothing is masked
-  };
-
   // Says whether the kernels fit a model of these shapes. They need 16 query heads for each key/value head, heads of
   // 128, rows in tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
   static bool fits(const PriorConfig& c);
 
   // Queues the first token of each row. transformer: packed; it has to outlive this. Throws Error(memory) when the GPU
   // has too little, and Error(internal) when a kernel fails.
-  TokenWriter(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows, const Options& options);
+  TokenWriter(const PriorTransformer& transformer, const std::vector<DecodeRow>& rows, const TokenRules& rules);
   ~TokenWriter();
   TokenWriter(const TokenWriter&) = delete;
   TokenWriter& operator=(const TokenWriter&) = delete;
@@ -68,7 +61,7 @@ class TokenWriter {
   bool see(const ReadBack& block, const std::function<void(int64_t)>& done) const;
 
   const PriorTransformer& transformer_;
-  Options options_;
+  TokenRules rules_;
   std::unique_ptr<Memory> memory_;
   std::vector<cuda::Call> step_;  // what computes one token
   int norms_ = 0;                 // norms in step_ so far

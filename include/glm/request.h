@@ -120,7 +120,7 @@ struct Result {
     int64_t units;  // references, tokens, prompts (glyphs), steps or pictures that are done; 0 tokens: injected
   };
   std::vector<StageTime> times;
-  int64_t token_passes = 0;  // over the prior's weights, to write the tokens; a prompt's aside
+  int64_t token_passes = 0;  // over the prior's weights to write the tokens, not counting those that read prompts
   // The most memory that this process has had so far; on a GPU, the most that LibTorch has taken there. Only generate()
   // fills it in.
   int64_t peak_bytes = 0;
