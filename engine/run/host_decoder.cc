@@ -25,25 +25,33 @@ const void* bytes_of(const at::Tensor& tensor) {
   return tensor.defined() ? tensor.const_data_ptr() : nullptr;
 }
 
-// One layer's keys and values in a cache of one row.
-class LayerCache {
+}  // namespace
+
+// Where a row writes its key and value, and what it is rotated by.
+class HostDecoder::Place {
  public:
-  LayerCache(const KvCache& cache, int64_t layer) {
-    const at::Tensor both = cache.layer(layer);  // [2, 1, Hkv, capacity, head]
-    heads_ = both.size(2);
-    place_bytes_ = both.size(4) * both.element_size();
-    head_bytes_ = both.size(3) * place_bytes_;
-    keys_ = static_cast<char*>(both.data_ptr());
+  Place(const HostRow& row, const PriorConfig& c, host::Type type) : index_(row.place) {
+    const at::Tensor first = row.state->cache.layer(0);  // [2, 1, Hkv, capacity, head]; the other layers follow it
+    heads_ = first.size(2);
+    place_bytes_ = first.size(4) * first.element_size();
+    head_bytes_ = first.size(3) * place_bytes_;
+    cache_ = static_cast<char*>(first.data_ptr());
+    const RotaryTable table = row.state->rotary.rows(index_, index_ + 1);
+    rotation_ = {bytes_of(table.cos), bytes_of(table.sin), type, c.head_dim, c.rotary_dim()};
   }
-  char* keys(int64_t head, int64_t place) const { return keys_ + head * head_bytes_ + place * place_bytes_; }
-  char* values(int64_t head, int64_t place) const { return keys(heads_ + head, place); }
+
+  int64_t length() const { return index_ + 1; }  // of what the row attends to
+  const host::Rotation& rotation() const { return rotation_; }
+  // Keys and values [capacity, head] of a layer's head.
+  char* keys(int64_t layer, int64_t head) const { return cache_ + (2 * layer * heads_ + head) * head_bytes_; }
+  char* values(int64_t layer, int64_t head) const { return keys(layer, heads_ + head); }
+  int64_t offset() const { return index_ * place_bytes_; }  // of the row's own key and value in these
 
  private:
-  int64_t heads_, head_bytes_, place_bytes_;
-  char* keys_;
+  int64_t index_, heads_, head_bytes_, place_bytes_;
+  char* cache_;
+  host::Rotation rotation_;
 };
-
-}  // namespace
 
 HostDecoder::HostDecoder(const PriorTransformer& transformer)
     : transformer_(transformer),
@@ -59,16 +67,20 @@ HostDecoder::HostDecoder(const PriorTransformer& transformer)
   logits_ = room(c_.vision_vocab);
 }
 
+HostDecoder::~HostDecoder() = default;
+
 at::Tensor HostDecoder::forward(std::span<const HostRow> rows, const std::function<void()>& poll) {
   rows_ = static_cast<int64_t>(rows.size());
+  places_.clear();
+  for (const HostRow& row : rows) places_.emplace_back(row, c_, type_);
   embed(rows);
   int64_t index = 0;
   for (const PriorLayer& layer : transformer_.layers()) {
     poll();
     norm(residual_, layer.input_norm, x_);
     multiply(x_, layer.attention.qkv, qkv_);
-    place_keys(rows, index);
-    attend(rows, index);
+    place_keys(index);
+    attend(index);
     multiply(attended_, layer.attention.output, x_);
     add_normed(x_, layer.post_attention_norm);
     norm(residual_, layer.pre_mlp_norm, x_);
@@ -127,47 +139,41 @@ void HostDecoder::add_normed(const at::Tensor& y, const RmsNorm& norm) {
 }
 
 // Rotates queries and keys, and writes keys and values of all rows before any row attends to them.
-void HostDecoder::place_keys(std::span<const HostRow> rows, int64_t layer) {
+void HostDecoder::place_keys(int64_t layer) {
   for (int64_t r = 0; r < rows_; ++r) {
-    const HostRow& row = rows[static_cast<size_t>(r)];
-    const RotaryTable table = row.state->rotary.rows(row.place, row.place + 1);
+    const Place& place = places_[static_cast<size_t>(r)];
     float* const queries = row_of(qkv_, r);
-    float* const keys = queries + c_.heads * c_.head_dim;
-    host::rotate({bytes_of(table.cos), bytes_of(table.sin), type_, c_.head_dim, c_.rotary_dim()},
-                 c_.heads + c_.kv_heads, queries);
-    const LayerCache cache(row.state->cache, layer);
+    const float* const keys = queries + c_.heads * c_.head_dim;
+    host::rotate(place.rotation(), c_.heads + c_.kv_heads, queries);
     for (int64_t h = 0; h < c_.kv_heads; ++h) {
       const float* const key = keys + h * c_.head_dim;
-      host::narrow(key, c_.head_dim, type_, cache.keys(h, row.place));
-      host::narrow(key + c_.kv_heads * c_.head_dim, c_.head_dim, type_, cache.values(h, row.place));
+      host::narrow(key, c_.head_dim, type_, place.keys(layer, h) + place.offset());
+      host::narrow(key + c_.kv_heads * c_.head_dim, c_.head_dim, type_, place.values(layer, h) + place.offset());
     }
   }
 }
 
-void HostDecoder::attend(std::span<const HostRow> rows, int64_t layer) {
+void HostDecoder::attend(int64_t layer) {
   const int64_t group = c_.heads / c_.kv_heads;  // query heads of a key/value head
   const int64_t parts = (group + kHeadsTogether - 1) / kHeadsTogether;
   const auto scale = static_cast<float>(std::pow(static_cast<double>(c_.head_dim), -0.5));
-  std::vector<LayerCache> caches;
-  for (const HostRow& row : rows) caches.emplace_back(row.state->cache, layer);
   at::parallel_for(0, rows_ * c_.kv_heads * parts, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> scores;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t r = i / (c_.kv_heads * parts);
       const int64_t h = i / parts % c_.kv_heads;
       const int64_t first = i % parts * kHeadsTogether;
-      const int64_t length = rows[static_cast<size_t>(r)].place + 1;
-      const LayerCache& cache = caches[static_cast<size_t>(r)];
+      const Place& place = places_[static_cast<size_t>(r)];
       const int64_t heads = std::min(kHeadsTogether, group - first);
       const int64_t offset = (h * group + first) * c_.head_dim;
-      scores.resize(static_cast<size_t>(heads * length));
+      scores.resize(static_cast<size_t>(heads * place.length()));
       kernels_.attend({.q = row_of(qkv_, r) + offset,
-                       .keys = cache.keys(h, 0),
-                       .values = cache.values(h, 0),
+                       .keys = place.keys(layer, h),
+                       .values = place.values(layer, h),
                        .type = type_,
                        .heads = heads,
                        .head = c_.head_dim,
-                       .length = length,
+                       .length = place.length(),
                        .scale = scale,
                        .scores = scores.data(),
                        .out = row_of(attended_, r) + offset});
