@@ -1,6 +1,7 @@
-// Contract: what stands between the products of a row of the prior, in fp32. Where the model computes in bf16, each
-//   result is rounded as upstream's tensors are. Each function reads and writes one row, whose bits depend on nothing
-//   else.
+// Contract: what is computed between the products of a row of the prior, in fp32. Where the model computes in bf16,
+// each
+//   result is rounded as upstream's tensors are. Each function reads one row and writes it, and the bits depend on
+//   nothing else.
 //   Upstream: GlmImageRMSNorm, apply_rotary_pos_emb and GlmImageTextMLP
 // Roofline: memory; a few KB that stay in the first cache.
 #pragma once
@@ -10,9 +11,6 @@
 #include "kernels/host/host_kernels.h"
 
 namespace glm::host {
-
-// Returns the value as `type` has it.
-float rounded(float value, Type type);
 
 // Widens `count` numbers of this type, exactly.
 void widen(const void* from, Type type, int64_t count, float* to);
@@ -26,7 +24,7 @@ void rms_norm(const float* x, const void* weight, Type type, int64_t dim, float 
 // residual = residual + y. Both are [dim].
 void add(const float* y, Type type, int64_t dim, float* residual);
 
-// Rounds each product, after its bias [count] where there is one.
+// Adds the bias [count] to the products, unless it is null, and rounds them.
 void finish_product(const void* bias, Type type, int64_t count, float* y);
 
 // What one position is rotated by.

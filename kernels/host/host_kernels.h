@@ -1,7 +1,8 @@
-// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once. A row's bits depend neither on how
-//   many rows there are, nor on which share of the results a thread computes, nor on the processor's instructions:
-//   every sum has one order (bodies.h). So a token is the same whether one or many are written in a pass.
-//   Numbers are fp32; weights and caches are fp32 or bf16 as the checkpoint has them, and are widened exactly.
+// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once. The bits of a row depend neither on
+// the
+//   number of rows, nor on the share of the results that a thread computes, nor on the processor's instructions. Every
+//   sum adds in one fixed order (bodies.h). So a pass that writes several tokens writes the same ones as several
+//   passes. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them, and are widened exactly.
 //   Upstream: torch.nn.functional.linear and scaled_dot_product_attention
 // Roofline: memory; a pass reads each weight once. kernels/README.md has numbers.
 #pragma once
@@ -11,6 +12,7 @@
 namespace glm::host {
 
 inline constexpr int64_t kMostRows = 16;  // of a pass
+inline constexpr int kLanes = 16;         // parts of a sum that are added side by side
 
 enum class Type { fp32, bf16 };
 

@@ -7,7 +7,6 @@
 namespace glm::host {
 namespace {
 
-inline constexpr int kLanes = 16;
 inline constexpr int kSumsAtOnce = 24;
 inline constexpr int kRowsAtOnce = 4;
 

@@ -7,10 +7,11 @@
 
 #include <stdint.h>
 
+#include "kernels/host/host_kernels.h"
+
 namespace glm::host {
 namespace {
 
-inline constexpr int kLanes = 16;
 inline constexpr int kSumsAtOnce = 4;  // that fit into registers beside their operands
 inline constexpr int kRowsAtOnce = 2;
 

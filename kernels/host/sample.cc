@@ -26,7 +26,7 @@ int64_t largest(const float* values, int64_t count) {
 int64_t Sampler::sample(const float* logits, const float* exponential, int64_t count, int64_t legal) {
   if (options_.greedy) return largest(logits, legal);
   keep(logits, count);
-  // Where nothing legal is left, the legal ids alone make the nucleus.
+  // If no legal id is left, top-k and top-p are done again over the legal ids alone.
   if (std::all_of(weights_.begin(), weights_.begin() + legal, [](float w) { return w == 0; })) keep(logits, legal);
   return race(exponential, legal);
 }
@@ -39,28 +39,27 @@ void Sampler::keep(const float* logits, int64_t count) {
   for (size_t i = 0; i < scores_.size(); ++i) scores_[i] = logits[i] / temperature;
   const float top = scores_[static_cast<size_t>(largest(scores_.data(), count))];
   for (size_t i = 0; i < scores_.size(); ++i) weights_[i] = std::exp(scores_[i] - top);
-  if (options_.top_k > 0 && options_.top_k < count) remove_below_kth(count);
-  if (options_.top_p < 1.0) remove_tail(count);
+  if (options_.top_k > 0 && options_.top_k < count) remove_below_kth();
+  if (options_.top_p < 1.0) remove_tail();
 }
 
-void Sampler::remove_below_kth(int64_t count) {
+void Sampler::remove_below_kth() {
   ordered_ = scores_;
   const auto kth = ordered_.begin() + options_.top_k - 1;
   std::nth_element(ordered_.begin(), kth, ordered_.end(), std::greater<>());
-  for (int64_t i = 0; i < count; ++i) {
-    const auto id = static_cast<size_t>(i);
+  for (size_t id = 0; id < scores_.size(); ++id) {
     if (scores_[id] < *kth) weights_[id] = 0;
   }
 }
 
-// Removes the least likely ids, as long as their share together is at most 1 - top_p. Of equal ones the lower id goes
-// first; the likeliest stays.
-void Sampler::remove_tail(int64_t count) {
+// Removes the least likely ids as long as their shares add up to at most 1 - top_p. Among equally likely ids the lowest
+// is removed first. The likeliest id stays.
+void Sampler::remove_tail() {
   mass_.assign(size_t{1} << kLeadingBits, 0.0);
   double total = 0;
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-    mass_[leading_bits(scores_[i])] += weights_[i];
-    total += weights_[i];
+  for (size_t id = 0; id < scores_.size(); ++id) {
+    mass_[leading_bits(scores_[id])] += weights_[id];
+    total += weights_[id];
   }
   const auto most = static_cast<float>(1.0 - options_.top_p);
   const auto is_tail = [&](double sum) { return static_cast<float>(sum / total) <= most; };
@@ -69,19 +68,18 @@ void Sampler::remove_tail(int64_t count) {
   const uint32_t last = leading_bits(*std::max_element(scores_.begin(), scores_.end()));
   while (boundary < last && is_tail(sum + mass_[boundary])) sum += mass_[boundary++];
   at_boundary_.clear();
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t bits = leading_bits(scores_[static_cast<size_t>(i)]);
-    if (bits == boundary) at_boundary_.push_back(i);
-    if (bits < boundary) weights_[static_cast<size_t>(i)] = 0;
+  for (size_t id = 0; id < scores_.size(); ++id) {
+    const uint32_t bits = leading_bits(scores_[id]);
+    if (bits == boundary) at_boundary_.push_back(id);
+    if (bits < boundary) weights_[id] = 0;
   }
-  std::stable_sort(at_boundary_.begin(), at_boundary_.end(), [&](int64_t a, int64_t b) {
-    return scores_[static_cast<size_t>(a)] < scores_[static_cast<size_t>(b)];
-  });
+  std::stable_sort(at_boundary_.begin(), at_boundary_.end(),
+                   [&](size_t a, size_t b) { return scores_[a] < scores_[b]; });
   if (boundary == last && !at_boundary_.empty()) at_boundary_.pop_back();
-  for (const int64_t id : at_boundary_) {
-    sum += weights_[static_cast<size_t>(id)];
+  for (const size_t id : at_boundary_) {
+    sum += weights_[id];
     if (!is_tail(sum)) break;
-    weights_[static_cast<size_t>(id)] = 0;
+    weights_[id] = 0;
   }
 }
 
