@@ -1,4 +1,4 @@
-// The border that public calls cross which need no LibTorch. engine/boundary.h has that of all others.
+// The border between the library and its host, for public calls. engine/boundary.h adds what calls with LibTorch need.
 #pragma once
 
 #include <cxxabi.h>

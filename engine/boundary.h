@@ -5,12 +5,11 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
-#include <cxxabi.h>
 
 #include <new>
 #include <string>
 
-#include "base/own_arithmetic.h"
+#include "base/guarded.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -30,31 +29,28 @@ Error translated(const c10::Error& e, at::Device device);
 // The error for any other exception, such as one of oneDNN.
 Error translated(const std::exception& e);
 
-// Runs a public call and returns its result. In it inference mode is on and `device` is the current GPU; LibTorch keeps
-// both per thread. Throws nothing but glm::Error.
+// Runs a public call that computes with LibTorch, and returns its result. In it inference mode is on and `device` is
+// the current GPU; LibTorch keeps both per thread. Throws nothing but glm::Error.
 template <typename Call>
 auto guarded(at::Device device, Call call) {
-  try {
-    const OwnArithmetic arithmetic;
-    const c10::InferenceMode inference;
-    c10::OptionalDeviceGuard current;
-    if (!device.is_cpu()) current.reset_device(device);
-    Silence silence;
-    const c10::WarningUtils::WarningHandlerGuard guard(&silence);
-    return call();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw out_of_memory("");
-  } catch (const c10::Error& e) {
-    throw translated(e, device);
-  } catch (const std::exception& e) {
-    throw translated(e);
-  } catch (const abi::__forced_unwind&) {  // pthread_exit() in a callback
-    throw;
-  } catch (...) {
-    throw Error(ErrorCode::internal, "a callback threw something that is no std::exception");
-  }
+  return guarded([&] {
+    try {
+      const c10::InferenceMode inference;
+      c10::OptionalDeviceGuard current;
+      if (!device.is_cpu()) current.reset_device(device);
+      Silence silence;
+      const c10::WarningUtils::WarningHandlerGuard guard(&silence);
+      return call();
+    } catch (const Error&) {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw out_of_memory("");
+    } catch (const c10::Error& e) {
+      throw translated(e, device);
+    } catch (const std::exception& e) {
+      throw translated(e);
+    }
+  });
 }
 
 }  // namespace glm
