@@ -14,18 +14,19 @@ class MediaIndex {
  public:
   using Work = std::function<void(Database& index)>;
 
-  // Opens folder/index.sqlite, or makes it, and calls `refill`, which writes the lines that are missing. A new index
-  // that takes the place of a damaged one is refilled, too. Throws Error(io) when another program locks it for ten
-  // seconds, when it belongs to a newer version or to another program, or when it can't be written.
+  // Opens folder/index.sqlite, or makes it. Then it calls `refill`, which writes the lines that are missing. A damaged
+  // index is replaced by a new one, for which `refill` is called, too. Throws Error(io) when another program locks the
+  // index for ten seconds, when the index belongs to a newer version or to another program, or when nobody can write
+  // it.
   MediaIndex(const std::filesystem::path& folder, Work refill);
 
-  // Runs `work`, one thread after the other. A damaged index is put aside as index.sqlite.damaged and made anew; `work`
-  // runs once more then. Throws Error(io), and what `work` throws.
+  // Runs `work`. One thread at a time does. A damaged index is renamed to index.sqlite.damaged and made anew, and
+  // `work` runs once more. Throws Error(io), and what `work` throws.
   void use(const Work& work);
 
  private:
-  void open();       // and refills it
-  void set_aside();  // the damaged file, and opens a new one
+  void open();       // opens the index and refills it
+  void set_aside();  // renames the damaged index and opens a new one
   [[noreturn]] void fail(const DatabaseError& error) const;
 
   std::filesystem::path file_;

@@ -28,9 +28,10 @@ std::string host_text(const Address& address);
 // 127.0.0.0/8 and ::1
 bool is_loopback(const Address& address);
 
-// Says whether the address belongs to a machine of the public internet. It doesn't if it is of this machine, its
-// network, its cloud's own services, a group, or a range that is set aside. An address that a translator (NAT64) turns
-// into an IPv4 address is judged as that one. Abandoned ranges (6to4, Teredo, IPv4-compatible) aren't public.
+// Says whether the address belongs to a machine of the public internet. Addresses of this machine, of its network, of
+// its cloud's own services and of groups don't, and neither do reserved ranges. A translator (NAT64) turns some IPv6
+// addresses into IPv4 addresses; each of these is treated as its IPv4 address. Addresses of abandoned schemes (6to4,
+// Teredo, IPv4-compatible) aren't public.
 bool is_global(const Address& address);
 
 }  // namespace glm

@@ -11,11 +11,12 @@
 namespace glm {
 namespace {
 
-constexpr double kMemory = 64;      // passes after which what was seen counts half
-constexpr double kGuessWeight = 4;  // passes that a place has to have seen to count as much as the guess for it
+constexpr double kMemory = 64;      // after so many passes the earlier ones count half
+constexpr double kGuessWeight = 4;  // the first estimate counts as much as so many passes
 constexpr int64_t kShortPause = 8;  // passes
 constexpr int64_t kLongPause = 256;
-constexpr double kSlowerAtMost = 1.05;  // a pass that was interrupted tells little
+constexpr double kSlowerAtMost =
+    1.05;  // how much a pass may raise the known time: something else may have interrupted it
 
 }  // namespace
 
@@ -75,7 +76,8 @@ void RowChooser::count(int64_t rows, int64_t accepted) {
   }
 }
 
-// Returns how many tokens a pass writes on average. A place that few passes had is guessed by the share of right draws.
+// Returns how many tokens a pass of so many rows writes on average. For a place that few passes had, the share of right
+// draws at all places is a first estimate.
 double RowChooser::tokens_of(int64_t rows) const {
   const double usual = (draws_.right + 1) / (draws_.all + 2);
   double reached = 1;
@@ -108,7 +110,8 @@ void RowChooser::learn(int64_t rows, const std::vector<int64_t>& accepted, doubl
   choose_next();
 }
 
-// A neighbour of the choice that was never measured is measured now, and the others after a while, which grows.
+// Decides what the next pass measures. A neighbour of the choice that was never measured comes at once. The others come
+// after a pause, which doubles each time.
 void RowChooser::choose_next() {
   next_ = choice_;
   const bool is_due = ++passes_ > pause_;

@@ -1,7 +1,8 @@
 // What look-ahead decides: which tokens to guess, and how many to guess in a pass. A seed fixes the random numbers of
-// each position, so a token is a function of the tokens before it. A pass feeds guesses behind the last token and draws
-// at each of them. Everything up to and with the first draw that differs from its guess is what writing one token a
-// pass would give; the other draws are the next pass's guesses. So these decisions change the time, and no token.
+// each position, so a token is a function of the tokens before it. A pass feeds the last token and guesses of the next
+// ones, and draws a token behind each of them. The draws up to the first one that differs from its guess, and that one
+// too, are what a pass for each token would give. The other draws are the next pass's guesses. So these decisions
+// change the time, and no token.
 #pragma once
 
 #include <array>
@@ -11,9 +12,8 @@
 
 namespace glm {
 
-// Returns the rows of a picture in a pass that an option asks for: 0 for "auto", 1 for "off", otherwise a number of 1
-// to
-// 16. Throws Error(usage).
+// Reads the option --look-ahead. Returns how many rows a picture has in a pass: 1 for "off", a number from 1 to 16, or
+// 0 for "auto". Throws Error(usage).
 int64_t look_ahead_rows(const std::string& option);
 
 // A picture's tokens, and what is guessed of those that aren't written yet.
@@ -26,13 +26,13 @@ class Guesses {
   int64_t total() const { return total_; }
   const std::vector<int64_t>& written() const { return written_; }
 
-  // Returns the tokens that a pass of `rows` rows feeds: the last one that is written, and guesses of those behind it.
-  // A guess is what the last pass drew there, or else the token before it (kernels/README.md has what others gave). At
-  // least one token is written; rows is at most total() - count().
+  // Returns the tokens that a pass of `rows` rows feeds: the last written one, and guesses of those behind it. A guess
+  // is what the last pass drew at that position, or else the token before it. kernels/README.md says how good other
+  // guesses were. At least one token has to be written already, and rows is at most total() - count().
   std::vector<int64_t> fed(int64_t rows) const;
 
-  // Says how many of a pass's draws are right: the first, and each one whose row was fed the draw before it.
-  // fed, drawn: as many as the pass had rows.
+  // Returns how many of a pass's draws are right. The first one is. Each later one is right when the ones before it
+  // are, and its row was fed the draw before it. fed and drawn have one token for each row.
   static int64_t right(const std::vector<int64_t>& fed, const std::vector<int64_t>& drawn);
 
   // Writes the first `accepted` draws, and keeps the others as guesses.
@@ -44,10 +44,10 @@ class Guesses {
   std::vector<int64_t> drawn_;  // of the positions from count() on, by the last pass
 };
 
-// Chooses the number of rows of the next pass by the tokens and the time that passes have taken so far.
+// Chooses the number of rows of the next pass. It goes by the tokens that earlier passes wrote, and by their times.
 class RowChooser {
  public:
-  // asked: 0 for the choice, otherwise a fixed number of rows, 1 to 16.
+  // asked: a fixed number of rows, 1 to 16; or 0, and the class chooses.
   explicit RowChooser(int64_t asked) : asked_(asked) {}
 
   // Returns the rows for each picture in the next pass, 1 to `most`.
@@ -72,14 +72,14 @@ class RowChooser {
   void choose_next();
 
   int64_t asked_;
-  size_t choice_ = 2;                                 // the fastest so far, a place in kChoices
-  size_t next_ = 2;                                   // of the next pass: choice_, or a neighbour to measure
+  size_t choice_ = 2;                                 // place in kChoices of the fastest number so far
+  size_t next_ = 2;                                   // the next pass's: choice_, or a neighbour that it measures
   std::array<double, kChoices.size()> seconds_ = {};  // of a pass; 0: not measured
-  std::array<Share, 16> places_ = {};                 // of the draws at each place of a pass
-  Share draws_ = {};                                  // of all draws that follow a right one
+  std::array<Share, kChoices.back()> places_ = {};    // how often the draw at each place of a pass was right
+  Share draws_ = {};                                  // how often a draw behind a right one was right
   int64_t passes_ = 0;                                // since a neighbour was measured
-  int64_t pause_ = 8;                                 // passes until the next one is
-  bool up_ = true;                                    // it will have more rows
+  int64_t pause_ = 8;                                 // passes between two measurements of neighbours
+  bool up_ = true;                                    // the next neighbour has more rows than the choice
 };
 
 }  // namespace glm

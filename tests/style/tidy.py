@@ -132,7 +132,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         running = {pool.submit(lint, arguments.build, name, starting, processes): name for name in todo}
         while running:
-            # Python may miss a signal that arrives just before it waits. The short wait lets it look again.
+            # Python may miss a signal that arrives just before it begins to wait. So it waits for a short time only, and looks again.
             for ended in concurrent.futures.wait(running, 0.2, concurrent.futures.FIRST_COMPLETED).done:
                 (status, output, seconds), name = ended.result(), running.pop(ended)
                 report.test(f"style.tidy/{name}", "FAILED" if status else "passed", seconds, "", output if status else "")

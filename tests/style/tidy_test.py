@@ -92,7 +92,7 @@ class Tidy(unittest.TestCase):
         self.write("bin/clang-tidy-14", '#!/bin/sh\n[ "$1" = --version ] && { echo "LLVM version 14.0.6"; exit 0; }\n'
                    'echo $$ >>read\nexec sleep 1000\n')
         log = os.path.join(self.folder.name, "read")
-        # Where another thread than Python's first takes the signal, the first isn't woken. It must notice all the same.
+        # A signal may go to another thread than Python's first, and then the first isn't woken. It has to notice all the same.
         for number, takes_it in ((signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGINT, -1)):
             run = subprocess.Popen([sys.executable, os.path.join(HERE, "tidy.py"), "build"], cwd=self.folder.name,
                                    env={**os.environ, "PATH": os.path.join(self.folder.name, "bin") + ":" + os.environ["PATH"]})
