@@ -86,7 +86,7 @@ at::Tensor HostDecoder::forward(std::span<const HostRow> rows, const std::functi
     norm(residual_, layer.pre_mlp_norm, x_);
     multiply(x_, layer.gate_up, gate_up_);
     for (int64_t r = 0; r < rows_; ++r) {
-      host::silu_multiply(row_of(gate_up_, r), type_, c_.inner_dim, row_of(gate_up_, r));
+      host::silu_multiply(type_, c_.inner_dim, row_of(gate_up_, r));
     }
     multiply(gate_up_, layer.down, x_);
     add_normed(x_, layer.post_mlp_norm);

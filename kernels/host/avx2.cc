@@ -5,6 +5,6 @@
 
 namespace glm::host {
 
-const Kernels kAvx2 = {"avx2", multiply, attend};
+const Kernels kAvx2 = {"avx2", multiply, attend, exponentials, silu};
 
 }  // namespace glm::host

@@ -5,6 +5,6 @@
 
 namespace glm::host {
 
-const Kernels kAvx512 = {"avx512", multiply, attend};
+const Kernels kAvx512 = {"avx512", multiply, attend, exponentials, silu};
 
 }  // namespace glm::host

@@ -18,6 +18,8 @@ inline Lanes load_some(const T* from, int64_t count) {
   return load(padded);
 }
 
+inline constexpr int kOutsInCache = 12;  // rows of the weight that all rows of x use before the next ones are read
+
 // Multiplies kRows rows of x by kOuts rows of a weight. Each result is a sum of 16 lanes, lane i of the columns
 // i, i + 16, i + 32 and so on, in this order: its bits depend on its own operands alone.
 template <int kOuts, int kRows, typename T>
@@ -30,10 +32,16 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
   }
   const float* const x = p.x + row * p.x_stride;
   const T* const w = weight + out * p.in;
+  // Each group of rows asks for its part of the weights that come next, so that they arrive while others are used. A
+  // single group does without if the weights are fp32: it only waits for the memory, and was 10 % slower with it.
+  const int64_t groups = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  const int64_t part = groups == 1 && sizeof(T) == sizeof(float) ? 0 : (kOuts + groups - 1) / groups;
+  const T* const next = w + (kOutsInCache + row / kRowsAtOnce * part) * p.in;
   const int64_t whole = p.in - p.in % kLanes;
   for (int64_t k = 0; k < whole; k += kLanes) {
 #pragma GCC unroll 16
     for (int o = 0; o < kOuts; ++o) {
+      if (o < part) __builtin_prefetch(next + o * p.in + k);
       const Lanes columns = load(w + o * p.in + k);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) sums[o][r] = multiply_add(columns, load(x + r * p.x_stride + k), sums[o][r]);
@@ -60,9 +68,16 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
   }
 }
 
+// Returns the largest divisor of kOutsInCache for which all sums fit into registers.
+constexpr int outs_at_once(int rows) {
+  int outs = kOutsInCache;
+  while (outs * rows > kSumsAtOnce || kOutsInCache % outs != 0) --outs;
+  return outs;
+}
+
 template <int kRows, typename T>
 inline void multiply_rows(const T* weight, const Product& p, int64_t row, int64_t begin, int64_t end) {
-  constexpr int outs = kSumsAtOnce / kRows < 8 ? kSumsAtOnce / kRows : 8;
+  constexpr int outs = outs_at_once(kRows);
   int64_t out = begin;
   for (; out + outs <= end; out += outs) multiply_block<outs, kRows>(weight, p, row, out);
   for (; out < end; ++out) multiply_block<1, kRows>(weight, p, row, out);
@@ -76,8 +91,6 @@ inline void multiply_some(const T* weight, const Product& p, int64_t row, int64_
   }
   multiply_rows<kRows>(weight, p, row, begin, end);
 }
-
-inline constexpr int64_t kOutsInCache = 24;  // rows of the weight that all rows of x use before the next ones are read
 
 template <typename T>
 void multiply_typed(const T* weight, const Product& p, int64_t begin, int64_t end) {
@@ -95,57 +108,132 @@ inline void multiply(const Product& p, int64_t begin, int64_t end) {
   }
 }
 
-inline constexpr int kHeadsAtOnce = kSumsAtOnce < 8 ? 4 : 8;
+// Returns e^x. It is 2^n * e^r, with the whole number n next to x * log2(e). e^r is a polynomial (Cephes' expf).
+inline Lanes exponential(Lanes x) {
+  x = larger(splat(-110.0f), smaller(splat(89.0f), x));  // e^x is 0 below, and infinite above
+  const Lanes whole = multiply_add(x, splat(1.44269504f), splat(kWhole));
+  const Lanes n = whole - splat(kWhole);
+  const Lanes r = multiply_add(n, splat(2.12194440e-4f), multiply_add(n, splat(-0.693359375f), x));
+  constexpr float factors[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                               5.0000001201e-1f};
+  Lanes sum = splat(1.9875691500e-4f);
+#pragma GCC unroll 5
+  for (const float factor : factors) sum = multiply_add(sum, r, splat(factor));
+  return scaled(multiply_add(sum, r * r, r) + splat(1.0f), whole);
+}
 
-// Writes scores[h][t], the product of head h's query and key t.
+// Calls `work` with 16 numbers at a time, which it may change. The last ones are a copy that `filler` fills up.
+template <typename Work>
+inline void by_lanes(float* x, int64_t count, float filler, const Work& work) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) work(x + i);
+  if (i == count) return;
+  float last[kLanes];
+  for (int64_t k = 0; k < kLanes; ++k) last[k] = i + k < count ? x[i + k] : filler;
+  work(last);
+  for (int64_t k = i; k < count; ++k) x[k] = last[k - i];
+}
+
+inline float exponentials(float* x, int64_t count, float shift) {
+  Lanes sums = splat(0.0f);
+  by_lanes(x, count, -__builtin_inff(), [&](float* some) {
+    const Lanes result = exponential(load(some) - splat(shift));
+    store(some, result);
+    sums = sums + result;
+  });
+  return sum(sums);
+}
+
+inline void silu(float* x, int64_t count) {
+  by_lanes(x, count, 0.0f, [](float* some) {
+    const Lanes value = load(some);
+    store(some, value / (splat(1.0f) + exponential(splat(0.0f) - value)));
+  });
+}
+
+inline constexpr int kKeysAtOnce = 4;  // and as many parts of 16 features of the values
+inline constexpr int kHeadsAtOnce = kSumsAtOnce < 8 ? 2 : kSumsAtOnce / kKeysAtOnce;
+
+// Writes scores[h][t], the product of head h's query and key t, for kKeys keys from t on.
+template <int kHeads, int kKeys, typename T>
+inline void score_block(const T* keys, const Attention& a, int64_t t) {
+  Lanes sums[kHeads][kKeysAtOnce];
+#pragma GCC unroll 8
+  for (int h = 0; h < kHeads; ++h) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kKeysAtOnce; ++i) sums[h][i] = splat(0.0f);
+  }
+  for (int64_t k = 0; k < a.head; k += kLanes) {
+    Lanes key[kKeys];
+#pragma GCC unroll 4
+    for (int i = 0; i < kKeys; ++i) key[i] = load_some(keys + (t + i) * a.head + k, a.head - k);
+#pragma GCC unroll 8
+    for (int h = 0; h < kHeads; ++h) {
+      const Lanes query = load_some(a.q + h * a.head + k, a.head - k);
+#pragma GCC unroll 4
+      for (int i = 0; i < kKeys; ++i) sums[h][i] = multiply_add(key[i], query, sums[h][i]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int h = 0; h < kHeads; ++h) {
+    float products[kKeysAtOnce];
+    sum_each(sums[h], products);
+    for (int i = 0; i < kKeys; ++i) a.scores[h * a.length + t + i] = products[i] * a.scale;
+  }
+}
+
 template <int kHeads, typename T>
 inline void score(const T* keys, const Attention& a) {
-  for (int64_t t = 0; t < a.length; ++t) {
-    Lanes sums[kHeads];
-#pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) sums[h] = splat(0.0f);
-    for (int64_t k = 0; k < a.head; k += kLanes) {
-      const Lanes key = load_some(keys + t * a.head + k, a.head - k);
-#pragma GCC unroll 8
-      for (int h = 0; h < kHeads; ++h) {
-        sums[h] = multiply_add(key, load_some(a.q + h * a.head + k, a.head - k), sums[h]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) a.scores[h * a.length + t] = sum(sums[h]) * a.scale;
-  }
+  int64_t t = 0;
+  for (; t + kKeysAtOnce <= a.length; t += kKeysAtOnce) score_block<kHeads, kKeysAtOnce>(keys, a, t);
+  for (; t < a.length; ++t) score_block<kHeads, 1>(keys, a, t);
 }
 
 // Turns a head's scores into weights, and returns their sum.
 inline float weigh(float* scores, int64_t length) {
-  float largest = scores[0];
-  for (int64_t t = 1; t < length; ++t) largest = scores[t] > largest ? scores[t] : largest;
-  double total = 0;
-  for (int64_t t = 0; t < length; ++t) {
-    scores[t] = expf(scores[t] - largest);
-    total += scores[t];
-  }
-  return static_cast<float>(total);
+  Lanes lanes = splat(scores[0]);
+  by_lanes(scores, length, scores[0], [&](const float* some) { lanes = larger(load(some), lanes); });
+  float all[kLanes];
+  store(all, lanes);
+  float largest = all[0];
+  for (int i = 1; i < kLanes; ++i) largest = all[i] > largest ? all[i] : largest;
+  return exponentials(scores, length, largest);
 }
 
-// Writes out[h] = the values, weighted by scores[h], divided by totals[h].
-template <int kHeads, typename T>
-inline void mix(const T* values, const Attention& a, const float* totals) {
-  for (int64_t k = 0; k < a.head; k += kLanes) {
-    Lanes sums[kHeads];
+// Writes 16 * kChunks features of out[h], from feature k on: the values, weighted by scores[h], divided by totals[h].
+template <int kHeads, int kChunks, typename T>
+inline void mix_block(const T* values, const Attention& a, const float* totals, int64_t k) {
+  Lanes sums[kHeads][kChunks];
 #pragma GCC unroll 8
-    for (int h = 0; h < kHeads; ++h) sums[h] = splat(0.0f);
-    for (int64_t t = 0; t < a.length; ++t) {
-      const Lanes value = load_some(values + t * a.head + k, a.head - k);
+  for (int h = 0; h < kHeads; ++h) {
+#pragma GCC unroll 4
+    for (int c = 0; c < kChunks; ++c) sums[h][c] = splat(0.0f);
+  }
+  for (int64_t t = 0; t < a.length; ++t) {
+    Lanes value[kChunks];
+#pragma GCC unroll 4
+    for (int c = 0; c < kChunks; ++c)
+      value[c] = load_some(values + t * a.head + k + c * kLanes, a.head - k - c * kLanes);
 #pragma GCC unroll 8
-      for (int h = 0; h < kHeads; ++h) sums[h] = multiply_add(splat(a.scores[h * a.length + t]), value, sums[h]);
-    }
     for (int h = 0; h < kHeads; ++h) {
-      float lanes[kLanes];
-      store(lanes, sums[h]);
-      for (int64_t i = 0; i < kLanes && k + i < a.head; ++i) a.out[h * a.head + k + i] = lanes[i] / totals[h];
+      const Lanes weight = splat(a.scores[h * a.length + t]);
+#pragma GCC unroll 4
+      for (int c = 0; c < kChunks; ++c) sums[h][c] = multiply_add(weight, value[c], sums[h][c]);
     }
   }
+  for (int h = 0; h < kHeads; ++h) {
+    float features[kChunks * kLanes];
+    for (int c = 0; c < kChunks; ++c) store(features + c * kLanes, sums[h][c] / splat(totals[h]));
+    for (int64_t i = 0; i < kChunks * kLanes && k + i < a.head; ++i) a.out[h * a.head + k + i] = features[i];
+  }
+}
+
+template <int kHeads, typename T>
+inline void mix(const T* values, const Attention& a, const float* totals) {
+  constexpr int chunks = kKeysAtOnce;
+  int64_t k = 0;
+  for (; k + chunks * kLanes <= a.head; k += chunks * kLanes) mix_block<kHeads, chunks>(values, a, totals, k);
+  for (; k < a.head; k += kLanes) mix_block<kHeads, 1>(values, a, totals, k);
 }
 
 template <int kHeads, typename T>

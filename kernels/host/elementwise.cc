@@ -23,7 +23,9 @@ float rounded(float value) {
 
 float sum_of_squares(const float* x, int64_t count) {
   Lanes lanes = splat(0.0f);
-  for (int64_t k = 0; k < count; ++k) lanes.all[k % kLanes] += x[k] * x[k];
+  const int64_t whole = count - count % kLanes;
+  for (int64_t k = 0; k < whole; k += kLanes) lanes = lanes + load(x + k) * load(x + k);
+  for (int64_t k = whole; k < count; ++k) lanes.all[k - whole] += x[k] * x[k];
   return sum(lanes);
 }
 
@@ -91,13 +93,11 @@ void rotate(const Rotation& r, int64_t heads, float* x) {
   });
 }
 
-void silu_multiply(const float* gate_up, Type type, int64_t inner, float* y) {
+void silu_multiply(Type type, int64_t inner, float* gate_up) {
+  best_kernels().silu(gate_up, inner);
   with(type, [&](auto number) {
     using T = decltype(number);
-    for (int64_t i = 0; i < inner; ++i) {
-      const float gate = gate_up[i];
-      y[i] = rounded<T>(gate_up[inner + i] * rounded<T>(gate / (1.0f + std::exp(-gate))));
-    }
+    for (int64_t i = 0; i < inner; ++i) gate_up[i] = rounded<T>(gate_up[inner + i] * rounded<T>(gate_up[i]));
   });
 }
 

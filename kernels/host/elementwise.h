@@ -38,7 +38,7 @@ struct Rotation {
 // Rotates x [heads, head].
 void rotate(const Rotation& rotation, int64_t heads, float* x);
 
-// y = silu(gate) * up. gate_up: [2 * inner], the gate first; y [inner] may be gate_up.
-void silu_multiply(const float* gate_up, Type type, int64_t inner, float* y);
+// Replaces the gate by silu(gate) * up. gate_up: [2 * inner], the gate first.
+void silu_multiply(Type type, int64_t inner, float* gate_up);
 
 }  // namespace glm::host

@@ -14,6 +14,10 @@ namespace glm::host {
 inline constexpr int64_t kMostRows = 16;  // of a pass
 inline constexpr int kLanes = 16;         // parts of a sum that are added side by side
 
+// kWhole + n, for a small whole n, has n in its lowest bits.
+inline constexpr float kWhole = 12582912.0F;
+inline constexpr int32_t kBitsOfWhole = 0x4b400000;
+
 enum class Type { fp32, bf16 };
 
 // A weight in the order of torch.nn.Linear: [out, in].
@@ -51,6 +55,10 @@ struct Kernels {
   const char* name;                                                      // "plain", "avx2", "avx512"
   void (*multiply)(const Product& product, int64_t begin, int64_t end);  // the outputs begin .. end-1
   void (*attend)(const Attention& attention);
+  // Replaces each x by exp(x - shift), and returns their sum. Results differ from the true ones by 2 units in the last
+  // place at most; below exp(-104) they are 0.
+  float (*exponentials)(float* x, int64_t count, float shift);
+  void (*silu)(float* x, int64_t count);  // replaces each x by x / (1 + exp(-x))
 };
 
 // Returns the kernels of this name, or null where the processor can't run them.

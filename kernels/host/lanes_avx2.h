@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/host/host_kernels.h"
+
 namespace glm::host {
 namespace {
 
@@ -36,8 +38,46 @@ inline void store(float* to, Lanes value) {
   _mm256_storeu_ps(to + 8, value.high);
 }
 
+inline Lanes operator+(Lanes a, Lanes b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+
+inline Lanes operator-(Lanes a, Lanes b) {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+
+inline Lanes operator*(Lanes a, Lanes b) {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+
+inline Lanes operator/(Lanes a, Lanes b) {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+
+inline Lanes smaller(Lanes a, Lanes b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+
+inline Lanes larger(Lanes a, Lanes b) {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+
+inline __m256 power_of_two(__m256i n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+}
+
+inline __m256 scaled_half(__m256 value, __m256 whole) {
+  const __m256i n = _mm256_sub_epi32(_mm256_castps_si256(whole), _mm256_set1_epi32(kBitsOfWhole));
+  const __m256i half = _mm256_srai_epi32(n, 1);
+  return _mm256_mul_ps(_mm256_mul_ps(value, power_of_two(half)), power_of_two(_mm256_sub_epi32(n, half)));
+}
+
+inline Lanes scaled(Lanes value, Lanes whole) {
+  return {scaled_half(value.low, whole.low), scaled_half(value.high, whole.high)};
 }
 
 inline float sum(Lanes value) {

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/host/host_kernels.h"
+
 namespace glm::host {
 namespace {
 
@@ -31,8 +33,42 @@ inline void store(float* to, Lanes value) {
   _mm512_storeu_ps(to, value.all);
 }
 
+inline Lanes operator+(Lanes a, Lanes b) {
+  return {_mm512_add_ps(a.all, b.all)};
+}
+
+inline Lanes operator-(Lanes a, Lanes b) {
+  return {_mm512_sub_ps(a.all, b.all)};
+}
+
+inline Lanes operator*(Lanes a, Lanes b) {
+  return {_mm512_mul_ps(a.all, b.all)};
+}
+
+inline Lanes operator/(Lanes a, Lanes b) {
+  return {_mm512_div_ps(a.all, b.all)};
+}
+
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
   return {_mm512_fmadd_ps(a.all, b.all, c.all)};
+}
+
+inline Lanes smaller(Lanes a, Lanes b) {
+  return {_mm512_min_ps(a.all, b.all)};
+}
+
+inline Lanes larger(Lanes a, Lanes b) {
+  return {_mm512_max_ps(a.all, b.all)};
+}
+
+inline __m512 power_of_two(__m512i n) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
+}
+
+inline Lanes scaled(Lanes value, Lanes whole) {
+  const __m512i n = _mm512_sub_epi32(_mm512_castps_si512(whole.all), _mm512_set1_epi32(kBitsOfWhole));
+  const __m512i half = _mm512_srai_epi32(n, 1);
+  return {_mm512_mul_ps(_mm512_mul_ps(value.all, power_of_two(half)), power_of_two(_mm512_sub_epi32(n, half)))};
 }
 
 // Four together cost less than one by one.

@@ -41,11 +41,55 @@ inline void store(float* to, Lanes value) {
   for (int i = 0; i < kLanes; ++i) to[i] = value.all[i];
 }
 
+inline Lanes operator+(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) a.all[i] += b.all[i];
+  return a;
+}
+
+inline Lanes operator-(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) a.all[i] -= b.all[i];
+  return a;
+}
+
+inline Lanes operator*(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) a.all[i] *= b.all[i];
+  return a;
+}
+
+inline Lanes operator/(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) a.all[i] /= b.all[i];
+  return a;
+}
+
 // Returns a * b + c, rounded once.
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
   Lanes lanes{};
   for (int i = 0; i < kLanes; ++i) lanes.all[i] = __builtin_fmaf(a.all[i], b.all[i], c.all[i]);
   return lanes;
+}
+
+// Returns the smaller of each two, and b's where one of them isn't a number.
+inline Lanes smaller(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) b.all[i] = a.all[i] < b.all[i] ? a.all[i] : b.all[i];
+  return b;
+}
+
+inline Lanes larger(Lanes a, Lanes b) {
+  for (int i = 0; i < kLanes; ++i) b.all[i] = a.all[i] > b.all[i] ? a.all[i] : b.all[i];
+  return b;
+}
+
+inline float power_of_two(int32_t n) {
+  return __builtin_bit_cast(float, (n + 127) << 23);
+}
+
+// Returns value * 2^n. whole is kWhole + n, so that n is in its lowest bits; n is from -250 to 250.
+inline Lanes scaled(Lanes value, Lanes whole) {
+  for (int i = 0; i < kLanes; ++i) {
+    const int32_t n = __builtin_bit_cast(int32_t, whole.all[i]) - kBitsOfWhole;
+    value.all[i] = value.all[i] * power_of_two(n >> 1) * power_of_two(n - (n >> 1));
+  }
+  return value;
 }
 
 // Adds lane i and lane i + 8 for each i below 8, then i and i + 4, i and i + 2, and the last two.

@@ -5,6 +5,6 @@
 
 namespace glm::host {
 
-const Kernels kPlain = {"plain", multiply, attend};
+const Kernels kPlain = {"plain", multiply, attend, exponentials, silu};
 
 }  // namespace glm::host

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <functional>
+
+#include "kernels/host/host_kernels.h"
 
 namespace glm::host {
 namespace {
@@ -38,9 +39,10 @@ void Sampler::keep(const float* logits, int64_t count) {
   const auto temperature = static_cast<float>(options_.temperature);
   for (size_t i = 0; i < scores_.size(); ++i) scores_[i] = logits[i] / temperature;
   const float top = scores_[static_cast<size_t>(largest(scores_.data(), count))];
-  for (size_t i = 0; i < scores_.size(); ++i) weights_[i] = std::exp(scores_[i] - top);
+  weights_ = scores_;
+  best_kernels().exponentials(weights_.data(), count, top);
   if (options_.top_k > 0 && options_.top_k < count) remove_below_kth();
-  if (options_.top_p < 1.0) remove_tail();
+  if (options_.top_p < 1.0) remove_tail(top);
 }
 
 void Sampler::remove_below_kth() {
@@ -53,19 +55,21 @@ void Sampler::remove_below_kth() {
 }
 
 // Removes the least likely ids as long as their shares add up to at most 1 - top_p. Among equally likely ids the lowest
-// is removed first. The likeliest id stays.
-void Sampler::remove_tail() {
+// is removed first. The likeliest id, whose score is `top`, stays.
+void Sampler::remove_tail(float top) {
   mass_.assign(size_t{1} << kLeadingBits, 0.0);
   double total = 0;
+  const uint32_t last = leading_bits(top);
+  uint32_t boundary = last;  // at first the lowest that any score has
   for (size_t id = 0; id < scores_.size(); ++id) {
-    mass_[leading_bits(scores_[id])] += weights_[id];
+    const uint32_t bits = leading_bits(scores_[id]);
+    boundary = std::min(boundary, bits);
+    mass_[bits] += weights_[id];
     total += weights_[id];
   }
   const auto most = static_cast<float>(1.0 - options_.top_p);
   const auto is_tail = [&](double sum) { return static_cast<float>(sum / total) <= most; };
   double sum = 0;
-  uint32_t boundary = 0;
-  const uint32_t last = leading_bits(*std::max_element(scores_.begin(), scores_.end()));
   while (boundary < last && is_tail(sum + mass_[boundary])) sum += mass_[boundary++];
   at_boundary_.clear();
   for (size_t id = 0; id < scores_.size(); ++id) {

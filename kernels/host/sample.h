@@ -24,7 +24,7 @@ class Sampler {
  private:
   void keep(const float* logits, int64_t count);
   void remove_below_kth();
-  void remove_tail();
+  void remove_tail(float top);
   int64_t race(const float* exponential, int64_t legal) const;
 
   SamplingOptions options_;

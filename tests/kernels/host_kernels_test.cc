@@ -4,7 +4,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <vector>
@@ -96,6 +100,41 @@ TEST_P(HostKernels, AttentionIsRightAndTheSameForAnyInstructions) {
   }
 }
 
+// Each 997th float is looked at, with either sign.
+TEST(HostExponentials, AreRightForEveryKindOfNumber) {
+  std::vector<float> all = {-0.0F, -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()};
+  for (uint32_t bits = 0; bits < 0x7f800000U; bits += 997) {
+    all.push_back(std::bit_cast<float>(bits));
+    all.push_back(-all.back());
+  }
+  const auto count = static_cast<int64_t>(all.size());
+  std::vector<float> plain = all;
+  std::vector<float> gates = all;
+  kernels_named("plain")->exponentials(plain.data(), count, 0);
+  kernels_named("plain")->silu(gates.data(), count);
+  const auto is_right = [](float x, float result) {
+    const double right = std::exp(static_cast<double>(x));
+    if (std::isnan(right)) return std::isnan(result);
+    if (right > std::numeric_limits<float>::max()) return std::isinf(result);
+    const double place = std::max(std::ldexp(1.0, std::ilogb(right) - 23), std::ldexp(1.0, -149));
+    return right == 0 ? result == 0 : std::abs(static_cast<double>(result) - right) <= 2 * place;
+  };
+  for (size_t i = 0; i < all.size(); ++i) ASSERT_TRUE(is_right(all[i], plain[i])) << all[i] << " gave " << plain[i];
+  for (const char* name : kNames) {
+    const Kernels* kernels = kernels_named(name);
+    if (kernels == nullptr) continue;
+    std::vector<float> own_gates = all;
+    kernels->silu(own_gates.data(), count);
+    EXPECT_EQ(std::memcmp(own_gates.data() + 4, gates.data() + 4, (all.size() - 4) * sizeof(float)), 0) << name;
+    for (const int64_t some : {int64_t{1}, int64_t{15}, int64_t{17}, count}) {
+      std::vector<float> own(all.begin() + 3, all.begin() + 3 + std::min(some, count - 3));
+      kernels->exponentials(own.data(), static_cast<int64_t>(own.size()), 0);
+      EXPECT_EQ(std::memcmp(own.data() + 1, plain.data() + 4, (own.size() - 1) * sizeof(float)), 0) << name << some;
+    }
+  }
+}
+
 // The row is widened, and comes back as the model's type has it.
 TEST_P(HostKernels, NormIsTheReferences) {
   for (const int64_t dim : {5, 64, 999}) {
@@ -137,7 +176,7 @@ TEST_P(HostKernels, SumsBiasesAndGatesAreTheReferences) {
   EXPECT_TRUE(at::equal(product, rounded_once));
 
   at::Tensor gated = at::cat({x, y}).to(at::kFloat);
-  silu_multiply(gated.const_data_ptr<float>(), type(), 40, gated.data_ptr<float>());
+  silu_multiply(type(), 40, gated.data_ptr<float>());
   const at::Tensor right = at::silu(x) * y;
   if (type() == Type::bf16) {
     EXPECT_TRUE(equal_as_bf16(gated.slice(0, 0, 40).to(at::kBFloat16), right));
