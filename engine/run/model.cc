@@ -44,7 +44,11 @@ struct Model::Loader {
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
     warnings.insert(warnings.end(), config.warnings.begin(), config.warnings.end());
-    if (look_ahead > 1 && !device.is_cpu()) warnings.emplace_back("look-ahead is off: only a CPU can do it so far");
+    if (!kernels.no_look_ahead.empty()) {
+      const bool is_news = look_ahead == 0 && kernels.decode;  // other warnings say why our kernels don't decode
+      if (look_ahead > 1 || is_news) warnings.push_back("look-ahead is off: " + kernels.no_look_ahead);
+      look_ahead = 1;
+    }
     check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
   }
 

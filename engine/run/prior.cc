@@ -10,9 +10,12 @@
 #include "base/free_memory.h"
 #include "engine/components/layers/finite.h"
 #include "engine/components/layers/rope.h"
-#include "engine/run/host_token_writer.h"
+#include "engine/run/device_passes.h"
+#include "engine/run/host_passes.h"
+#include "engine/run/look_ahead_writer.h"
 #include "engine/run/token_writer.h"
 #include "glm/error.h"
+#include "kernels/cuda/loader.h"
 #include "kernels/random.h"
 
 namespace glm {
@@ -93,6 +96,13 @@ WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfi
   return {.tokens = {generated.slice(1, 0, n).cpu()}, .passes = n - 1};
 }
 
+// i64 [1, n] each
+std::vector<at::Tensor> tensors_of(const std::vector<std::vector<int64_t>>& tokens) {
+  std::vector<at::Tensor> all;
+  for (const std::vector<int64_t>& own : tokens) all.push_back(at::tensor(own, at::kLong).unsqueeze(0));
+  return all;
+}
+
 TokenRules rules_of(const PriorRequest& request, const ModelConfig& c) {
   return {.sampling = request.sampling,
           .codebook = c.generation.codebook,
@@ -100,33 +110,52 @@ TokenRules rules_of(const PriorRequest& request, const ModelConfig& c) {
           .eos = c.generation.eos};
 }
 
-// Writes the tokens of a batch by our CUDA kernels. A prompt that neighbours share is fed once.
+// Feeds the prompts of a batch on a GPU. A prompt that neighbours share is fed once.
+std::vector<DevicePicture> feed_together(const PriorTransformer& transformer, const std::vector<PriorRequest>& requests,
+                                         const std::vector<Positions>& positions) {
+  std::vector<DevicePicture> pictures;
+  for (const PriorRequest& request : requests) {
+    const size_t i = pictures.size();
+    pictures.push_back(
+        {.prompt = {}, .logits = {}, .cells = cells_of(request), .rng = request.rng, .seed = request.seed});
+    if (i > 0 && at::equal(requests[i - 1].ids, request.ids) && at::equal(positions[i - 1].all(), positions[i].all())) {
+      pictures[i].prompt = pictures[i - 1].prompt;
+      pictures[i].logits = pictures[i - 1].logits;
+      continue;
+    }
+    const auto state = std::make_shared<DecodeState>(transformer.start(1, positions[i].all()));
+    pictures[i].logits = transformer.prefill(request.ids, *state, {});
+    pictures[i].prompt = state;
+  }
+  return pictures;
+}
+
+// Writes the tokens of a batch by our CUDA kernels.
 WrittenTokens decode_together(const PriorTransformer& transformer, const ModelConfig& c,
                               const std::vector<PriorRequest>& requests, const std::function<void(int64_t)>& done,
-                              const Tap& tap) {
-  std::vector<DecodeRow> rows;
+                              const WriteOptions& options) {
   std::vector<Positions> positions;
   for (const PriorRequest& request : requests) {
     positions.push_back(positions_of(request));
-    tap.stage("position_ids_prefill", positions.back().prompt);
-    rows.push_back({.prompt = {}, .logits = {}, .cells = cells_of(request), .rng = request.rng, .seed = request.seed});
-    const size_t last = rows.size() - 1;
-    if (last > 0 && at::equal(requests[last - 1].ids, request.ids) &&
-        at::equal(positions[last - 1].all(), positions[last].all())) {
-      rows[last].prompt = rows[last - 1].prompt;
-      rows[last].logits = rows[last - 1].logits;
-      continue;
-    }
-    const auto state = std::make_shared<DecodeState>(transformer.start(1, positions.back().all()));
-    rows[last].logits = transformer.prefill(request.ids, *state, {});
-    rows[last].prompt = state;
+    options.tap.stage("position_ids_prefill", positions.back().prompt);
   }
-  TokenWriter writer(transformer, rows, rules_of(requests.front(), c));
-  WrittenTokens written{.tokens = writer.run(done)};
+  const std::vector<DevicePicture> pictures = feed_together(transformer, requests, positions);
+  const cuda::Library& library = options.library != nullptr ? *options.library : *cuda::load_library().library;
+  const TokenRules rules = rules_of(requests.front(), c);
+  WrittenTokens written;
+  if (options.rows == 1) {
+    written.tokens = TokenWriter(transformer, library, pictures, rules).run(done);
+    for (const at::Tensor& tokens : written.tokens) written.passes = std::max(written.passes, tokens.size(1) - 1);
+  } else {
+    std::vector<LookAheadWriter::Picture> asked;
+    for (const DevicePicture& picture : pictures) asked.push_back({picture.prompt->length, picture.cells});
+    DevicePasses passes(transformer, library, pictures, rules);
+    LookAheadWriter writer(passes, asked, rules, options.rows);
+    written.tokens = tensors_of(writer.run(done, options.poll));
+    written.passes = writer.passes();
+  }
   for (size_t k = 0; k < written.tokens.size(); ++k) {
-    const int64_t count = written.tokens[k].size(1);
-    tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, count - 1));
-    written.passes = std::max(written.passes, count - 1);
+    options.tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, written.tokens[k].size(1) - 1));
   }
   return written;
 }
@@ -155,14 +184,16 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
                         .cells = cells_of(request),
                         .random = RandomNumbers::of(request.rng, request.seed)});
   }
-  HostTokenWriter writer(transformer, std::move(pictures), rules_of(requests.front(), c),
-                         {.rows = options.rows, .keeps_logits = options.tap.wants_full()});
-  WrittenTokens result;
-  for (const HostTokenWriter::Written& written : writer.run(done, options.poll)) {
-    const at::Tensor& grids = positions[result.tokens.size()].grids;
-    options.tap.stage("position_ids_decode", grids.slice(-1, 0, written.tokens.size(1) - 1));
-    if (written.logits.defined()) options.tap.full("logits", written.logits);
-    result.tokens.push_back(written.tokens);
+  std::vector<LookAheadWriter::Picture> asked;
+  for (const HostPicture& picture : pictures) asked.push_back({picture.state->length, picture.cells});
+  const TokenRules rules = rules_of(requests.front(), c);
+  HostPasses passes(transformer, std::move(pictures), rules, options.tap.wants_full());
+  LookAheadWriter writer(passes, asked, rules, options.rows);
+  WrittenTokens result{.tokens = tensors_of(writer.run(done, options.poll))};
+  for (size_t k = 0; k < result.tokens.size(); ++k) {
+    options.tap.stage("position_ids_decode", positions[k].grids.slice(-1, 0, result.tokens[k].size(1) - 1));
+    const at::Tensor logits = passes.logits_of(static_cast<int64_t>(k));
+    if (logits.defined()) options.tap.full("logits", logits);
   }
   result.passes = writer.passes();
   return result;
@@ -201,7 +232,7 @@ WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelCo
   WrittenTokens all;
   FedPrompt fed;
   const at::Tensor& embedding = transformer.embedding().weight();
-  const bool on_host = embedding.is_cpu();
+  const bool on_host = embedding.is_cpu() && options.library == nullptr;
   const bool one_by_one = !on_host && (!transformer.decodes_by_kernels() || options.tap.wants_full());
   while (all.tokens.size() < requests.size()) {
     const size_t first = all.tokens.size();
@@ -215,7 +246,7 @@ WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelCo
     }
     const WrittenTokens written = on_host      ? decode_on_host(transformer, c, together, fed, now, options)
                                   : one_by_one ? decode_alone(transformer, c, together[0], fed, now, options.tap)
-                                               : decode_together(transformer, c, together, now, options.tap);
+                                               : decode_together(transformer, c, together, now, options);
     all.tokens.insert(all.tokens.end(), written.tokens.begin(), written.tokens.end());
     all.passes += written.passes;
     for (const PriorRequest& request : together) before += cells_of(request) + 1;

@@ -14,6 +14,7 @@
 #include "engine/components/prior_transformer.h"
 #include "engine/run/progress.h"
 #include "glm/rng.h"
+#include "kernels/cuda/library.h"
 #include "kernels/sampling.h"
 
 namespace glm {
@@ -34,10 +35,11 @@ void check_positions(const PriorRequest& request, const ModelConfig& c);
 
 // How tokens are written, and who is told of it.
 struct WriteOptions {
-  int64_t rows = 0;  // positions of a picture that a pass computes on a CPU, up to 16; 0: what turns out to be fastest
+  int64_t rows = 0;  // positions of a picture that a pass of our kernels computes, up to 16; 0: the fastest number
   StepDone done = [](int64_t, int64_t) {};
   std::function<void()> poll = [] {};  // called several times in a pass; may throw to stop
   Tap tap = {};
+  const cuda::Library* library = nullptr;  // of our CUDA kernels; null: the installed one, where the model is on a GPU
 };
 
 struct WrittenTokens {
@@ -48,11 +50,11 @@ struct WrittenTokens {
 };
 
 // Writes the tokens of each request. The caller has called check_positions() for each of them. Our kernels write up to
-// 16 requests of the same sampling in one pass: HostTokenWriter on a CPU, TokenWriter on a GPU. Where a GPU can't use
-// our kernels, ATen writes one request after the other. A request's tokens depend neither on the other requests of the
-// call nor on WriteOptions::rows. Throws Error(model) when logits are not finite. Taps for each request:
-// position_ids_prefill, position_ids_decode. At level full there are also prefill.* and logits, and a GPU writes all
-// tokens by ATen.
+// 16 requests of the same sampling in one pass: LookAheadWriter, or on a GPU without look-ahead TokenWriter. Where a
+// GPU can't use our kernels, ATen writes one request after the other. A request's tokens depend neither on the other
+// requests of the call nor on WriteOptions::rows. Throws Error(model) when logits are not finite. Taps for each
+// request: position_ids_prefill, position_ids_decode. At level full there are also prefill.* and logits, and a GPU
+// writes all tokens by ATen.
 WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,
                               const std::vector<PriorRequest>& requests, const WriteOptions& options = {});
 

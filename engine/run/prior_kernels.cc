@@ -5,19 +5,22 @@
 #include "base/refuse.h"
 #include "base/text.h"
 #include "engine/device/trust/kernel_check.h"
-#include "engine/run/token_writer.h"
+#include "engine/run/device_decoder.h"
 #include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
 namespace glm {
 namespace {
 
+constexpr const char* kSeeReport =
+    "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
+
 // Returns why our kernels can't write this model's tokens, or "".
 std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
-  if (!TokenWriter::fits(c))
-    return "they need 16 query heads for each key/value head, heads of 128 and sizes within their limits, and this "
-           "model has others";
+  if (!DeviceDecoder::fits(c))
+    return "they need at most 16 query heads for each key/value head, heads of at most 128 and sizes within their "
+           "limits, and this model has others";
   const cuda::Loaded& loaded = cuda::load_library();
   return loaded.library == nullptr ? loaded.why_not : "";
 }
@@ -42,9 +45,11 @@ std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked)
   return used;
 }
 
-std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats) {
+std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats, bool look_ahead) {
   for (const cuda::Format format : formats) {
-    if (std::string problem = report.first_problem(cuda::row_of(format).name); !problem.empty()) return problem;
+    if (std::string problem = report.first_problem(cuda::row_of(format).name, look_ahead); !problem.empty()) {
+      return problem;
+    }
   }
   return "";
 }
@@ -76,18 +81,23 @@ PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at
   if (asked == "force" && !problem.empty()) {
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
   }
+  std::string no_look_ahead;
   if (asked == "auto" && problem.empty()) {
-    const std::string found =
-        first_problem(known_kernels(device, /*check_again=*/false, options.cancel), formats_used(c, format));
-    if (!found.empty())
-      problem = found + "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
+    const KernelReport report = known_kernels(device, /*check_again=*/false, options.cancel);
+    const auto found = [&](bool look_ahead) {
+      const std::string what = first_problem(report, formats_used(c, format), look_ahead);
+      return what.empty() ? what : what + kSeeReport;
+    };
+    problem = found(/*look_ahead=*/false);
+    no_look_ahead = found(/*look_ahead=*/true);
   }
   const bool decode = asked != "off" && problem.empty();
-  if (asked == "auto" && !decode && dtype == at::kBFloat16 && TokenWriter::fits(c)) {
+  if (asked == "auto" && !decode && dtype == at::kBFloat16 && DeviceDecoder::fits(c)) {
     warnings->push_back("ATen writes the tokens, several times slower than our CUDA kernels would: " + problem);
   }
-  if (!decode && !quantised) return {};
-  return {.packing = format, .decode = decode};
+  if (!decode) no_look_ahead = problem.empty() ? "our CUDA kernels don't write the tokens" : problem;
+  if (!decode && !quantised) return {.packing = {}, .no_look_ahead = no_look_ahead};
+  return {.packing = format, .decode = decode, .no_look_ahead = no_look_ahead};
 }
 
 }  // namespace glm

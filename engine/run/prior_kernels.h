@@ -29,8 +29,10 @@ cuda::Format format_of(const std::string& precision);
 // whose columns don't suit `asked` gets another.
 std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked);
 
-// Returns why our kernels can't be used with weights of all these formats, as the check found, or "".
-std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats);
+// Returns why our kernels can't be used with weights of all these formats, as the check found, or "". look_ahead: why
+// they can't be used with look-ahead.
+std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats,
+                          bool look_ahead = false);
 
 // Throws Error(usage) for unknown options and for options that exclude each other, and Error(device) for options that
 // need a GPU when there is none.

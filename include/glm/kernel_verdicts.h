@@ -18,6 +18,7 @@ struct KernelVerdict {
   double reference_ms = 0;  // of ATen's operations for the same
   std::string problem;      // why the kernel isn't used; empty: it is good
   bool slower = false;      // the problem is that ATen was faster when it was measured
+  bool look_ahead = false;  // what was checked is needed for look-ahead alone
 };
 
 struct GLM_API KernelReport {
@@ -27,8 +28,8 @@ struct GLM_API KernelReport {
 
   // Says whether our kernels may be used for a model whose weights have this format.
   bool usable(const std::string& format) const { return first_problem(format).empty(); }
-  // Returns why they may not, or an empty text.
-  std::string first_problem(const std::string& format) const;
+  // Returns why they may not, or an empty text. look_ahead: why they may not be used with look-ahead.
+  std::string first_problem(const std::string& format, bool look_ahead = false) const;
 };
 
 }  // namespace glm

@@ -1,7 +1,8 @@
-// Attention of one new token over the cache. The 16 query heads that share a key/value head are the 16 rows of a
-// tensor-core tile. A team works on a chunk: 64 positions of one key/value head in one batch row. First it finishes the
-// projection: it adds the parts of the sums and the bias, rotates, and writes the new position into the cache. When all
-// chunks are done, a team adds the chunks' parts of one head.
+// Attention of new tokens over the cache. The query heads that share a key/value head, at most 16, are the rows of a
+// tensor-core tile. A team works on a chunk: 64 positions of one key/value head for one batch row. First it finishes
+// the projection: it adds the parts of the sums and the bias, rotates, and writes the new position into the cache. When
+// all chunks are done, a team adds the chunks' parts of one head. Where a picture has several rows, the new positions
+// of all rows are written first, and the blocks wait for each other before any is read.
 // Upstream: GlmImageTextAttention
 #pragma once
 
@@ -22,6 +23,18 @@ struct CombineShared {
   float out[kWarps][kHeadDim];
 };
 static_assert(kChunk == 8 * kWarps && kHeadDim == 16 * kWarps);
+
+// The public model's heads: what follows from them is known to the compiler.
+struct FullHeads {
+  static constexpr int dim() { return kHeadDim; }
+  static constexpr int group() { return kGroupHeads; }
+};
+// Any others. The tiles are filled up with zeros.
+struct SmallerHeads {
+  int head_dim, heads;
+  GLM_DEVICE int dim() const { return head_dim; }
+  GLM_DEVICE int group() const { return heads; }
+};
 
 GLM_DEVICE uint32_t load_pair(const bf16_bits* from) {
   return *reinterpret_cast<const uint32_t*>(from);
@@ -50,24 +63,26 @@ GLM_DEVICE void rotate(const Rotation& rotation, int rotary, float (&x)[4]) {
   }
 }
 
-// Adds the parts and the bias, rotates, and rounds to bf16. The group's query heads lie one after another, and behind
-// them its key and its value; a thread finishes kTimes fours of numbers, from `first` on. All loads are under way
-// before the first is needed.
-template <int kTimes>
-GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int first, const Rotation& rotation,
-                             AttentionShared& s) {
-  const int heads = p.kv_heads * kGroupHeads;
-  const int width = (heads + 2 * p.kv_heads) * kHeadDim;
+// Adds the parts and the bias, rotates, and rounds to bf16. In `s` the group's query heads lie one after another, 16 of
+// 128 dimensions, and behind them its key and its value; a thread finishes kTimes fours of numbers, from `first` on.
+// All loads are under way before the first is needed.
+template <int kTimes, typename Heads>
+GLM_DEVICE void finish_fours(const AttentionParams& p, Heads h, int row, int kv_head, int first,
+                             const Rotation& rotation, AttentionShared& s) {
+  const int heads = p.kv_heads * h.group();
+  const int width = (heads + 2 * p.kv_heads) * h.dim();
   const float* from[kTimes];
+  bool there[kTimes];
   float sum[kTimes][4];
   simt::Words2 bias[kTimes] = {};
 #pragma unroll
   for (int n = 0; n < kTimes; ++n) {
     const int i = first + 4 * (simt::thread() + n * kThreads);
     const int head = i / kHeadDim;
+    there[n] = (head >= kGroupHeads || head < h.group()) && i % kHeadDim < h.dim();
     const int from_head =
-        head < kGroupHeads ? kv_head * kGroupHeads + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
-    const int column = from_head * kHeadDim + i % kHeadDim;
+        head < kGroupHeads ? kv_head * h.group() + head : heads + (head - kGroupHeads) * p.kv_heads + kv_head;
+    const int column = there[n] ? from_head * h.dim() + i % kHeadDim : 0;
     from[n] = p.qkv + static_cast<int64_t>(row) * width + column;
     if (p.bias != nullptr) bias[n] = simt::load8(p.bias + column);
   }
@@ -79,19 +94,26 @@ GLM_DEVICE void finish_fours(const AttentionParams& p, int row, int kv_head, int
     float more[4];
     unpack(bias[n], more);
 #pragma unroll
-    for (int k = 0; k < 4; ++k) sum[n][k] += more[k];
+    for (int k = 0; k < 4; ++k) sum[n][k] = there[n] ? sum[n][k] + more[k] : 0.0f;
     if (head <= kGroupHeads) rotate(rotation, p.rotary, sum[n]);  // not the value
     simt::store8(head < kGroupHeads ? &s.q[head][i % kHeadDim] : &s.kv[head - kGroupHeads][i % kHeadDim], pack(sum[n]));
   }
 }
 
-// Finishes the query heads of the group, and for the chunk that holds the new position its key and value.
-GLM_DEVICE void finish_projection(const AttentionParams& p, int row, int kv_head, bool newest, const Rotation& rotation,
-                                  AttentionShared& s) {
-  constexpr int kQueries = kGroupHeads * kHeadDim;
-  static_assert(kQueries == 2 * 4 * kThreads);
-  if (newest && 4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, row, kv_head, kQueries, rotation, s);
-  finish_fours<2>(p, row, kv_head, 0, rotation, s);
+constexpr int kQueries = kGroupHeads * kHeadDim;
+static_assert(kQueries == 2 * 4 * kThreads);
+
+// Finishes the group's key and value of the new position.
+template <typename Heads>
+GLM_DEVICE void finish_newest(const AttentionParams& p, Heads h, int row, int kv_head, const Rotation& rotation,
+                              AttentionShared& s) {
+  if (4 * simt::thread() < 2 * kHeadDim) finish_fours<1>(p, h, row, kv_head, kQueries, rotation, s);
+}
+// Finishes the group's query heads.
+template <typename Heads>
+GLM_DEVICE void finish_queries(const AttentionParams& p, Heads h, int row, int kv_head, const Rotation& rotation,
+                               AttentionShared& s) {
+  finish_fours<2>(p, h, row, kv_head, 0, rotation, s);
 }
 
 // A warp scores 8 positions against the 16 heads. Of the key at position g, lane 4 g + t holds eight dimensions of
@@ -100,10 +122,13 @@ struct Key {
   uint32_t word[16];
 };
 
-GLM_DEVICE void read_key(const bf16_bits* key, uint32_t (&word)[16]) {
+// Reads a key of `dims` dimensions. The words behind them are left alone.
+GLM_DEVICE void read_key(const bf16_bits* key, int dims, uint32_t (&word)[16]) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const simt::Words4 v = simt::load16(key + 32 * i + simt::thread() % 4 * 8);
+    const int dim = 32 * i + simt::thread() % 4 * 8;
+    if (dim >= dims) break;
+    const simt::Words4 v = simt::load16(key + dim);
 #pragma unroll
     for (int j = 0; j < 4; ++j) word[4 * i + j] = v.word[j];
   }
@@ -115,7 +140,8 @@ struct Values {
   uint32_t pair[kChunk / 16][4];
 };
 
-GLM_DEVICE void read_values(const bf16_bits* values, int first, int there, Values& v) {
+template <typename Heads>
+GLM_DEVICE void read_values(Heads h, const bf16_bits* values, int first, int there, Values& v) {
   const int lane = simt::thread() % 32;
   const int column = simt::thread() / 32 * 16 + lane / 4 * 2;
 #pragma unroll
@@ -124,7 +150,9 @@ GLM_DEVICE void read_values(const bf16_bits* values, int first, int there, Value
     for (int i = 0; i < 4; ++i) {
       const int position = first + 16 * step + 2 * (lane % 4) + i % 2 + i / 2 * 8;
       v.pair[step][i] = 0;
-      if (position < there) v.pair[step][i] = load_pair(values + static_cast<int64_t>(position) * kHeadDim + column);
+      if (position < there && column < h.dim()) {
+        v.pair[step][i] = load_pair(values + static_cast<int64_t>(position) * h.dim() + column);
+      }
     }
   }
 }
@@ -163,12 +191,14 @@ GLM_DEVICE void join(float& most, float& total, float score, float sum) {
 
 // Writes a head's output: adds its chunks' parts by their weights. A warp takes every eighth chunk, a lane four
 // dimensions.
-GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks, CombineShared& s) {
+template <typename Heads>
+GLM_DEVICE void combine(const AttentionParams& p, Heads h, int row, int head, int chunks, CombineShared& s) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + head / kGroupHeads;
-  const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + head % kGroupHeads;
-  const float* from = p.partial + (group * p.chunks * kGroupHeads + head % kGroupHeads) * kHeadDim + 4 * lane;
+  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + head / h.group();
+  const int place = head % h.group();
+  const float* largest = p.partial_max + group * p.chunks * 2 * kGroupHeads + place;
+  const float* from = p.partial + (group * p.chunks * kGroupHeads + place) * kHeadDim + 4 * lane;
 
   constexpr int kAtOnce = 4;  // chunks that a warp loads before it knows their weights
   simt::Words4 part[kAtOnce] = {};
@@ -219,46 +249,59 @@ GLM_DEVICE void combine(const AttentionParams& p, int row, int head, int chunks,
   }
 #pragma unroll
   for (float& value : out) value = simt::divide(value, total);
-  simt::store8(p.out + static_cast<int64_t>(row) * p.out_stride + head * kHeadDim + 4 * lane, pack(out));
+  if (4 * lane >= h.dim()) return;
+  simt::store8(p.out + static_cast<int64_t>(row) * p.out_stride + head * h.dim() + 4 * lane, pack(out));
 }
 
 // A chunk holds 64 positions of one key/value head, in one row of the batch.
 struct Chunk {
   int first;    // its first position
-  int there;    // positions in the cache, before the new one
-  bool newest;  // whether the new position is in this chunk
+  int own;      // the row's own position, the last that it attends to
+  int there;    // positions that are in the cache: own, or one more where the new positions have been written
+  bool newest;  // whether this chunk holds the row's own position, which isn't in the cache yet
   bf16_bits* keys;
   bf16_bits* values;
   int64_t place;  // among the parts that combine() adds
 };
 
 // Asks for the chunk's keys and values ahead of time. A key is two cache lines, and so is a value.
-GLM_DEVICE void prefetch(const Chunk& chunk) {
+template <typename Heads>
+GLM_DEVICE void prefetch(Heads h, const Chunk& chunk) {
   const int position = chunk.first + simt::thread() / 4;
-  if (position >= chunk.there) return;
+  const int dim = simt::thread() % 2 * (kHeadDim / 2);
+  if (position >= chunk.there || dim >= h.dim()) return;
   const bf16_bits* from = simt::thread() % 4 < 2 ? chunk.keys : chunk.values;
-  simt::prefetch(from + static_cast<int64_t>(position) * kHeadDim + simt::thread() % 2 * (kHeadDim / 2));
+  simt::prefetch(from + static_cast<int64_t>(position) * h.dim() + dim);
 }
 
-GLM_DEVICE Rotation read_rotation(const AttentionParams& p, int row, int there) {
+GLM_DEVICE int picture_of(const AttentionParams& p, int row) {
+  return p.pictures != nullptr ? p.pictures[row] : row;
+}
+
+// position: the row's own
+GLM_DEVICE Rotation read_rotation(const AttentionParams& p, int row, int position) {
   const int dim = simt::thread() % 32 * 4;
   if (dim >= p.rotary) return {};
-  const int64_t own = (static_cast<int64_t>(row) * p.capacity + there) * p.rotary + dim;
+  const int64_t own = (static_cast<int64_t>(picture_of(p, row)) * p.capacity + position) * p.rotary + dim;
   return {simt::load8(p.cosines + own), simt::load8(p.sines + own)};
 }
 
-// Copies the new position's key and value from `s` into the cache, and into the part of the chunk that the lane holds.
+// Copies the new position's key and value from `s` into the cache. keys, values: of the row's picture and head
+template <typename Heads>
+GLM_DEVICE void write_newest(const AttentionShared& s, Heads h, int own, bf16_bits* keys, bf16_bits* values) {
+  const int which = simt::thread() / (kHeadDim / 8);
+  const int dim = simt::thread() % (kHeadDim / 8) * 8;
+  if (which >= 2 || dim >= h.dim()) return;
+  simt::store16((which == 0 ? keys : values) + static_cast<int64_t>(own) * h.dim() + dim,
+                simt::load16(&s.kv[which][dim]));
+}
+
+// Copies the new position's key and value from `s` into the part of the chunk that the lane holds.
 GLM_DEVICE void add_newest(const AttentionShared& s, const Chunk& chunk, int position, Key& k, Values& v) {
   const int warp = simt::thread() / 32;
   const int lane = simt::thread() % 32;
-  const int offset = chunk.there - chunk.first;
-  if (simt::thread() < 2 * kHeadDim / 8) {
-    const int which = simt::thread() / (kHeadDim / 8);
-    const int dim = simt::thread() % (kHeadDim / 8) * 8;
-    bf16_bits* const to = (which == 0 ? chunk.keys : chunk.values) + static_cast<int64_t>(chunk.there) * kHeadDim + dim;
-    simt::store16(to, simt::load16(&s.kv[which][dim]));
-  }
-  if (position == chunk.there) read_key(s.kv[0], k.word);
+  const int offset = chunk.own - chunk.first;
+  if (position == chunk.own) read_key(s.kv[0], kHeadDim, k.word);
 #pragma unroll
   for (int step = 0; step < kChunk / 16; ++step) {
 #pragma unroll
@@ -277,7 +320,7 @@ GLM_DEVICE void scale_scores(const AttentionParams& p, const Chunk& chunk, Atten
   const int lane = simt::thread() % 32;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    scores[i] = chunk.first + 8 * warp + 2 * (lane % 4) + i % 2 <= chunk.there ? scores[i] * p.scale : kNothing;
+    scores[i] = chunk.first + 8 * warp + 2 * (lane % 4) + i % 2 <= chunk.own ? scores[i] * p.scale : kNothing;
     largest[i / 2] = scores[i] > largest[i / 2] ? scores[i] : largest[i / 2];
   }
 #pragma unroll
@@ -359,33 +402,40 @@ GLM_DEVICE void store_sums(const AttentionParams& p, const Chunk& chunk, const A
   to[kGroupHeads] = total;
 }
 
-// Attends to chunk `number` of a key/value head in a batch row. One team does it.
-GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int row, AttentionShared& s,
+// Attends to chunk `number` of a key/value head for a batch row. One team does it.
+template <typename Heads>
+GLM_DEVICE void attend(const AttentionParams& p, Heads h, int number, int kv_head, int row, AttentionShared& s,
                        GridBarrier& barrier) {
   // The number of positions and the cache of earlier positions are read before the blocks have met: no call of this
   // launch writes them, because `sample`, which changes the number, has a launch of its own.
-  const int there = p.lengths[row];
-  const int chunks = there / kChunk + 1;
+  const int own = p.lengths[row];
+  const int chunks = own / kChunk + 1;
   if (number >= chunks) return;  // p.chunks is enough for the longest sequence
-  const int64_t group = static_cast<int64_t>(row) * p.kv_heads + kv_head;
+  const int64_t cache = (static_cast<int64_t>(picture_of(p, row)) * p.kv_heads + kv_head) * p.capacity * h.dim();
+  const bool written = p.pictures != nullptr;
   const Chunk chunk{number * kChunk,
-                    there,
-                    number == chunks - 1,
-                    p.keys + group * p.capacity * kHeadDim,
-                    p.values + group * p.capacity * kHeadDim,
-                    group * p.chunks + number};
-  prefetch(chunk);
-  const Rotation rotation = read_rotation(p, row, there);
+                    own,
+                    written ? own + 1 : own,
+                    !written && number == chunks - 1,
+                    p.keys + cache,
+                    p.values + cache,
+                    (static_cast<int64_t>(row) * p.kv_heads + kv_head) * p.chunks + number};
+  prefetch(h, chunk);
+  const Rotation rotation = read_rotation(p, row, own);
   barrier.wait();
 
-  finish_projection(p, row, kv_head, chunk.newest, rotation, s);
+  if (chunk.newest) finish_newest(p, h, row, kv_head, rotation, s);
+  finish_queries(p, h, row, kv_head, rotation, s);
   const int position = chunk.first + simt::thread() / 4;  // of this lane's key
   Key k = {};
-  if (position < there) read_key(chunk.keys + static_cast<int64_t>(position) * kHeadDim, k.word);
+  if (position < chunk.there) read_key(chunk.keys + static_cast<int64_t>(position) * h.dim(), h.dim(), k.word);
   Values v;
-  read_values(chunk.values, chunk.first, there, v);
+  read_values(h, chunk.values, chunk.first, chunk.there, v);
   simt::sync_team();
-  if (chunk.newest) add_newest(s, chunk, position, k, v);
+  if (chunk.newest) {
+    write_newest(s, h, own, chunk.keys, chunk.values);
+    add_newest(s, chunk, position, k, v);
+  }
 
   float scores[4] = {};
   score(s, k, scores);
@@ -398,26 +448,57 @@ GLM_DEVICE void attend(const AttentionParams& p, int number, int kv_head, int ro
   store_sums(p, chunk, s);
 }
 
+// Writes the new positions of all rows into the cache. When the blocks have waited, all of them may read it.
+template <typename Heads>
+GLM_DEVICE void write_all_newest(const AttentionParams& p, Heads h, AttentionShared& s, GridBarrier& barrier) {
+#pragma unroll 1
+  for (int part = team_place(); part < p.kv_heads * p.batch; part += team_count()) {
+    const int row = part % p.batch;
+    const int kv_head = part / p.batch;
+    const int own = p.lengths[row];
+    const Rotation rotation = read_rotation(p, row, own);
+    if (part != team_place()) simt::sync_team();  // the part before is done with the shared memory
+    barrier.wait();
+    finish_newest(p, h, row, kv_head, rotation, s);
+    simt::sync_team();
+    const int64_t cache = (static_cast<int64_t>(picture_of(p, row)) * p.kv_heads + kv_head) * p.capacity * h.dim();
+    write_newest(s, h, own, p.keys + cache, p.values + cache);
+  }
+  barrier.wait();
+  barrier.arrive();
+}
+
 // Computes the attention of one layer. All blocks do it together. s and c may share their memory.
-GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, GridBarrier& barrier) {
+template <typename Heads>
+GLM_DEVICE void attention(const AttentionParams& p, Heads h, AttentionShared& s, CombineShared& c,
+                          GridBarrier& barrier) {
+  if (p.pictures != nullptr) write_all_newest(p, h, s, barrier);
   const int groups = p.kv_heads * p.batch;
 #pragma unroll 1
   for (int part = team_place(); part < p.chunks * groups; part += team_count()) {
     if (part != team_place()) simt::sync_team();  // the part before is done with the shared memory
-    attend(p, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, barrier);
+    attend(p, h, part / groups, part / p.batch % p.kv_heads, part % p.batch, s, barrier);
   }
   barrier.wait();
   barrier.arrive();
-  const int heads = p.kv_heads * kGroupHeads;
+  const int heads = p.kv_heads * h.group();
   int part = team_place();
-  int there = part < p.batch * heads ? p.lengths[part / heads] : 0;
+  int own = part < p.batch * heads ? p.lengths[part / heads] : 0;
   barrier.wait();
 #pragma unroll 1
   while (part < p.batch * heads) {
-    combine(p, part / heads, part % heads, there / kChunk + 1, c);
+    combine(p, h, part / heads, part % heads, own / kChunk + 1, c);
     part += team_count();
-    if (part < p.batch * heads) there = p.lengths[part / heads];
+    if (part < p.batch * heads) own = p.lengths[part / heads];
     simt::sync_team();
+  }
+}
+
+GLM_DEVICE void attention(const AttentionParams& p, AttentionShared& s, CombineShared& c, GridBarrier& barrier) {
+  if (p.head_dim == kHeadDim && p.group == kGroupHeads) {
+    attention(p, FullHeads{}, s, c, barrier);
+  } else {
+    attention(p, SmallerHeads{p.head_dim, p.group}, s, c, barrier);
   }
 }
 

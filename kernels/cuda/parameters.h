@@ -10,8 +10,8 @@ namespace glm::cuda {
 using bf16_bits = uint16_t;
 
 constexpr int kMaxBatch = 16;
-constexpr int kHeadDim = 128;
-constexpr int kGroupHeads = 16;  // query heads that share a key/value head
+constexpr int kHeadDim = 128;    // the widest head
+constexpr int kGroupHeads = 16;  // at most so many query heads share a key/value head
 constexpr int kChunk = 64;       // positions of the cache that a team attends to at a time
 constexpr int kMaxDim = 4096;    // the widest row of a norm
 constexpr int kMaxVocab = 17 * 1024;
@@ -41,20 +41,25 @@ struct LinearParams {
   int activated_stride;
 };
 
-// One layer's attention of one new token per batch row.
+// One layer's attention. Each row of the batch is a new token of a picture.
 struct AttentionParams {
-  const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * 128]
+  const float* qkv;  // [qkv_splits, batch, (heads + 2 kv_heads) * head_dim]; heads is kv_heads * group
   int qkv_splits;
-  const bf16_bits* bias;     // [(heads + 2 kv_heads) * 128], or null
-  const bf16_bits* cosines;  // [batch, capacity, rotary]; rotary is a power of two from 8 to 128
+  const bf16_bits* bias;     // [(heads + 2 kv_heads) * head_dim], or null
+  const bf16_bits* cosines;  // [pictures, capacity, rotary]; rotary is a power of two from 8 to head_dim
   const bf16_bits* sines;
-  bf16_bits* keys;     // [batch, kv_heads, capacity, 128]: the new position is written
+  bf16_bits* keys;     // [pictures, kv_heads, capacity, head_dim]: the new positions are written
   bf16_bits* values;   // likewise
-  const int* lengths;  // [batch], positions in the cache before this one; only `sample` may change them
+  const int* lengths;  // [batch], positions in the cache before the row's; only `sample` may change them
+  // [batch], the picture of each row. It may have several rows at positions of their own; a row attends to those that
+  // come before its own, too. Null: each row is a picture.
+  const int* pictures;
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
   float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: the largest score, then the sum of weights
   bf16_bits* out;      // [batch, out_stride]
   int out_stride;
+  int head_dim;  // a multiple of 8, at most kHeadDim
+  int group;     // query heads that share a key/value head, at most kGroupHeads
   // capacity: one more than the longest row's positions, because a row that has ended keeps writing behind its end.
   // chunks: at least capacity / 64 + 1.
   int batch, kv_heads, capacity, rotary, chunks;
@@ -95,7 +100,7 @@ struct SampleParams {
   int* counts;                // [batch], tokens that it has written
   int* lengths;               // [batch], positions in the cache
   int* tokens;                // [batch], the latest token
-  int* written;               // [batch, written_stride], all tokens
+  int* written;               // [batch, written_stride], all tokens; null: counts and lengths stay as they are, too
   int written_stride;
   int* not_finite;  // [batch], set to 1 where a logit is NaN or infinite
   int advance;      // by how much lengths grow: 1; 0 for the first token, whose logits are the prompt's

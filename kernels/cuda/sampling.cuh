@@ -255,6 +255,7 @@ GLM_DEVICE void sample(const SampleParams& p) {
   }
   if (simt::thread() == 0) {
     p.tokens[row] = token;
+    if (p.written == nullptr) return;
     p.written[static_cast<int64_t>(row) * p.written_stride + count] = token;
     p.counts[row] = count + 1;
     p.lengths[row] += p.advance;

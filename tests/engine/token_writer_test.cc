@@ -1,9 +1,9 @@
 // Which models our kernels decode, and on a GPU that it is they who do it.
-#include "engine/run/token_writer.h"
-
 #include <filesystem>
+#include <utility>
 
 #include "engine/device/device.h"
+#include "engine/run/device_decoder.h"
 #include "engine/run/model.h"
 #include "glm/pipeline.h"
 #include "kernels/cuda/loader.h"
@@ -14,10 +14,13 @@
 namespace glm {
 namespace {
 
-TEST(TokenWriterFits, ThePublicHeadsShapeAlone) {
-  EXPECT_TRUE(TokenWriter::fits(ModelConfig(checkpoint_folder("k")).prior));
-  EXPECT_TRUE(TokenWriter::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
-  EXPECT_FALSE(TokenWriter::fits(ModelConfig(checkpoint_folder("a")).prior));
+TEST(DeviceDecoderFits, HeadsUpToThePublicOnes) {
+  EXPECT_TRUE(DeviceDecoder::fits(ModelConfig(checkpoint_folder("k")).prior));
+  EXPECT_TRUE(DeviceDecoder::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/public").prior));
+  EXPECT_TRUE(DeviceDecoder::fits(ModelConfig(std::filesystem::path(GLM_SOURCE_DIR) / "models/nano").prior));
+  EXPECT_TRUE(DeviceDecoder::fits(ModelConfig(checkpoint_folder("a")).prior));
+  EXPECT_FALSE(DeviceDecoder::fits(ModelConfig(checkpoint_folder("c")).prior)) << "72 is no multiple of 16";
+  EXPECT_FALSE(DeviceDecoder::fits(ModelConfig(checkpoint_folder("d")).prior)) << "heads of 20";
 }
 
 TEST(PriorPrecision, NeedsAGpuAndAKnownName) {
@@ -35,8 +38,9 @@ TEST(TokensOnAGpu, AreWrittenByOurKernels) {
   const cuda::Loaded& loaded = cuda::load_library();
   if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
   for (const char* precision : {"bf16", "fp8", "int8", "int4"}) {
-    const Pipeline pipeline(checkpoint_folder("k"),
-                            {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force"});
+    const Pipeline pipeline(
+        checkpoint_folder("k"),
+        {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force", .look_ahead = "off"});
     const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
     Request request;
     request.prompt = "a cat";
@@ -53,7 +57,8 @@ TEST(TokensOnAGpu, OfSeveralRequestsAreWrittenInOnePass) {
   if (cuda_devices().empty()) GTEST_SKIP() << "no NVIDIA GPU with a driver here";
   const cuda::Loaded& loaded = cuda::load_library();
   if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
-  const Pipeline pipeline(checkpoint_folder("k"), {.dtype = "bfloat16", .device = "cuda", .kernels = "force"});
+  const Pipeline pipeline(checkpoint_folder("k"),
+                          {.dtype = "bfloat16", .device = "cuda", .kernels = "force", .look_ahead = "off"});
   std::vector<Request> requests(3);
   for (size_t i = 0; i < requests.size(); ++i) {
     requests[i].prompt = std::vector<std::string>{"a cat", "two dogs in the snow", "a cat"}[i];
@@ -74,6 +79,30 @@ TEST(TokensOnAGpu, OfSeveralRequestsAreWrittenInOnePass) {
     for (size_t k = 0; k < alone.size(); ++k) EXPECT_EQ(together[i][k].ids, alone[k].ids) << i;
   }
   EXPECT_EQ(shared, longest) << "as many as the largest picture alone";
+}
+
+TEST(TokensOnAGpu, AreTheSameWithLookAhead) {
+  if (cuda_devices().empty()) GTEST_SKIP() << "no NVIDIA GPU with a driver here";
+  if (cuda::load_library().library == nullptr) GTEST_SKIP() << cuda::load_library().why_not;
+  const std::filesystem::path nano = std::filesystem::path(GLM_SOURCE_DIR) / "models/nano";
+  for (const auto& [folder, precision] : {std::pair(checkpoint_folder("k"), "bf16"), std::pair(nano, "bf16"),
+                                          std::pair(nano, "fp8"), std::pair(nano, "int8"), std::pair(nano, "int4")}) {
+    Request request;
+    request.prompt = "a red apple";
+    request.width = request.height = 128;
+    request.seeds = {1, 2};
+    std::vector<std::vector<Tokens>> all;
+    for (const char* rows : {"off", "2", "5", "16", "auto"}) {
+      const Pipeline pipeline(folder, {.dtype = "bfloat16",
+                                       .device = "cuda",
+                                       .prior_precision = precision,
+                                       .kernels = "force",
+                                       .look_ahead = rows});
+      all.push_back(pipeline.tokens(request, {}));
+      for (size_t k = 0; k < all[0].size(); ++k)
+        EXPECT_EQ(all.back()[k].ids, all[0][k].ids) << precision << " " << rows;
+    }
+  }
 }
 
 }  // namespace

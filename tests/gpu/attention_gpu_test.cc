@@ -76,6 +76,8 @@ class AttentionOnGpu : public GpuTest {
     p.partial_max = data_of<float>(l.partial_max);
     p.out = bf16_of(l.out);
     p.out_stride = static_cast<int>(l.out.size(1));
+    p.head_dim = cuda::kHeadDim;
+    p.group = cuda::kGroupHeads;
     p.batch = static_cast<int>(c.lengths.size());
     p.kv_heads = c.kv_heads;
     p.capacity = static_cast<int>(l.keys.size(2));

@@ -142,7 +142,12 @@ void measure_step(const Gpu& gpu, Format format, Table& table) {
     table.row(name, with_batch("whole", batch),
               seconds_a_token(gpu, step, step.calls(), longer ? 3 : 2, longer ? 300 : 60), bytes);
     if (step.not_finite().any().item<bool>()) std::printf("NaN in the step: its time means nothing\n");
-    if (batch != 1) continue;
+    if (batch != 1) {
+      TokenStep rows(gpu, weights, {.batch = batch, .capacity = kCapacity, .tokens = 1200, .one_picture = true});
+      table.row(name, std::to_string(batch) + " rows of a picture", seconds_a_token(gpu, rows, rows.calls(), 2, 60),
+                bytes);
+      continue;
+    }
     const auto without = [&](const char* what, const StepParts& parts) {
       table.row(name, with_batch(what, batch), seconds_a_token(gpu, step, step.calls(parts), 2, 60), bytes);
     };

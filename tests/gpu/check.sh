@@ -108,6 +108,9 @@ run_nano() {
   }
   for turn in 1 2 3; do nano $turn "${draw[@]}"; done
   nano active env OMP_WAIT_POLICY=active "${draw[@]}"
+  nano off "${draw[@]}" --look-ahead off
+  nano eight "${draw[@]}" --look-ahead 8
+  nano aten "${draw[@]}" --kernels off
   nano float32 "${draw[@]}" --dtype float32
   nano one-thread "${draw[@]}" --threads 1
   nano without-cudnn env TORCH_CUDNN_SDPA_DEPRIORITIZED=1 "${draw[@]}"

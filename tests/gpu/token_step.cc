@@ -122,6 +122,7 @@ TokenStep::TokenStep(const Gpu& gpu, const StepWeights& weights, const StepOptio
   totals_ = at::full({batch}, options.tokens, on(gpu, at::kInt));
   counts_ = at::zeros({batch}, on(gpu, at::kInt));
   lengths_ = at::zeros({batch}, on(gpu, at::kInt));
+  pictures_ = at::zeros({batch}, on(gpu, at::kInt));
   tokens_ = at::zeros({batch}, on(gpu, at::kInt));
   written_ = poisoned(gpu, {batch, options.tokens}, at::kInt);
   not_finite_ = at::zeros({batch}, on(gpu, at::kInt));
@@ -198,10 +199,13 @@ Call TokenStep::attention(int layer) const {
   p.keys = bf16_of(keys_[layer]);
   p.values = bf16_of(values_[layer]);
   p.lengths = data_of<int>(lengths_);
+  p.pictures = options_.one_picture ? data_of<int>(pictures_) : nullptr;
   p.partial = data_of<float>(partial_);
   p.partial_max = data_of<float>(partial_max_);
   p.out = bf16_of(attended_);
   p.out_stride = static_cast<int>(attended_.size(1));
+  p.head_dim = cuda::kHeadDim;
+  p.group = cuda::kGroupHeads;
   p.batch = options_.batch;
   p.kv_heads = s.kv_heads;
   p.capacity = options_.capacity;

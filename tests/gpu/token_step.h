@@ -42,6 +42,7 @@ struct StepOptions {
   int capacity = 0;  // positions of the cache
   int tokens = 0;    // that a row writes
   bool greedy = false;
+  bool one_picture = false;  // all rows are positions of one picture
 };
 
 // What a step leaves out, to see what the rest takes.
@@ -81,7 +82,7 @@ class TokenStep {
   StepOptions options_;
   at::Tensor x_, residual_, qkv_, attended_, y_, activated_, logits_;
   at::Tensor keys_, values_, cosines_, sines_, partial_, partial_max_;
-  at::Tensor seeds_, totals_, counts_, lengths_, tokens_, written_, not_finite_;
+  at::Tensor seeds_, totals_, counts_, lengths_, pictures_, tokens_, written_, not_finite_;
 };
 
 }  // namespace glm

@@ -110,10 +110,10 @@ bool is_of_today(const fs::path& file) {
 KernelReport report_of(const nlohmann::json& file) {
   KernelReport report{file.at("card").get<std::string>(), file.at("build").get<std::string>(), {}};
   for (const nlohmann::json& v : file.at("verdicts")) {
-    report.verdicts.push_back({v.at("kernel").get<std::string>(), v.at("format").get<std::string>(),
-                               v.at("shape").get<std::string>(), number_of(v.at("error")), number_of(v.at("allowed")),
-                               number_of(v.at("ms")), number_of(v.at("reference_ms")),
-                               v.at("problem").get<std::string>(), v.at("slower").get<bool>()});
+    report.verdicts.push_back(
+        {v.at("kernel").get<std::string>(), v.at("format").get<std::string>(), v.at("shape").get<std::string>(),
+         number_of(v.at("error")), number_of(v.at("allowed")), number_of(v.at("ms")), number_of(v.at("reference_ms")),
+         v.at("problem").get<std::string>(), v.at("slower").get<bool>(), v.at("look_ahead").get<bool>()});
   }
   return report;
 }
@@ -155,7 +155,8 @@ void KernelCache::write(const KernelReport& report) const {
                         {"ms", json_of(v.ms)},
                         {"reference_ms", json_of(v.reference_ms)},
                         {"problem", v.problem},
-                        {"slower", v.slower}});
+                        {"slower", v.slower},
+                        {"look_ahead", v.look_ahead}});
   }
   const nlohmann::json file = {
       {"version", kVersion}, {"card", report.card}, {"build", report.build}, {"verdicts", verdicts}};

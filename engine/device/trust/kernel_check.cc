@@ -105,14 +105,21 @@ std::string card_of(at::Device device) {
 }  // namespace
 
 KernelVerdict judge_trial(const KernelTrial& t, at::Device device, const LaunchCalls& launch) {
-  KernelVerdict verdict{
-      .kernel = t.kernel, .format = t.format, .shape = t.shape, .error = 0, .allowed = t.allowed, .problem = {}};
+  KernelVerdict verdict{.kernel = t.kernel,
+                        .format = t.format,
+                        .shape = t.shape,
+                        .error = 0,
+                        .allowed = t.allowed,
+                        .problem = {},
+                        .look_ahead = t.look_ahead};
   const auto restore = [&] {
     for (const KernelTrial::Written& w : t.written) w.tensor.copy_(w.before);
   };
   const auto run = [&](int times) {
     restore();
-    const char* const wrong = launch(std::vector<cuda::Call>(static_cast<size_t>(times), t.call));
+    std::vector<cuda::Call> calls(static_cast<size_t>(times), t.call);
+    calls.insert(calls.end(), t.others.begin(), t.others.end());
+    const char* const wrong = launch(calls);
     if (wrong != nullptr) verdict.problem = wrong;
     synchronize(device);
     return wrong == nullptr;
@@ -141,7 +148,8 @@ std::vector<KernelVerdict> merged(const std::vector<KernelVerdict>& verdicts) {
   std::vector<KernelVerdict> all;
   for (const KernelVerdict& v : verdicts) {
     const auto same = std::find_if(all.begin(), all.end(), [&](const KernelVerdict& other) {
-      return other.kernel == v.kernel && other.format == v.format && other.shape == v.shape;
+      return other.kernel == v.kernel && other.format == v.format && other.shape == v.shape &&
+             other.look_ahead == v.look_ahead;
     });
     if (same == all.end()) {
       all.push_back(v);
@@ -194,7 +202,8 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
                           .format = t.format,
                           .shape = t.shape,
                           .allowed = t.allowed,
-                          .problem = first_line(e.what_without_backtrace())});
+                          .problem = first_line(e.what_without_backtrace()),
+                          .look_ahead = t.look_ahead});
     }
   };
   try {

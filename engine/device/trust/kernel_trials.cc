@@ -23,46 +23,77 @@ int narrow(int64_t value) {
 struct AttentionCase {
   std::vector<int> lengths;
   int64_t splits, kv_heads, capacity, rotary;
+  int head = cuda::kHeadDim;
+  int group = cuda::kGroupHeads;
+  std::vector<int> pictures = {};  // of the rows, if pictures have several; a picture's rows lie in order
+
+  size_t picture_of(size_t row) const { return pictures.empty() ? row : static_cast<size_t>(pictures[row]); }
+  int64_t count() const {  // of pictures
+    return static_cast<int64_t>(pictures.empty() ? lengths.size()
+                                                 : *std::max_element(pictures.begin(), pictures.end()) + 1U);
+  }
 };
 
 DecodeAttention attention_inputs(const TrialTensors& make, const AttentionCase& c) {
   const auto batch = static_cast<int64_t>(c.lengths.size());
-  const int64_t width = (c.kv_heads * cuda::kGroupHeads + 2 * c.kv_heads) * cuda::kHeadDim;
+  const int64_t width = (c.kv_heads * c.group + 2 * c.kv_heads) * c.head;
   DecodeAttention a;
   a.qkv = make.normal({c.splits, batch, width}, at::kFloat);
   a.bias = make.normal({width}, at::kBFloat16);
-  a.cosines = make.normal({batch, c.capacity, c.rotary}, at::kBFloat16);
-  a.sines = make.normal({batch, c.capacity, c.rotary}, at::kBFloat16);
-  a.keys = make.poison({batch, c.kv_heads, c.capacity, cuda::kHeadDim}, at::kBFloat16);
-  a.values = make.poison({batch, c.kv_heads, c.capacity, cuda::kHeadDim}, at::kBFloat16);
-  for (int64_t b = 0; b < batch; ++b) {
-    const int64_t length = c.lengths[static_cast<size_t>(b)];
+  a.cosines = make.normal({c.count(), c.capacity, c.rotary}, at::kBFloat16);
+  a.sines = make.normal({c.count(), c.capacity, c.rotary}, at::kBFloat16);
+  a.keys = make.poison({c.count(), c.kv_heads, c.capacity, c.head}, at::kBFloat16);
+  a.values = make.poison({c.count(), c.kv_heads, c.capacity, c.head}, at::kBFloat16);
+  for (size_t row = 0; row < c.lengths.size(); ++row) {
+    if (row > 0 && c.picture_of(row) == c.picture_of(row - 1)) continue;  // its key and value are the rows' before it
+    const int64_t length = c.lengths[row];
     for (const at::Tensor& cache : {a.keys, a.values}) {
-      cache[b].slice(1, 0, length).copy_(make.normal({c.kv_heads, length, cuda::kHeadDim}, at::kBFloat16));
+      cache[static_cast<int64_t>(c.picture_of(row))]
+          .slice(1, 0, length)
+          .copy_(make.normal({c.kv_heads, length, c.head}, at::kBFloat16));
     }
   }
   a.lengths = c.lengths;
-  a.scale = 1 / std::sqrt(static_cast<double>(cuda::kHeadDim));
+  a.scale = 1 / std::sqrt(static_cast<double>(c.head));
   return a;
+}
+
+// Computes the rows by ATen, one after another, and leaves the caches as they do. -> bf16 [B, Hq * head]
+at::Tensor attend_by_aten(const DecodeAttention& a, const AttentionCase& c) {
+  if (c.pictures.empty()) return decode_attention(a, at::kFloat);
+  std::vector<at::Tensor> rows;
+  for (size_t row = 0; row < c.lengths.size(); ++row) {
+    const auto r = static_cast<int64_t>(row);
+    const auto picture = static_cast<int64_t>(c.picture_of(row));
+    DecodeAttention one = a;
+    one.qkv = a.qkv.slice(1, r, r + 1);
+    one.lengths = {c.lengths[row]};
+    for (at::Tensor* own : {&one.cosines, &one.sines, &one.keys, &one.values})
+      *own = own->slice(0, picture, picture + 1);
+    rows.push_back(decode_attention(one, at::kFloat));
+  }
+  return at::cat(rows);
 }
 
 KernelTrial attention_trial(const TrialTensors& make, const AttentionCase& c) {
   const auto batch = static_cast<int64_t>(c.lengths.size());
-  const int64_t heads = c.kv_heads * cuda::kGroupHeads;
+  const int64_t heads = c.kv_heads * c.group;
   const int64_t chunks = c.capacity / cuda::kChunk + 1;
   const DecodeAttention a = attention_inputs(make, c);
   const at::Tensor lengths = make.ints(c.lengths);
+  const at::Tensor pictures = make.ints(c.pictures);
   const at::Tensor partial = make.poison({batch, c.kv_heads, chunks, cuda::kGroupHeads, cuda::kHeadDim}, at::kFloat);
   const at::Tensor partial_max = make.poison({batch, c.kv_heads, chunks, 2, cuda::kGroupHeads}, at::kFloat);
-  const at::Tensor out = make.poison({batch, heads * cuda::kHeadDim}, at::kBFloat16);
+  const at::Tensor out = make.poison({batch, heads * c.head}, at::kBFloat16);
 
   KernelTrial t;
-  t.kernel = "attention";
-  t.shape = std::to_string(heads) + " on " + std::to_string(c.kv_heads) + " heads, up to " +
-            std::to_string(c.capacity) + " positions";
+  t.look_ahead = !c.pictures.empty();
+  t.kernel = t.look_ahead ? "attention of several rows" : "attention";
+  t.shape = std::to_string(heads) + " on " + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.head) +
+            ", up to " + std::to_string(c.capacity) + " positions";
   t.allowed = kBf16Step;
   t.repeatable = true;
-  t.inputs = {a.qkv, a.bias, a.cosines, a.sines, lengths};
+  t.inputs = {a.qkv, a.bias, a.cosines, a.sines, lengths, pictures};
   t.written = {writes(a.keys), writes(a.values), writes(partial), writes(partial_max), writes(out)};
   t.call.kernel = cuda::Kernel::attention;
   t.call.attention = {.qkv = data_of<float>(a.qkv),
@@ -73,21 +104,24 @@ KernelTrial attention_trial(const TrialTensors& make, const AttentionCase& c) {
                       .keys = bf16_of(a.keys),
                       .values = bf16_of(a.values),
                       .lengths = data_of<int>(lengths),
+                      .pictures = t.look_ahead ? data_of<int>(pictures) : nullptr,
                       .partial = data_of<float>(partial),
                       .partial_max = data_of<float>(partial_max),
                       .out = bf16_of(out),
                       .out_stride = narrow(out.size(1)),
+                      .head_dim = c.head,
+                      .group = c.group,
                       .batch = narrow(batch),
                       .kv_heads = narrow(c.kv_heads),
                       .capacity = narrow(c.capacity),
                       .rotary = narrow(c.rotary),
                       .chunks = narrow(chunks),
                       .scale = static_cast<float>(a.scale)};
-  t.judge = [a, out, keys = t.written[0].before, values = t.written[1].before]() -> KernelTrial::Answer {
+  t.judge = [a, c, out, keys = t.written[0].before, values = t.written[1].before]() -> KernelTrial::Answer {
     DecodeAttention own = a;
     own.keys = keys.clone();
     own.values = values.clone();
-    const double error = difference(out, decode_attention(own, at::kFloat));
+    const double error = difference(out, attend_by_aten(own, c));
     const bool alike = same_bits(own.keys, a.keys) && same_bits(own.values, a.values);
     if (!alike) return {error, "the cache that it leaves differs from ATen's"};
     return {error, ""};
@@ -251,6 +285,13 @@ KernelTrial sample_trial(const TrialTensors& make, const SampleCase& c) {
 void visit_attention_trials(at::Device device, bool real, const VisitTrial& visit) {
   const TrialTensors make(device);
   visit(attention_trial(make, {{0, 127, 3, 128, 200}, 2, 1, 260, 32}));
+  visit(attention_trial(make, {{0, 127, 3, 128, 200}, 2, 2, 260, 32, 64, 3}));
+  for (const int head : {cuda::kHeadDim, 64}) {
+    AttentionCase several{{62, 63, 64, 65, 127, 128, 129, 5}, 2, 2, 260, 32};
+    several.head = head;
+    several.pictures = {0, 0, 0, 0, 1, 1, 1, 2};
+    visit(attention_trial(make, several));
+  }
   if (!real) return;
   visit(attention_trial(
       make, {{2399, 0, 1, 15, 16, 127, 128, 129, 255, 500, 777, 1023, 1024, 1500, 2000, 2398}, 2, 2, 2400, 64}));

@@ -2,10 +2,10 @@
 
 namespace glm {
 
-std::string KernelReport::first_problem(const std::string& format) const {
+std::string KernelReport::first_problem(const std::string& format, bool look_ahead) const {
   bool checked = false;
   for (const KernelVerdict& v : verdicts) {
-    if (!v.format.empty() && v.format != format) continue;
+    if ((!v.format.empty() && v.format != format) || (v.look_ahead && !look_ahead)) continue;
     if (!v.problem.empty()) {
       std::string what = v.kernel;
       for (const std::string& part : {v.format, v.shape}) {

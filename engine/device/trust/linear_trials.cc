@@ -158,6 +158,34 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
   return t;
 }
 
+// Multiplies the first 1, 2, 8, 9 and all 16 rows of the same x. Each row has to have the same bits each time.
+KernelTrial rows_trial(const TrialTensors& make, const Weight& w, const Shape& s, int splits) {
+  KernelTrial t = make_trial(make, w, s, {16, splits});
+  t.kernel = "rows of " + t.kernel;
+  t.look_ahead = true;
+  const at::Tensor all = t.written[0].tensor;  // of plain rows [splits, 16, rows], else [16, rows / 2]
+  std::vector<at::Tensor> fewer;
+  for (const int batch : {1, 2, 8, 9}) {
+    at::Tensor out = all.slice(-2, 0, batch).clone(at::MemoryFormat::Contiguous);
+    cuda::Call call = t.call;
+    call.linear.batch = batch;
+    if (call.linear.sums != nullptr) call.linear.sums = data_of<float>(out);
+    if (call.linear.activated != nullptr) call.linear.activated = bf16_of(out);
+    t.others.push_back(call);
+    t.written.push_back(writes(out));
+    fewer.push_back(out);
+  }
+  t.judge = [judge = t.judge, all, fewer]() -> KernelTrial::Answer {
+    KernelTrial::Answer answer = judge();
+    for (const at::Tensor& some : fewer) {
+      if (same_bits(some, all.slice(-2, 0, some.size(-2)))) continue;
+      answer.problem = std::to_string(some.size(-2)) + " rows give other bits than 16";
+    }
+    return answer;
+  };
+  return t;
+}
+
 }  // namespace
 
 void visit_linear_trials(at::Device device, int multiprocessors, bool real, const VisitTrial& visit) {
@@ -168,11 +196,13 @@ void visit_linear_trials(at::Device device, int multiprocessors, bool real, cons
       for (const int batch : {3, 9}) {
         visit(make_trial(make, w, s, {batch, s.order == Rows::plain && batch > 8 ? 2 : 1}));
       }
+      visit(rows_trial(make, w, s, s.order == Rows::plain ? 2 : 1));
     }
     if (!real) continue;
     for (const Shape& s : kReal) {
       const Weight w = make_weight(make, row.format, s);
       const int splits = s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed, multiprocessors);
+      visit(rows_trial(make, w, s, splits));
       visit(make_trial(make, w, s, {16, splits}));
       KernelTrial one = make_trial(make, w, s, {1, splits});
       add_timing(one, w, s);
