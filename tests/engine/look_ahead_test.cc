@@ -7,6 +7,7 @@
 #include <limits>
 #include <random>
 
+#include "engine/run/look_ahead_writer.h"
 #include "engine/run/prior.h"
 #include "glm/error.h"
 #include "tests/engine/cases.h"
@@ -135,6 +136,43 @@ TEST(RandomPriors, WriteTheSameTokensInAnyNumberOfRowsAndPicturesAndThreads) {
     }
   }
   EXPECT_LT(passes, tokens * 3 / 4) << "some guesses were right, and pictures shared their passes";
+}
+
+// Passes of one picture. Each token is the one before it plus `step`. Logits of all rows but a pass's first aren't
+// finite.
+class BrokenPasses : public RowPasses {
+ public:
+  explicit BrokenPasses(int64_t step) : step_(step) {}
+
+  std::vector<Draw> draw_first() override { return {{.token = 10}}; }
+  void prepare(int64_t rows) override { prepared_ = rows; }
+  std::vector<Draw> draw(std::span<const PassRow> rows, const std::function<void()>&) override {
+    EXPECT_EQ(prepared_, static_cast<int64_t>(rows.size()));
+    std::vector<Draw> drawn;
+    for (const PassRow& row : rows) drawn.push_back({.token = row.token + step_, .is_finite = drawn.empty()});
+    return drawn;
+  }
+  void accept(int64_t, int64_t, int64_t count) override { accepted += count; }
+
+  int64_t accepted = 0;
+
+ private:
+  int64_t step_;
+  int64_t prepared_ = 0;
+};
+
+TEST(LookAheadWriterTest, LogitsOfARowThatIsRejectedMayBeAnything) {
+  const auto written = [](BrokenPasses& passes, int64_t rows) {
+    LookAheadWriter writer(passes, {{.prompt_length = 3, .cells = 4}}, {.sampling = {}, .codebook = 99, .eos = {}},
+                           rows);
+    return writer.run([](int64_t) {}, [] {})[0];
+  };
+  BrokenPasses rejected(1);
+  EXPECT_EQ(written(rejected, 4), (std::vector<int64_t>{10, 11, 12, 13, 14}));
+  EXPECT_EQ(rejected.accepted, 5);
+  BrokenPasses taken(0);  // each guess, the token before, is right
+  EXPECT_THROW(written(taken, 4), Error);
+  EXPECT_EQ(written(taken, 1), (std::vector<int64_t>{10, 10, 10, 10, 10}));
 }
 
 TEST(RandomPriors, AreCancelledWithinAPass) {
