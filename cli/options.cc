@@ -212,7 +212,7 @@ std::vector<Option> model_options() {
                    &O::kernels, {"auto", "off", "force"}),
       with_choices(
           value("look-ahead", 0, "N", g,
-                "Tokens that a CPU computes at once, the next one and guesses of those behind it: 1 to 16, off, "
+                "Tokens that are computed at once, the next one and guesses of those behind it: 1 to 16, off, "
                 "or auto (default): what turns out to be fastest. No token changes",
                 [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
           {"auto", "off"}),

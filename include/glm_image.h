@@ -85,7 +85,7 @@ typedef struct glm_load_options {
    * write to these files or shorten them. What was done to them is seen at a call's begin and after each token and step
    * (GLM_MODEL); in between, a file that is cut short ends the process by SIGBUS. 0: they are read. */
   int32_t map_weights;
-  /* How many image tokens of a picture a CPU computes at once: "auto" (what turns out to be fastest), "off", or "1" to
+  /* How many image tokens of a picture are computed at once: "auto" (what turns out to be fastest), "off", or "1" to
    * "16". No token changes. */
   const char* look_ahead;
 } glm_load_options;

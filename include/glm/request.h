@@ -26,7 +26,7 @@ struct LoadOptions {
   std::string kernels = "auto";          // our CUDA kernels: "auto" (where they pass their check), "off", "force"
   // How many image tokens of a picture are computed at once, the next one and guesses of those behind it: "auto" (what
   // turns out to be fastest), "off", or a number from 1 to 16. It changes no token, only how long they take. On a GPU
-  // it is off.
+  // our CUDA kernels can do it; where they can't, it is off.
   std::string look_ahead = "auto";
   // CPU threads, 0 .. 1024; 0: as many as the process may use. Where the system gives fewer, Pipeline::warnings() says
   // so
