@@ -10,6 +10,7 @@
 
 #include "base/refuse.h"
 #include "cli/before_main.h"
+#include "cli/bench.h"
 #include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
@@ -177,6 +178,8 @@ void run_command(const std::string& name, const Given& given) {
     glm::cli::run_info(given.arguments[0], has("json"));
   } else if (name == "media") {
     glm::cli::run_media(given.arguments[0], given.values);
+  } else if (name == "bench") {
+    glm::cli::run_bench(given.values);
   } else if (name == "devices") {
     glm::cli::run_devices();
   } else if (name == "kernels") {

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "cli/values.h"
 #include "glm/error.h"
-#include "glm/weight_formats.h"
 
 namespace glm::cli {
 namespace {
@@ -115,7 +114,7 @@ std::vector<Option> prompt_options() {
       })};
 }
 
-std::vector<Option> picture_options() {
+std::vector<Option> size_options() {
   const Text g = "Picture";
   return {
       excluding(with_choices(value("size", 0, "SIZE", g,
@@ -135,7 +134,12 @@ std::vector<Option> picture_options() {
             whole(&O::steps, 1, limits::kMaxSteps)),
       value("cfg-scale", 0, "X", g,
             "How strongly the prompt guides, 0 to 1000; 1 or less is off and twice as fast (default: the model's)",
-            real(&O::guidance, 0, limits::kMaxGuidance)),
+            real(&O::guidance, 0, limits::kMaxGuidance))};
+}
+
+std::vector<Option> picture_options() {
+  const Text g = "Picture";
+  return {
       excluding(value("seed", 's', "N", g,
                       "The same seed, up to 2^64-1, gives the same picture; -1, the default, draws one and prints it",
                       [](O& o, const Text& label, const Text& text) { o.seed = seed_or_none(label, text); }),
@@ -170,20 +174,6 @@ std::vector<Option> picture_options() {
            set(&O::allow_early_stop))};
 }
 
-// "prior=bf16" and so on.
-std::vector<Text> precisions() {
-  std::vector<Text> all;
-  for (const WeightFormat& format : weight_formats()) all.push_back("prior=" + format.name);
-  return all;
-}
-
-// "prior=bf16 (default), prior=fp8, prior=int8 or prior=int4"
-Text precisions_text() {
-  std::vector<Text> all = precisions();
-  all.front() += " (default)";
-  return listed(all);
-}
-
 std::vector<Option> model_options() {
   const Text g = "Model and machine";
   return {
@@ -203,19 +193,16 @@ std::vector<Option> model_options() {
                    &O::dtype, {"auto", "float32", "bfloat16"}),
       with_choices(
           value("precision", 0, "prior=FORMAT", g, "Format of the prior's weights on a GPU: " + precisions_text(),
-                [](O& o, const Text& label, const Text& text) {
-                  o.prior_precision = one_of(label, text, precisions()).substr(Text("prior=").size());
-                }),
+                [](O& o, const Text& label, const Text& text) { o.prior_precision = precision(label, text); }),
           precisions()),
       one_of_these("kernels", "WHEN", g,
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),
-      with_choices(
-          value("look-ahead", 0, "N", g,
-                "Tokens that are computed at once, the next one and guesses of those behind it: 1 to 16, off, "
-                "or auto (default): what turns out to be fastest. No token changes",
-                [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
-          {"auto", "off"}),
+      with_choices(value("look-ahead", 0, "N", g,
+                         "Tokens that are computed at once, the next one and guesses of those behind it: 1 to 16, off, "
+                         "or auto (default): what turns out to be fastest. No token changes",
+                         [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
+                   {"auto", "off"}),
       value("threads", 0, "N", g, "CPU threads; 0 (default): as many as the process may use",
             whole(&O::threads, 0, limits::kMaxThreads)),
       of_files(value("config", 0, "FILE", g, "Read options from this TOML file, in lines such as steps = 20"))};
@@ -293,7 +280,7 @@ std::vector<Option> all_of(std::initializer_list<std::vector<Option>> parts) {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
       {"generate", "PROMPT", "Draw a picture from a prompt. Put text to be drawn in quotes.",
-       all_of({prompt_options(), picture_options(), model_options(), output_options()})},
+       all_of({prompt_options(), size_options(), picture_options(), model_options(), output_options()})},
       {"run",
        "FILE",
        "Answer tasks in JSON, as hosted services of this model take them; FILE - is standard input",
@@ -312,6 +299,11 @@ const std::vector<Command>& commands() {
        "Look after the media store: list shows its pictures; prune, and list too, deletes those that have expired",
        {media_option("Options"), flag("json", 0, "Options", "Print JSON", set(&O::json))},
        {"list", "prune"}},
+      {"bench", "", "Measure how fast a model runs on this machine",
+       all_of({size_options(),
+               model_options(),
+               {flag("json", 0, "Output", "Print one JSON object instead of a table", set(&O::json)),
+                flag("quiet", 'q', "Output", "Print nothing but errors and the result", set(&O::quiet))}})},
       {"devices", "", "List the devices that this machine can compute on", {}},
       {"kernels",
        "",

@@ -29,6 +29,11 @@ struct PictureSize {
 };
 PictureSize picture_size(const std::string& option, const std::string& text);
 
+// What --precision takes: "prior=bf16" and so on; as a text with the default; and the format that such a text names.
+std::vector<std::string> precisions();
+std::string precisions_text();
+std::string precision(const std::string& option, const std::string& text);
+
 // Reads a seed from 0 to 2^64-1, or nothing for "-1".
 std::optional<uint64_t> seed_or_none(const std::string& option, const std::string& text);
 

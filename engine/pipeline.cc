@@ -11,6 +11,9 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
+#include "engine/device/trust/kernel_cache.h"
+#include "engine/run/measured_speeds.h"
+#include "engine/run/memory.h"
 #include "engine/run/model.h"
 #include "engine/run/picture_run.h"
 #include "engine/run/settings.h"
@@ -73,9 +76,20 @@ struct Pipeline::Engine {
       device = to.str();
       dtype = dtype_option(model->dtype);
       warnings.insert(warnings.end(), model->warnings.begin(), model->warnings.end());
+      speeds.emplace(cache_folder(), machine_text(to, threads), model_text(model->config, model->dtype, options));
       const std::vector<std::string>& more = model->text_tokenizer.warnings();
       warnings.insert(warnings.end(), more.begin(), more.end());
     });
+  }
+
+  // Keeps how fast the stages were, for plan(). Pictures that share their passes say nothing of one picture's tokens.
+  void learn(const Request& request, const Result& result) const {
+    const Settings settings = settle(request, model->config);
+    const CallLoad asked = load_of(model->config, request, settings, /*keeps_pictures=*/true);
+    Speeds measured =
+        speeds_of(work_of(model->config, settings.canvas(), kPromptLength, asked.references), result.times);
+    if (request.seeds.size() > 1) measured.read = 0;
+    speeds->learn(measured);
   }
 
   // Runs a public call on the pipeline's thread and returns its result. When the call runs out of memory and the call
@@ -139,6 +153,7 @@ struct Pipeline::Engine {
   std::vector<std::string> warnings;
   std::unique_ptr<const Model> model;
   std::unique_ptr<CallCache> cache;
+  std::optional<MeasuredSpeeds> speeds;
   EndOfTeam team;
   CallQueue queue;  // the last member: its thread ends before the others are destroyed
 };
@@ -182,6 +197,7 @@ Result Pipeline::generate(const Request& request, const Callbacks& callbacks) co
   const std::shared_ptr<Engine> e = engine();
   return e->run(callbacks, [&](const Callbacks& own) {
     Result result = run_picture(*e->model, *e->cache, request, own);
+    if (!request.full_taps && !own.tap) e->learn(request, result);
     result.peak_bytes = peak_memory_of(e->model->device);
     return result;
   });

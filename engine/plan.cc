@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "engine/boundary.h"
 #include "engine/call_queue.h"
@@ -13,9 +14,11 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
+#include "engine/device/trust/kernel_cache.h"
 #include "engine/run/cost.h"
 #include "engine/run/injection.h"
 #include "engine/run/look_ahead.h"
+#include "engine/run/measured_speeds.h"
 #include "engine/run/memory.h"
 #include "engine/run/prior.h"
 #include "engine/run/prior_kernels.h"
@@ -30,7 +33,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int64_t kPromptLength = 64;     // ids of a usual prompt
 constexpr double kLaunchSeconds = 12e-6;  // to start an operation of LibTorch, on a CPU or a GPU
 constexpr int64_t kOperations = 20;       // operations of a layer
 constexpr double kConvolution = 0.5;      // speed of a convolution, as a part of a matrix product's
@@ -67,14 +69,32 @@ struct Speed {
   }
 };
 
-double seconds_of(const ModelConfig& c, const Settings& s, const CallLoad& load, const Speed& speed) {
+// Predicts by what was measured. What wasn't is estimated from a few small products, which are computed now.
+double seconds_of(const ModelConfig& c, const Settings& s, const CallLoad& load, const Speeds& measured,
+                  at::Device device, at::ScalarType dtype) {
   const Work w = work_of(c, s.canvas(), kPromptLength, load.references);
+  std::optional<Speed> small;
+  const auto estimated = [&]() -> const Speed& {
+    if (!small) small.emplace(device, dtype);
+    return *small;
+  };
   const double launches = kOperations * kLaunchSeconds;
-  const double token = w.read / speed.vector + static_cast<double>(c.prior.layers) * launches;
-  const double step = w.step / speed.work + static_cast<double>(c.dit.layers) * launches;
-  const double each = w.prompt / speed.work + static_cast<double>(w.tokens) * token +
-                      static_cast<double>(s.steps) * step + w.pixels / (kConvolution * speed.work);
-  return w.references / (kConvolution * speed.work) + each * static_cast<double>(load.pictures);
+  const auto token = [&] {
+    if (measured.read > 0) return w.read / measured.read;
+    return w.read / estimated().vector + static_cast<double>(c.prior.layers) * launches;
+  };
+  const auto step = [&] {
+    if (measured.step > 0) return w.step / measured.step;
+    return w.step / estimated().work + static_cast<double>(c.dit.layers) * launches;
+  };
+  const auto by_convolutions = [&](double work, double speed) {
+    return speed > 0 ? work / speed : work / (kConvolution * estimated().work);
+  };
+  const double prompt = measured.read > 0 ? 0 : w.prompt / estimated().work;  // the measured speed has it
+  const double each = prompt + static_cast<double>(w.tokens) * token() + static_cast<double>(s.steps) * step() +
+                      by_convolutions(w.pixels, measured.pixels);
+  const double read = load.references.empty() ? 0 : by_convolutions(w.references, measured.references);
+  return read + each * static_cast<double>(load.pictures);
 }
 
 // Throws what a run would throw for an injected file or for a prompt that is too long.
@@ -112,12 +132,13 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   look_ahead_rows(options.look_ahead);
   check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
   std::string few;  // the load says it, too
-  start_compute_threads(threads_asked(options.threads), &few);
+  const int threads = start_compute_threads(threads_asked(options.threads), &few);
   const Settings s = settle(request, config);
   const CallLoad load = load_of(config, request, s, /*keeps_pictures=*/true);
   check_inputs(name, config, s, request, load.references);
   const Grid small = load.references.empty() ? preview_grid(s.grid()) : Grid{0, 0};
   const auto element = static_cast<double>(c10::elementSize(dtype));
+  const MeasuredSpeeds measured(cache_folder(), machine_text(device, threads), model_text(config, dtype, options));
   return {.device = device.str(),
           .dtype = dtype_option(dtype),
           .details = details_of(s, config),
@@ -130,7 +151,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
               config, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes),
           .working_bytes = call_bytes(config, load, element),
           .free_bytes = free_memory_of(device),
-          .seconds = seconds_of(config, s, load, Speed(device, dtype))};
+          .seconds = seconds_of(config, s, load, measured.read(), device, dtype)};
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ struct CallLoad {
 // bytes of one number of the model's dtype.
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element);
 
+constexpr int64_t kPromptLength = 64;  // ids of a usual prompt
+
 // How much there is to compute for a picture. All but read and tokens count multiplications and additions.
 struct Work {
   double references;  // to read the references, once for all pictures of a call

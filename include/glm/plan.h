@@ -19,7 +19,9 @@ struct Plan {
   double weight_bytes;                    // of all weights, as they lie in the device's memory
   double working_bytes;                   // what the call needs beside the weights, at least
   int64_t free_bytes;                     // of the device's memory now; -1: unknown
-  double seconds;                         // for all pictures, without loading; estimated from a few small products
+  // For all pictures, without loading: by what earlier calls with this model took here, or else estimated from a few
+  // small products.
+  double seconds;
 };
 
 // Returns what a call of generate() would take. Reads the headers of the weights' files, and so finds a file that is

@@ -1,4 +1,5 @@
 // Every public function of C++, linked from outside; outside_test.sh looks that none of the headers' is missing here.
+#include <glm/bench.h>
 #include <glm/devices.h>
 #include <glm/encode.h>
 #include <glm/kernel_report.h>
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   call("usable", [] { glm::KernelReport().usable("bf16"); });
   call("weight_formats", [] { glm::weight_formats(); });
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
+  call("bench", [&] { glm::bench(model, {.device = "cpu"}, {.prompt = "a"}, 0, [](const std::string&) {}); });
   call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
   call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
