@@ -15,8 +15,9 @@ constexpr double kMemory = 64;      // after so many passes the earlier ones cou
 constexpr double kGuessWeight = 4;  // the first estimate counts as much as so many passes
 constexpr int64_t kShortPause = 8;  // passes
 constexpr int64_t kLongPause = 256;
-constexpr double kSlowerAtMost =
-    1.05;  // how much a pass may raise the known time: something else may have interrupted it
+constexpr size_t kShown = 40;  // characters of a wrong option
+// How much a pass may raise the known time: something else may have interrupted it.
+constexpr double kSlowerAtMost = 1.05;
 
 }  // namespace
 
@@ -27,7 +28,7 @@ int64_t look_ahead_rows(const std::string& option) {
   const char* const end = option.data() + option.size();
   const auto [last, problem] = std::from_chars(option.data(), end, rows);
   if (problem != std::errc() || last != end || rows < 1 || rows > host::kMostRows) {
-    refuse("look-ahead", "auto, off or a whole number from 1 to 16", option);
+    refuse("look-ahead", "auto, off or a whole number from 1 to 16", "\"" + option.substr(0, kShown) + "\"");
   }
   return rows;
 }
@@ -56,8 +57,17 @@ void Guesses::take(const std::vector<int64_t>& drawn, int64_t accepted) {
   drawn_.assign(end, drawn.end());
 }
 
-int64_t RowChooser::rows(int64_t most) const {
-  return std::max<int64_t>(1, std::min(most, asked_ > 0 ? asked_ : kChoices[next_]));
+int64_t RowChooser::rows(int64_t most, int64_t pictures) {
+  if (asked_ > 0) return std::max<int64_t>(1, std::min(most, asked_));
+  if (pictures != pictures_) {
+    pictures_ = pictures;
+    seconds_ = {};
+    next_ = choice_;
+  }
+  most_ = std::max<int64_t>(1, most);
+  while (!may_take(choice_)) --choice_;
+  if (!may_take(next_)) next_ = choice_;
+  return kChoices[next_];
 }
 
 void RowChooser::Share::see(bool is_right) {
@@ -94,16 +104,26 @@ size_t RowChooser::fastest() const {
   size_t best = choice_;
   const auto speed = [&](size_t i) { return tokens_of(kChoices[i]) / seconds_[i]; };
   for (size_t i = 0; i < kChoices.size(); ++i) {
-    if (seconds_[i] > 0 && speed(i) > speed(best)) best = i;
+    if (seconds_[i] > 0 && may_take(i) && speed(i) > speed(best)) best = i;
   }
   return best;
+}
+
+// Passes take longer as the sequence grows. What the choice's time says of that holds for the other numbers of rows,
+// too, whose own times may be old.
+void RowChooser::learn_time(double seconds) {
+  const double known = seconds_[next_];
+  const double now = known > 0 ? std::min(seconds, known * kSlowerAtMost) : seconds;
+  if (known > 0 && next_ == choice_) {
+    for (double& time : seconds_) time *= now / known;
+  }
+  seconds_[next_] = now;
 }
 
 void RowChooser::learn(int64_t rows, const std::vector<int64_t>& accepted, double seconds) {
   if (asked_ > 0 || rows != kChoices[next_]) return;  // a pass at the end of a picture, which has fewer rows
   for (const int64_t n : accepted) count(rows, n);
-  double& known = seconds_[next_];
-  known = known > 0 ? std::min(seconds, known * kSlowerAtMost) : seconds;
+  learn_time(seconds);
   const size_t before = choice_;
   choice_ = fastest();
   if (choice_ != before) pause_ = kShortPause;
@@ -116,7 +136,7 @@ void RowChooser::choose_next() {
   next_ = choice_;
   const bool is_due = ++passes_ > pause_;
   for (int turn = 0; turn < 2; ++turn, up_ = !up_) {
-    if (up_ ? choice_ + 1 == kChoices.size() : choice_ == 0) continue;
+    if (up_ ? !may_take(choice_ + 1) : choice_ == 0) continue;
     const size_t neighbour = up_ ? choice_ + 1 : choice_ - 1;
     if (!is_due && seconds_[neighbour] > 0) continue;
     next_ = neighbour;

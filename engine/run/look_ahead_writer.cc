@@ -49,7 +49,8 @@ void LookAheadWriter::pass(const std::function<void()>& poll) {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     if (!pictures_[i].has_ended) active.push_back(i);
   }
-  const int64_t chosen = chooser_.rows(host::kMostRows / static_cast<int64_t>(active.size()));
+  const auto sharing = static_cast<int64_t>(active.size());
+  const int64_t chosen = chooser_.rows(host::kMostRows / sharing, sharing);
   std::vector<std::vector<int64_t>> fed;
   std::vector<PassRow> rows;
   for (const size_t i : active) {

@@ -212,15 +212,16 @@ TEST(GuessesTest, DrawsBehindTheFirstWrongGuessAreTheNextGuesses) {
 }
 
 // Returns the time of 1,000 tokens by the program's choice, as a multiple of one token a pass. A pass of n rows takes
-// 1 + slope * (n - 1); each guess is right with this probability.
-double time_by_choice(double probability, double slope, int64_t* last) {
+// 1 + slope * (n - 1); each guess is right with this probability. most: rows that a pass may have.
+double time_by_choice(double probability, double slope, int64_t* last, int64_t most = 16) {
   std::mt19937_64 random(1);
   std::bernoulli_distribution is_right(probability);
   RowChooser chooser(0);
   double seconds = 0;
   int64_t tokens = 0;
   while (tokens < 1000) {
-    const int64_t rows = chooser.rows(16);
+    const int64_t rows = chooser.rows(most, 16 / most);
+    EXPECT_LE(rows, most);
     int64_t accepted = 1;
     while (accepted < rows && is_right(random)) ++accepted;
     const double pass = 1 + slope * static_cast<double>(rows - 1);
@@ -248,6 +249,46 @@ TEST(RowChooserTest, TakesWhatIsFastestBetweenThem) {
   int64_t last = 0;
   // 1, 2, 4, 8 and 16 rows write 1, 1.7, 2.5, 3.1 and 3.3 tokens in 1, 1.1, 1.3, 1.7 and 2.5.
   EXPECT_LT(time_by_choice(0.7, 0.1, &last), 1.1 / 1.93);
+}
+
+// Several pictures leave fewer rows to each.
+TEST(RowChooserTest, ChoosesAmongTheRowsThatThereAre) {
+  for (const int64_t most : {1, 2, 3, 5, 8}) {
+    int64_t last = 0;
+    EXPECT_LT(time_by_choice(0.0, 0.5, &last, most), 1.02) << most;
+    EXPECT_EQ(last, 1) << most;
+    time_by_choice(1.0, 0.05, &last, most);
+    EXPECT_EQ(last, most == 3 ? 2 : most == 5 ? 4 : most) << most;
+  }
+}
+
+// A pass takes longer and longer, because the sequence grows.
+TEST(RowChooserTest, OldTimesDoNotMislead) {
+  RowChooser chooser(0);
+  int64_t others = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const int64_t rows = chooser.rows(16, 1);
+    chooser.learn(rows, {1}, (1 + 0.003 * i) * static_cast<double>(rows));
+    others += rows > 1 ? 1 : 0;
+  }
+  EXPECT_LT(others, 20);
+}
+
+TEST(RowChooserTest, MeasuresAgainWhenAPictureHasEnded) {
+  RowChooser chooser(0);
+  for (int i = 0; i < 100; ++i) {  // of four pictures, a second row costs more than it brings
+    const int64_t rows = chooser.rows(4, 4);
+    chooser.learn(rows, {1, 1, 1, 1}, static_cast<double>(rows));
+  }
+  EXPECT_EQ(chooser.rows(4, 4), 1);
+  for (int i = 0; i < 1000; ++i) {  // alone, rows cost nothing, and each guess is right
+    const int64_t rows = chooser.rows(16, 1);
+    chooser.learn(rows, {rows}, 1.0);
+  }
+  EXPECT_EQ(chooser.rows(16, 1), 16);
+  RowChooser asked(5);
+  EXPECT_EQ(asked.rows(16, 1), 5);
+  EXPECT_EQ(asked.rows(4, 4), 4);
 }
 
 TEST(LookAheadOption, IsANumberOrAWord) {
