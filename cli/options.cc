@@ -201,7 +201,7 @@ std::vector<Option> model_options() {
       with_choices(value("look-ahead", 0, "N", g,
                          "Tokens that are computed at once, the next one and guesses of those behind it: 1 to 16, off, "
                          "or auto (default): what turns out to be fastest. No token changes",
-                         [](O& o, const Text&, const Text& text) { o.look_ahead = text; }),
+                         [](O& o, const Text& label, const Text& text) { o.look_ahead = look_ahead(label, text); }),
                    {"auto", "off"}),
       value("threads", 0, "N", g, "CPU threads; 0 (default): as many as the process may use",
             whole(&O::threads, 0, limits::kMaxThreads)),

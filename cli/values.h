@@ -34,6 +34,9 @@ std::vector<std::string> precisions();
 std::string precisions_text();
 std::string precision(const std::string& option, const std::string& text);
 
+// What --look-ahead takes: auto, off, or a whole number from 1 to 16.
+std::string look_ahead(const std::string& option, const std::string& text);
+
 // Reads a seed from 0 to 2^64-1, or nothing for "-1".
 std::optional<uint64_t> seed_or_none(const std::string& option, const std::string& text);
 

@@ -126,7 +126,8 @@ GLM_IMAGE_API void glm_request_init(glm_request* request);
 typedef struct glm_callbacks {
   size_t struct_size;
   void* user; /* handed to each */
-  /* Called when a stage begins, and after each reference, token, step and picture; both counts are of all pictures. */
+  /* Called when a stage begins, and after each reference, pass of tokens, step and picture. done and total count the
+   * references, tokens, steps or pictures of all pictures. */
   void (*progress)(void* user, glm_stage stage, int64_t done, int64_t total);
   /* Called for each picture when it stands in the caller's buffer. index: the place of its seed in the request. */
   void (*picture)(void* user, size_t index, uint64_t seed, const glm_picture* picture);

@@ -99,9 +99,9 @@ struct StageTensor {
 // exception that a callback throws ends the call. An Error comes out of the call as it is, another exception as
 // Error(internal) with the same text.
 struct Callbacks {
-  // Called when a stage begins, and after each reference, token, step and picture. done and total count these units of
-  // all pictures of the call. A call that runs out of memory frees the stored references, if there are any, and begins
-  // again from the first stage, unless another callback was called before.
+  // Called when a stage begins, and after each reference, pass of tokens, step and picture. done and total count the
+  // references, tokens, steps or pictures of all pictures of the call. A call that runs out of memory frees the stored
+  // references, if there are any, and begins again from the first stage, unless another callback was called before.
   std::function<void(Stage stage, int64_t done, int64_t total)> progress;
   std::function<void(Picture)> picture;  // gets each picture when it is finished; Result::pictures stays empty then
   std::function<void(const Preview&)> preview;
