@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/attention.h"
+#include "kernels/wide.h"
 
 namespace glm {
 namespace {
@@ -19,12 +20,10 @@ at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
 }  // namespace
 
 Conv::Conv(const Weights& w, Dims dims)
-    : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})),
-      bias_(w.tensor("bias", {dims.out})),
-      padding_(dims.kernel / 2) {}
+    : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})), bias_(w.tensor("bias", {dims.out})) {}
 
 at::Tensor Conv::forward(const at::Tensor& x) const {
-  return at::conv2d(x, weight_, bias_, 1, padding_);
+  return convolve(x, weight_, bias_);
 }
 
 Downsample::Downsample(const Weights& w, int64_t channels)
@@ -51,8 +50,11 @@ Resnet::Resnet(const Weights& w, Dims dims)
 }
 
 at::Tensor Resnet::forward(const at::Tensor& x) const {
-  const at::Tensor h = conv1_.forward(at::silu(norm1_.forward(x)));
-  return (shortcut_ ? shortcut_->forward(x) : x) + conv2_.forward(at::silu(norm2_.forward(h)));
+  at::Tensor h = norm1_.forward(x);
+  h = conv1_.forward(at::silu_(h));
+  h = norm2_.forward(h);
+  h = conv2_.forward(at::silu_(h));
+  return h.add_(shortcut_ ? shortcut_->forward(x) : x);
 }
 
 PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t groups)
@@ -154,7 +156,8 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
     if (block.upsample) x = block.upsample->forward(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
   }
-  return conv_out_.forward(at::silu(norm_out_.forward(x)));
+  x = norm_out_.forward(x);
+  return conv_out_.forward(at::silu_(x));
 }
 
 at::Tensor pixels_to_bytes(const at::Tensor& pixels) {

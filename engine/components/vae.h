@@ -27,7 +27,6 @@ class Conv {
 
  private:
   at::Tensor weight_, bias_;  // [out, in, kernel, kernel], [out]
-  int64_t padding_;
 };
 
 // Halves height and width by a convolution of stride 2, with a row and a column of zeros below and on the right.
