@@ -42,17 +42,16 @@ at::Tensor wide_linear(const at::Tensor& x, const at::Tensor& weight, const at::
 at::Tensor wide_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const int64_t height = x.size(2);
   const int64_t border = weight.size(2) / 2;
-  const at::Tensor wide = weight.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor wide = weight.to(at::kFloat);
   const at::Tensor wide_bias = bias.to(at::kFloat);
-  at::Tensor y = at::empty({x.size(0), weight.size(0), height, x.size(3)},
-                           x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor y = at::empty({x.size(0), weight.size(0), height, x.size(3)}, x.options());
   const int64_t row_bytes = x.size(0) * x.size(1) * x.size(3) * int64_t{sizeof(float)};
   const int64_t band = std::max<int64_t>(1, kBandBytes / row_bytes);
   for (int64_t begin = 0; begin < height; begin += band) {
     const int64_t end = std::min(height, begin + band);
     const int64_t first = std::max<int64_t>(0, begin - border);
     const int64_t last = std::min(height, end + border);
-    const at::Tensor rows = x.narrow(2, first, last - first).to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor rows = x.narrow(2, first, last - first).to(at::kFloat);
     const at::Tensor padded = at::constant_pad_nd(rows, {0, 0, first - (begin - border), end + border - last});
     y.narrow(2, begin, end - begin)
         .copy_(at::conv2d(padded, wide, wide_bias, /*stride=*/at::IntArrayRef{1, 1}, at::IntArrayRef{0, border}));
@@ -73,10 +72,8 @@ at::Tensor linear_layer(const at::Tensor& x, const at::Tensor& weight, const at:
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const int64_t padding = weight.size(2) / 2;
-  if (!x.is_cpu()) return at::conv2d(x, weight, bias, 1, padding);
-  const at::Tensor last = x.contiguous(at::MemoryFormat::ChannelsLast);
-  if (computes_wide(x, x.size(2) * x.size(3))) return wide_convolution(last, weight, bias);
-  return at::conv2d(last, weight.contiguous(at::MemoryFormat::ChannelsLast), bias, 1, padding);
+  if (computes_wide(x, x.size(2) * x.size(3))) return wide_convolution(x, weight, bias);
+  return at::conv2d(x, weight, bias, 1, padding);
 }
 
 }  // namespace glm

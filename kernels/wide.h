@@ -1,7 +1,6 @@
 // Contract: torch's linear and conv2d for tensors in bf16. On a CPU without AMX they are computed in fp32, and the
 //   result is rounded once: there fp32 products are twice as fast as oneDNN's and MKL's in bf16. Everything else,
-//   fp32 too, goes to ATen. Convolutions of a CPU are in channels-last order, which oneDNN computes up to 1.4 times as
-//   fast.
+//   fp32 too, goes to ATen.
 //   Upstream: torch.nn.Linear, torch.nn.Conv2d
 // Roofline: compute.
 #pragma once

@@ -32,14 +32,14 @@ HostPasses::HostPasses(const PriorTransformer& transformer, std::vector<HostPict
 
 HostPasses::~HostPasses() = default;
 
-// Draws from a row of logits_. count: tokens of the picture before this one.
-Draw HostPasses::draw_from(int64_t row, int64_t picture, int64_t count) {
-  Picture& own = pictures_[static_cast<size_t>(picture)];
+// Draws from a row of logits_. position: whose token it is
+Draw HostPasses::draw_from(int64_t row, const PassRow& position) {
+  Picture& own = pictures_[static_cast<size_t>(position.picture)];
   const int64_t ids = logits_.size(1);
   const float* const logits = logits_.const_data_ptr<float>() + row * ids;
   // The picture's last token may be any. Normally it is the end token.
-  const bool any = !rules_.mask || count == own.asked.cells;
-  const float* const exponential = rules_.sampling.greedy ? nullptr : own.exponential(count, ids);
+  const bool any = !rules_.mask || position.count == own.asked.cells;
+  const float* const exponential = rules_.sampling.greedy ? nullptr : own.exponential(position.count, ids);
   return {.token = sampler_.sample(logits, exponential, ids, any ? ids : rules_.codebook),
           .is_finite = std::all_of(logits, logits + ids, [](float v) { return std::isfinite(v); })};
 }
@@ -49,7 +49,7 @@ std::vector<Draw> HostPasses::draw_first() {
   for (const Picture& picture : pictures_) all.push_back(picture.asked.logits);
   logits_ = at::cat(all).to(at::kFloat).contiguous();
   std::vector<Draw> drawn;
-  for (int64_t i = 0; i < logits_.size(0); ++i) drawn.push_back(draw_from(i, i, 0));
+  for (int64_t i = 0; i < logits_.size(0); ++i) drawn.push_back(draw_from(i, {.picture = i}));
   return drawn;
 }
 
@@ -62,7 +62,7 @@ std::vector<Draw> HostPasses::draw(std::span<const PassRow> rows, const std::fun
   logits_ = decoder_.forward(fed, poll);
   std::vector<Draw> drawn;
   for (const PassRow& row : rows) {
-    drawn.push_back(draw_from(static_cast<int64_t>(drawn.size()), row.picture, row.count));
+    drawn.push_back(draw_from(static_cast<int64_t>(drawn.size()), row));
   }
   return drawn;
 }

@@ -46,7 +46,7 @@ class HostPasses : public RowPasses {
  private:
   struct Picture;
 
-  Draw draw_from(int64_t row, int64_t picture, int64_t count);
+  Draw draw_from(int64_t row, const PassRow& position);
 
   TokenRules rules_;
   bool keeps_logits_;

@@ -73,7 +73,7 @@ class LookAheadWriter {
 
  private:
   struct State {
-    int64_t prompt_length;
+    int64_t prompt_length = 0;
     Guesses guesses;
     bool has_ended = false;
   };

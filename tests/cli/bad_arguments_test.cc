@@ -163,6 +163,8 @@ TEST(BadArguments, SeveralPictures) {
       {{"--seeds", "1,2", "-o", "one.png"}, "expected a file of its own for each of 2 pictures (%d or %s in the name)"},
       {{"--seeds", "1,1", "-o", "%s.png"}, "found 1.png twice"},
       {{"--rng", "dice"}, "--rng: expected cuda or cpu, found \"dice\""},
+      {{"--look-ahead", "17"}, "--look-ahead: expected auto, off or a whole number from 1 to 16, found \"17\""},
+      {{"--look-ahead", " 4"}, "--look-ahead: expected auto, off or a whole number from 1 to 16, found \" 4\""},
   });
 }
 
@@ -204,6 +206,7 @@ TEST(BadArguments, NoPromptOrNoCommand) {
   EXPECT_NE(said({"kernels", "--device"}).find("--device: expected a value, found none"), std::string::npos);
   EXPECT_NE(said({"kernels", "--device", "gpu"}).find("expected auto, cpu, cuda or cuda:N, found \"gpu\""),
             std::string::npos);
+  EXPECT_NE(said({"run", "-", "--look-ahead", "on"}).find("--look-ahead: expected auto, off or"), std::string::npos);
   EXPECT_NE(said({"--frobnicate"}).find("unknown option --frobnicate"), std::string::npos);
 }
 
