@@ -44,7 +44,7 @@ at::Tensor wide_convolution(const at::Tensor& x, const at::Tensor& weight, const
   const int64_t border = weight.size(2) / 2;
   const at::Tensor wide = weight.to(at::kFloat);
   const at::Tensor wide_bias = bias.to(at::kFloat);
-  const at::Tensor y = at::empty({x.size(0), weight.size(0), height, x.size(3)}, x.options());
+  at::Tensor y = at::empty({x.size(0), weight.size(0), height, x.size(3)}, x.options());
   const int64_t row_bytes = x.size(0) * x.size(1) * x.size(3) * int64_t{sizeof(float)};
   const int64_t band = std::max<int64_t>(1, kBandBytes / row_bytes);
   for (int64_t begin = 0; begin < height; begin += band) {

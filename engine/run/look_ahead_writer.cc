@@ -11,6 +11,7 @@ namespace {
 
 std::vector<int64_t> tokens_of(const std::vector<Draw>& drawn) {
   std::vector<int64_t> tokens;
+  tokens.reserve(drawn.size());
   for (const Draw& draw : drawn) tokens.push_back(draw.token);
   return tokens;
 }
@@ -22,8 +23,8 @@ LookAheadWriter::LookAheadWriter(RowPasses& passes, const std::vector<Picture>& 
     : passes_(passes), rules_(rules), chooser_(rows) {
   const std::vector<Draw> drawn = passes_.draw_first();
   for (size_t i = 0; i < pictures.size(); ++i) {
-    State& state = pictures_.emplace_back(pictures[i].prompt_length, Guesses(pictures[i].cells + 1));
-    passes_.accept(static_cast<int64_t>(i), static_cast<int64_t>(i), accept(state, {drawn[i]}, 1));
+    pictures_.push_back(State{.prompt_length = pictures[i].prompt_length, .guesses = Guesses(pictures[i].cells + 1)});
+    passes_.accept(static_cast<int64_t>(i), static_cast<int64_t>(i), accept(pictures_.back(), {drawn[i]}, 1));
   }
 }
 

@@ -99,6 +99,7 @@ WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfi
 // i64 [1, n] each
 std::vector<at::Tensor> tensors_of(const std::vector<std::vector<int64_t>>& tokens) {
   std::vector<at::Tensor> all;
+  all.reserve(tokens.size());
   for (const std::vector<int64_t>& own : tokens) all.push_back(at::tensor(own, at::kLong).unsqueeze(0));
   return all;
 }
@@ -148,6 +149,7 @@ WrittenTokens decode_together(const PriorTransformer& transformer, const ModelCo
     for (const at::Tensor& tokens : written.tokens) written.passes = std::max(written.passes, tokens.size(1) - 1);
   } else {
     std::vector<LookAheadWriter::Picture> asked;
+    asked.reserve(pictures.size());
     for (const DevicePicture& picture : pictures) asked.push_back({picture.prompt->length, picture.cells});
     DevicePasses passes(transformer, library, pictures, rules);
     LookAheadWriter writer(passes, asked, rules, options.rows);
@@ -185,6 +187,7 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
                         .random = RandomNumbers::of(request.rng, request.seed)});
   }
   std::vector<LookAheadWriter::Picture> asked;
+  asked.reserve(pictures.size());
   for (const HostPicture& picture : pictures) asked.push_back({picture.state->length, picture.cells});
   const TokenRules rules = rules_of(requests.front(), c);
   HostPasses passes(transformer, std::move(pictures), rules, options.tap.wants_full());

@@ -20,6 +20,20 @@ inline Lanes load_some(const T* from, int64_t count) {
 
 inline constexpr int kOutsInCache = 12;  // rows of the weight that all rows of x use before the next ones are read
 
+// Writes the sum of each block of lanes to its place in y.
+template <int kOuts, int kRows>
+inline void write_sums(const Lanes (&sums)[kOuts][kRows], const Product& p, int64_t row, int64_t out) {
+  float results[kOuts * kRows];
+  constexpr int fours = kOuts * kRows / 4 * 4;
+#pragma GCC unroll 16
+  for (int i = 0; i < fours; i += 4) sum_each(&sums[0][0] + i, results + i);
+#pragma GCC unroll 16
+  for (int i = fours; i < kOuts * kRows; ++i) results[i] = sum((&sums[0][0])[i]);
+  for (int o = 0; o < kOuts; ++o) {
+    for (int r = 0; r < kRows; ++r) p.y[(row + r) * p.y_stride + out + o] = results[o * kRows + r];
+  }
+}
+
 // Multiplies kRows rows of x by kOuts rows of a weight. Each result is a sum of 16 lanes, lane i of the columns
 // i, i + 16, i + 32 and so on, in this order: its bits depend on its own operands alone.
 template <int kOuts, int kRows, typename T>
@@ -57,15 +71,7 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
       }
     }
   }
-  float results[kOuts * kRows];
-  constexpr int fours = kOuts * kRows / 4 * 4;
-#pragma GCC unroll 16
-  for (int i = 0; i < fours; i += 4) sum_each(&sums[0][0] + i, results + i);
-#pragma GCC unroll 16
-  for (int i = fours; i < kOuts * kRows; ++i) results[i] = sum((&sums[0][0])[i]);
-  for (int o = 0; o < kOuts; ++o) {
-    for (int r = 0; r < kRows; ++r) p.y[(row + r) * p.y_stride + out + o] = results[o * kRows + r];
-  }
+  write_sums<kOuts, kRows>(sums, p, row, out);
 }
 
 // Returns the largest divisor of kOutsInCache for which all sums fit into registers.
@@ -212,8 +218,10 @@ inline void mix_block(const T* values, const Attention& a, const float* totals, 
   for (int64_t t = 0; t < a.length; ++t) {
     Lanes value[kChunks];
 #pragma GCC unroll 4
-    for (int c = 0; c < kChunks; ++c)
-      value[c] = load_some(values + t * a.head + k + c * kLanes, a.head - k - c * kLanes);
+    for (int c = 0; c < kChunks; ++c) {
+      const int64_t feature = k + int64_t{c} * kLanes;
+      value[c] = load_some(values + t * a.head + feature, a.head - feature);
+    }
 #pragma GCC unroll 8
     for (int h = 0; h < kHeads; ++h) {
       const Lanes weight = splat(a.scores[h * a.length + t]);
@@ -224,15 +232,15 @@ inline void mix_block(const T* values, const Attention& a, const float* totals, 
   for (int h = 0; h < kHeads; ++h) {
     float features[kChunks * kLanes];
     for (int c = 0; c < kChunks; ++c) store(features + c * kLanes, sums[h][c] / splat(totals[h]));
-    for (int64_t i = 0; i < kChunks * kLanes && k + i < a.head; ++i) a.out[h * a.head + k + i] = features[i];
+    for (int64_t i = 0; i < int64_t{kChunks} * kLanes && k + i < a.head; ++i) a.out[h * a.head + k + i] = features[i];
   }
 }
 
 template <int kHeads, typename T>
 inline void mix(const T* values, const Attention& a, const float* totals) {
-  constexpr int chunks = kKeysAtOnce;
+  constexpr int64_t together = int64_t{kKeysAtOnce} * kLanes;
   int64_t k = 0;
-  for (; k + chunks * kLanes <= a.head; k += chunks * kLanes) mix_block<kHeads, chunks>(values, a, totals, k);
+  for (; k + together <= a.head; k += together) mix_block<kHeads, kKeysAtOnce>(values, a, totals, k);
   for (; k < a.head; k += kLanes) mix_block<kHeads, 1>(values, a, totals, k);
 }
 
