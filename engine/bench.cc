@@ -24,7 +24,6 @@
 #include "engine/run/settings.h"
 #include "glm/devices.h"
 #include "glm/pipeline.h"
-#include "kernels/wide.h"
 
 namespace glm {
 namespace {
@@ -59,7 +58,7 @@ struct Ceiling {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor square = at::ones({side, side}, options);
     const auto cube = static_cast<double>(side * side * side);
-    operations = 2 * cube / least(device, [&] { linear_layer(square, square, {}); });
+    operations = 2 * cube / least(device, [&] { at::linear(square, square); });
     const at::Tensor many = at::ones({numbers}, options.dtype(at::kFloat));
     bytes = 4 * static_cast<double>(numbers) / least(device, [&] { many.sum(); });
   }

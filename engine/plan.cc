@@ -23,7 +23,6 @@
 #include "engine/run/prior.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
-#include "kernels/wide.h"
 #include "tokenizer/glyph_text.h"
 #include "tokenizer/prompt_layout.h"
 #include "tokenizer/text_tokenizer.h"
@@ -63,7 +62,7 @@ struct Speed {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor many = at::ones({rows, side}, options);
     const at::Tensor square = at::ones({side, side}, options);
-    work = 2.0 * rows * side * side / seconds_of(device, [&] { linear_layer(many, square, {}); });
+    work = 2.0 * rows * side * side / seconds_of(device, [&] { at::linear(many, square); });
     const at::Tensor one = at::ones({1, wide_side}, options);
     const at::Tensor wide = at::ones({wide_side, wide_side}, options);
     vector = 1.0 * wide_side * wide_side / seconds_of(device, [&] { at::linear(one, wide); });

@@ -96,7 +96,7 @@ TEST_F(Generate, LookAheadChangesNoPicture) {
   for (const Arguments& more : {Arguments{"--look-ahead", "17"}, Arguments{"--look-ahead", "17", "--dry-run"}}) {
     const Outcome outcome = run_program(small_picture(folder_ / "none.png", more));
     EXPECT_EQ(outcome.status, 2);
-    EXPECT_NE(outcome.err.find("look-ahead: expected auto, off or a whole number from 1 to 16, found 17"),
+    EXPECT_NE(outcome.err.find("--look-ahead: expected auto, off or a whole number from 1 to 16, found \"17\""),
               std::string::npos)
         << outcome.err;
   }
