@@ -79,7 +79,7 @@ TEST(Engine, LooksAheadAsItIsTold) {
   options.look_ahead = "17";
   glm_engine* engine = glm_engine_create();
   EXPECT_EQ(glm_engine_load(engine, kSmall.c_str(), &options), GLM_USAGE);
-  EXPECT_NE(last_error(engine).find("from 1 to 16, found 17"), std::string::npos) << last_error(engine);
+  EXPECT_NE(last_error(engine).find("from 1 to 16, found \"17\""), std::string::npos) << last_error(engine);
   glm_engine_destroy(engine);
 }
 
