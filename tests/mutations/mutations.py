@@ -56,7 +56,7 @@ MUTATIONS = [
     ("t5: no relative bias", G, "at::where(visible, position_bias(ids.size(1)),", "at::where(visible, position_bias(ids.size(1)) * 0,"),
     ("t5: erf GELU", G, 'at::gelu(gate_up[0], "tanh")', 'at::gelu(gate_up[0], "none")'),
     # --- the VAE
-    ("vae: second convolution 10 % off", V, "+ conv2_.forward(at::silu(norm2_.forward(h)))", "+ 0.9 * conv2_.forward(at::silu(norm2_.forward(h)))"),
+    ("vae: second convolution 10 % off", V, "h = conv2_.forward(at::silu_(h));", "h = 0.9 * conv2_.forward(at::silu_(h));"),
     # --- references
     ("vision: corners of the position table aligned", W, "kBorder, /*align_corners=*/false", "kBorder, /*align_corners=*/true"),
     ("vision: tanh GELU", W, 'at::gelu(up_.forward(norm2_.forward(a)), "none")', 'at::gelu(up_.forward(norm2_.forward(a)), "tanh")'),
