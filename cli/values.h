@@ -29,7 +29,8 @@ struct PictureSize {
 };
 PictureSize picture_size(const std::string& option, const std::string& text);
 
-// What --precision takes: "prior=bf16" and so on; as a text with the default; and the format that such a text names.
+// precisions() returns the values of --precision: "prior=bf16" and so on. precisions_text() lists them for the help,
+// and marks the default. precision() returns the format that such a value names: "bf16".
 std::vector<std::string> precisions();
 std::string precisions_text();
 std::string precision(const std::string& option, const std::string& text);

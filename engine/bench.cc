@@ -48,7 +48,7 @@ BenchStage stage_of(const std::string& name, const std::string& unit, const std:
   return {.name = name, .samples = static_cast<int64_t>(samples.size()), .seconds = median(samples), .unit = unit};
 }
 
-// What the device can do at most.
+// The device's limits.
 struct Ceiling {
   double operations, bytes;
 
@@ -78,10 +78,10 @@ struct Ceiling {
   }
 };
 
-// When each unit of a call's stages was done. The call ends early when its time is up.
+// Notes the time when each unit of a stage is done. It ends the call early when the time is up.
 class Watch {
  public:
-  // enough: units of `stage` without which the call isn't ended.
+  // enough: so many units of `stage` are waited for, even if the time is up.
   Watch(at::Device device, const CancelToken* cancel, Stage stage, int64_t enough, double budget)
       : device_(device), cancel_(cancel), stage_(stage), enough_(enough), budget_(budget) {}
 
@@ -103,7 +103,7 @@ class Watch {
     int64_t done;
     double seconds;
   };
-  // Returns when how many units of a stage were done. The first moment is the stage's beginning.
+  // Returns a moment for each unit of the stage: when it was done. The first moment is the stage's beginning.
   std::vector<Moment> of(Stage stage) const {
     std::vector<Moment> own;
     for (const auto& [seen, moment] : moments_) {
@@ -115,7 +115,7 @@ class Watch {
  private:
   void see(Stage stage, int64_t done) {
     if (cancel_ != nullptr && cancel_->cancelled()) throw Error(ErrorCode::cancelled, "cancelled");
-    synchronize(device_);  // otherwise a GPU has only been told to do it
+    synchronize(device_);  // a GPU may still be computing the unit
     const double now = seconds_since(begin_);
     moments_.push_back({stage, {done, now}});
     if (stage == stage_ && done >= enough_ && now > budget_) time_is_up_.cancel();
@@ -131,7 +131,7 @@ class Watch {
   std::vector<std::pair<Stage, Moment>> moments_;
 };
 
-// What is measured on an open pipeline.
+// Measures the stages of an open pipeline.
 class Measurement {
  public:
   Measurement(const Pipeline& pipeline, Request request, double budget, const CancelToken* cancel)
@@ -142,7 +142,8 @@ class Measurement {
         budget_(budget),
         cancel_(cancel) {}
 
-  // Writes tokens, and measures the time until the first one, the time of a token and the passes that it takes.
+  // Writes tokens. Measures how long the first token takes, how long each later token takes, and how many passes a
+  // token needs.
   void tokens(BenchReport& report, double* passes_a_token) {
     std::vector<double> prompts, each, passes;
     repeat(Stage::tokens, /*enough=*/2, [&](Watch& watch) {
@@ -161,7 +162,8 @@ class Measurement {
     *passes_a_token = median(passes);
   }
 
-  // Computes steps for tokens that are all alike, and measures the quoted texts and a step.
+  // Computes steps for a picture whose tokens are all 0. Measures how long the quoted texts take, and how long a step
+  // takes.
   void steps(BenchReport& report) {
     const Tokens tokens{details_.grid_width, details_.grid_height,
                         std::vector<int64_t>(static_cast<size_t>(details_.grid_width * details_.grid_height))};
@@ -190,8 +192,8 @@ class Measurement {
   }
 
  private:
-  // Measures until the budget is used up. measure: returns whether the call came to its end, so that another one tells
-  // more.
+  // Measures again and again until the budget is used up. measure: returns false when its call was ended early, and
+  // then it isn't called again.
   void repeat(Stage stage, int64_t enough, const std::function<bool(Watch&)>& measure) {
     const Clock::time_point begin = Clock::now();
     for (size_t i = 0; i < kMostSamples; ++i) {
@@ -212,7 +214,7 @@ class Measurement {
   const CancelToken* cancel_;
 };
 
-// Says what the stages' work comes to in a second, and keeps it for plan().
+// Computes how much work each stage does in a second. Stores these speeds for plan().
 void add_rates(BenchReport& report, const ModelConfig& config, const Request& request, const LoadOptions& options,
                double passes_a_token, bool is_random) {
   const at::Device device(report.device);

@@ -82,7 +82,8 @@ struct Pipeline::Engine {
     });
   }
 
-  // Keeps how fast the stages were, for plan(). Pictures that share their passes say nothing of one picture's tokens.
+  // Stores how fast the stages were, for plan(). If several pictures shared their passes, the time of their tokens says
+  // nothing about the tokens of one picture, and so it isn't stored.
   void learn(const Request& request, const Result& result) const {
     const Settings settings = settle(request, model->config);
     const CallLoad asked = load_of(model->config, request, settings, /*keeps_pictures=*/true);

@@ -69,7 +69,8 @@ struct Speed {
   }
 };
 
-// Predicts by what was measured. What wasn't is estimated from a few small products, which are computed now.
+// Predicts how long the call takes. Stages that were measured before are predicted by their measured speeds. The others
+// are estimated: this computes a few small products and takes their speed.
 double seconds_of(const ModelConfig& c, const Settings& s, const CallLoad& load, const Speeds& measured,
                   at::Device device, at::ScalarType dtype) {
   const Work w = work_of(c, s.canvas(), kPromptLength, load.references);
@@ -90,7 +91,8 @@ double seconds_of(const ModelConfig& c, const Settings& s, const CallLoad& load,
   const auto by_convolutions = [&](double work, double speed) {
     return speed > 0 ? work / speed : work / (kConvolution * estimated().work);
   };
-  const double prompt = measured.read > 0 ? 0 : w.prompt / estimated().work;  // the measured speed has it
+  const double prompt =
+      measured.read > 0 ? 0 : w.prompt / estimated().work;  // the measured speed of the tokens includes the prompt
   const double each = prompt + static_cast<double>(w.tokens) * token() + static_cast<double>(s.steps) * step() +
                       by_convolutions(w.pixels, measured.pixels);
   const double read = load.references.empty() ? 0 : by_convolutions(w.references, measured.references);

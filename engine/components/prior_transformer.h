@@ -32,7 +32,7 @@ struct DecodeState {
 struct PriorKernels {
   std::optional<cuda::Format> packing;  // the format in which our kernels read the weights; none: they stay dense
   bool decode = false;  // true: our kernels decode (TokenWriter); false: ATen does, and unpacks each weight for it
-  std::string no_look_ahead = {};  // why a GPU can't look ahead, or ""
+  std::string no_look_ahead = {};  // says why a GPU can't look ahead; "" if it can
 };
 
 // Upstream: GlmImageTextAttention

@@ -149,8 +149,8 @@ class DeviceDecoder::Step {
   int norms_ = 0;  // so far
 };
 
-// Adds a call that multiplies x [rows, .] by a layer's weight. The product goes to `sums`, or activated to m.activated
-// when `sums` is undefined. Returns the number of parts that the sums are split into.
+// Adds a call that multiplies x [rows, .] by a layer's weight. It writes the product to `sums`. If `sums` is undefined,
+// it writes silu(gate) * up to m_.activated instead. Returns the number of parts that the sums are split into.
 int DeviceDecoder::Step::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
   const bool activated = !sums.defined();
   cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};

@@ -32,8 +32,9 @@ class DeviceDecoder {
   // heads of at most 128, rows in tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
   static bool fits(const PriorConfig& c);
 
-  // transformer: packed; it and the library have to outlive this. pictures: 1 to 16. rows: the most of a pass, no fewer
-  // than there are pictures. Throws Error(memory) when the GPU has too little.
+  // transformer: has packed weights. It and the library have to outlive this object. pictures: 1 to 16. rows: a pass
+  // may have up to so many; there are at least as many as pictures. Throws Error(memory) when the GPU has too little
+  // memory.
   DeviceDecoder(const PriorTransformer& transformer, const cuda::Library& library,
                 const std::vector<DevicePicture>& pictures, const TokenRules& rules, int64_t rows);
   ~DeviceDecoder();
@@ -42,9 +43,9 @@ class DeviceDecoder {
 
   // What the kernels count and write for each row: i32 [rows].
   enum State { kCounts, kLengths, kTokens, kTotals, kNotFinite, kPictures, kStates };
-  at::Tensor state;         // i32 [kStates, rows]; at first that of the pictures, a row each
+  at::Tensor state;         // i32 [kStates, rows]; at the beginning row k is the state of picture k
   at::Tensor seeds;         // i64 [rows]
-  at::Tensor written;       // i32 [pictures, longest], unless a pass has several rows of a picture
+  at::Tensor written;       // i32 [pictures, longest], the tokens; not used by passes with several rows of a picture
   at::Tensor exponentials;  // fp32 [rows, V] of the tokens that a pass draws; only with --rng cpu
 
   // Queues the draw of each picture's first token, from the prompts' logits.
@@ -55,7 +56,7 @@ class DeviceDecoder {
   // Records a pass of so many rows, unless it has been recorded before. Throws Error(internal) when a kernel fails.
   // several: the rows are those of `state`, which stays as it is but for tokens and not_finite.
   void record(int64_t rows, Pass pass);
-  // Queues the pass that was recorded, so many times.
+  // Queues the recorded pass of this number of rows, `times` times.
   void replay(int64_t rows, int64_t times);
 
  private:

@@ -32,12 +32,12 @@ HostPasses::HostPasses(const PriorTransformer& transformer, std::vector<HostPict
 
 HostPasses::~HostPasses() = default;
 
-// Draws from a row of logits_. position: whose token it is
+// Draws a token from a row of logits_. position: the picture and the position that the token is drawn for
 Draw HostPasses::draw_from(int64_t row, const PassRow& position) {
   Picture& own = pictures_[static_cast<size_t>(position.picture)];
   const int64_t ids = logits_.size(1);
   const float* const logits = logits_.const_data_ptr<float>() + row * ids;
-  // The picture's last token may be any. Normally it is the end token.
+  // The picture's last token may have any id. Normally it is the end token.
   const bool any = !rules_.mask || position.count == own.asked.cells;
   const float* const exponential = rules_.sampling.greedy ? nullptr : own.exponential(position.count, ids);
   return {.token = sampler_.sample(logits, exponential, ids, any ? ids : rules_.codebook),

@@ -15,8 +15,8 @@ constexpr double kMemory = 64;      // after so many passes the earlier ones cou
 constexpr double kGuessWeight = 4;  // the first estimate counts as much as so many passes
 constexpr int64_t kShortPause = 8;  // passes
 constexpr int64_t kLongPause = 256;
-constexpr size_t kShown = 40;  // characters of a wrong option
-// How much a pass may raise the known time: something else may have interrupted it.
+constexpr size_t kShown = 40;  // so many characters of a wrong option are shown
+// A pass may raise the known time by this factor at most. A single slow pass may only have been interrupted.
 constexpr double kSlowerAtMost = 1.05;
 
 }  // namespace
@@ -109,8 +109,8 @@ size_t RowChooser::fastest() const {
   return best;
 }
 
-// Passes take longer as the sequence grows. What the choice's time says of that holds for the other numbers of rows,
-// too, whose own times may be old.
+// Passes take longer as the sequence grows. The chosen number of rows is measured all the time, and the other numbers
+// only now and then. So when the time of the choice changes, the known times of the others change by the same factor.
 void RowChooser::learn_time(double seconds) {
   const double known = seconds_[next_];
   const double now = known > 0 ? std::min(seconds, known * kSlowerAtMost) : seconds;

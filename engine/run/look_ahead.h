@@ -75,8 +75,8 @@ class RowChooser {
   void choose_next();
 
   int64_t asked_;
-  int64_t most_ = kChoices.back();                    // rows that the next pass may have
-  int64_t pictures_ = 0;                              // of the last pass
+  int64_t most_ = kChoices.back();                    // the next pass may have so many rows for each picture
+  int64_t pictures_ = 0;                              // so many pictures shared the last pass
   size_t choice_ = 2;                                 // place in kChoices of the fastest number so far
   size_t next_ = 2;                                   // the next pass's: choice_, or a neighbour that it measures
   std::array<double, kChoices.size()> seconds_ = {};  // of a pass; 0: not measured

@@ -1,5 +1,5 @@
 // Writes the tokens of up to 16 pictures. A pass over the prior's weights serves all of them and, with look-ahead,
-// several positions of each. What computes a pass is behind RowPasses.
+// several positions of each. A RowPasses computes the passes.
 // Upstream: GenerationMixin._sample over GlmImageTextModel
 #pragma once
 
@@ -23,7 +23,7 @@ struct PassRow {
 
 struct Draw {
   int64_t token = 0;
-  bool is_finite = true;  // whether all logits were
+  bool is_finite = true;  // whether all logits of the row were finite
 };
 
 // Computes passes on some device, for pictures whose prompts have been fed.
@@ -60,13 +60,14 @@ class LookAheadWriter {
     int64_t cells = 0;  // image tokens to write; one more token, normally the end, follows
   };
 
-  // Draws the first token of each picture. pictures: 1 to 16, those of `passes`, which has to outlive this. rows: of
-  // each picture in a pass, or 0: what turns out to be fastest.
+  // Draws the first token of each picture. pictures: 1 to 16, the same as those of `passes`, which has to outlive this
+  // object. rows: how many rows a picture has in a pass; 0 means the number that turns out to be fastest.
   LookAheadWriter(RowPasses& passes, const std::vector<Picture>& pictures, const TokenRules& rules, int64_t rows);
 
   // Writes the tokens of each picture: cells + 1, less where an unmasked picture ended early. May be called once. done:
   // called at the beginning and after each pass with the number of tokens that all pictures have together; may throw to
-  // stop. poll: called before each pass, and as RowPasses::draw says. Throws Error(model) when logits are not finite.
+  // stop. poll: called before each pass, and in it as RowPasses::draw says. Throws Error(model) when logits are not
+  // finite.
   std::vector<std::vector<int64_t>> run(const std::function<void(int64_t)>& done, const std::function<void()>& poll);
 
   int64_t passes() const { return count_; }  // over the weights

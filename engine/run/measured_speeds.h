@@ -15,15 +15,15 @@
 
 namespace glm {
 
-// What is done in a second, in the units of Work; 0: never measured.
+// How much work is done in a second, in the units of Work. 0 means that it was never measured.
 struct Speeds {
   double references = 0;
-  double read = 0;  // weights, when a picture's tokens are written by as many passes as it has tokens
+  double read = 0;  // weights, counted as if each token read all of them
   double step = 0;
   double pixels = 0;
 };
 
-// Returns the speeds that the times of one picture's stages show. Stages that weren't computed have none.
+// Computes the speeds from the times of one picture's stages. The speed of a stage that wasn't computed stays 0.
 Speeds speeds_of(const Work& work, std::span<const Result::StageTime> times);
 
 class MeasuredSpeeds {
@@ -36,8 +36,8 @@ class MeasuredSpeeds {
   // Returns what was measured. A file that isn't there, or isn't as learn() writes it, holds nothing.
   Speeds read() const;
 
-  // Stores what was measured now, half and half with what is known already. A difference of less than a twentieth isn't
-  // stored. Throws nothing: where the file can't be written, nothing is learnt.
+  // Stores the mean of the measured and the known speeds. If no speed differs by more than a twentieth, it stores
+  // nothing. It throws nothing: if the file can't be written, the speeds are lost.
   void learn(const Speeds& measured) const noexcept;
 
  private:

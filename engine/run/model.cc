@@ -45,7 +45,7 @@ struct Model::Loader {
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
     warnings.insert(warnings.end(), config.warnings.begin(), config.warnings.end());
     if (!kernels.no_look_ahead.empty()) {
-      const bool is_news = look_ahead == 0 && kernels.decode;  // other warnings say why our kernels don't decode
+      const bool is_news = look_ahead == 0 && kernels.decode;  // if our kernels don't decode, another warning says why
       if (look_ahead > 1 || is_news) warnings.push_back("look-ahead is off: " + kernels.no_look_ahead);
       look_ahead = 1;
     }

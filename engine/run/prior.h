@@ -39,7 +39,8 @@ struct WriteOptions {
   StepDone done = [](int64_t, int64_t) {};
   std::function<void()> poll = [] {};  // called several times in a pass; may throw to stop
   Tap tap = {};
-  const cuda::Library* library = nullptr;  // of our CUDA kernels; null: the installed one, where the model is on a GPU
+  // The library of our CUDA kernels. Null means the installed one, which is used if the model is on a GPU.
+  const cuda::Library* library = nullptr;
 };
 
 struct WrittenTokens {
@@ -50,9 +51,9 @@ struct WrittenTokens {
 };
 
 // Writes the tokens of each request. The caller has called check_positions() for each of them. Our kernels write up to
-// 16 requests of the same sampling in one pass: LookAheadWriter, or on a GPU without look-ahead TokenWriter. Where a
-// GPU can't use our kernels, ATen writes one request after the other. A request's tokens depend neither on the other
-// requests of the call nor on WriteOptions::rows. Throws Error(model) when logits are not finite. Taps for each
+// 16 requests of the same sampling in one pass. LookAheadWriter does it, and TokenWriter on a GPU without look-ahead.
+// If a GPU can't use our kernels, ATen writes one request after the other. A request's tokens are the same whatever the
+// other requests of the call and WriteOptions::rows are. Throws Error(model) when logits are not finite. Taps for each
 // request: position_ids_prefill, position_ids_decode. At level full there are also prefill.* and logits, and a GPU
 // writes all tokens by ATen.
 WrittenTokens generate_tokens(const PriorTransformer& transformer, const ModelConfig& c,

@@ -16,11 +16,11 @@ namespace glm {
 // A stage of a picture, or a part of one.
 struct BenchStage {
   std::string name;       // "load", "prompt", "tokens", "references", "glyphs", "step", "pixels"
-  int64_t samples = 0;    // measurements; 0: the stage was cut off before it had one
+  int64_t samples = 0;    // how often it was measured; 0: it was cut off before its first unit was done
   double seconds = 0;     // of one unit, the median of the samples
   std::string unit;       // "checkpoint", "token", "step", "picture", …
-  double operations = 0;  // multiplications and additions a second; 0: they aren't what the stage takes
-  double bytes = 0;       // of weights, read in a second; likewise
+  double operations = 0;  // multiplications and additions in a second; 0: they aren't counted for this stage
+  double bytes = 0;       // bytes of weights that are read in a second; 0: likewise
 };
 
 struct BenchReport {
@@ -29,11 +29,11 @@ struct BenchReport {
   int threads = 0;  // that compute on the CPU
   Details details;  // of the picture
   std::vector<BenchStage> stages;
-  // What the device can do at most, measured in the same call: multiplications and additions a second in a product of
-  // two large matrices of this dtype, and bytes read in a second.
+  // The limits of the device, measured in the same call: multiplications and additions in a second, when two large
+  // matrices of this dtype are multiplied; and bytes that are read in a second.
   double operations = 0;
   double bytes = 0;
-  double seconds = 0;      // of such a picture, without loading: what its stages take together
+  double seconds = 0;      // what all stages of such a picture take together, without loading
   int64_t peak_bytes = 0;  // as in Result
 };
 

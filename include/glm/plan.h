@@ -19,8 +19,8 @@ struct Plan {
   double weight_bytes;                    // of all weights, as they lie in the device's memory
   double working_bytes;                   // what the call needs beside the weights, at least
   int64_t free_bytes;                     // of the device's memory now; -1: unknown
-  // For all pictures, without loading: by what earlier calls with this model took here, or else estimated from a few
-  // small products.
+  // How long all pictures take, without loading. If this model was run here before, it is predicted from those runs.
+  // Otherwise it is estimated from a few small products.
   double seconds;
 };
 

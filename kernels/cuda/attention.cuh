@@ -24,12 +24,12 @@ struct CombineShared {
 };
 static_assert(kChunk == 8 * kWarps && kHeadDim == 16 * kWarps);
 
-// The public model's heads: what follows from them is known to the compiler.
+// The heads of the public model. The compiler knows their sizes.
 struct FullHeads {
   static constexpr int dim() { return kHeadDim; }
   static constexpr int group() { return kGroupHeads; }
 };
-// Any others. The tiles are filled up with zeros.
+// Smaller heads, whose sizes are known at run time. Zeros fill the rest of each tile.
 struct SmallerHeads {
   int head_dim, heads;
   GLM_DEVICE int dim() const { return head_dim; }

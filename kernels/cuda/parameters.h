@@ -51,8 +51,8 @@ struct AttentionParams {
   bf16_bits* keys;     // [pictures, kv_heads, capacity, head_dim]: the new positions are written
   bf16_bits* values;   // likewise
   const int* lengths;  // [batch], positions in the cache before the row's; only `sample` may change them
-  // [batch], the picture of each row. It may have several rows at positions of their own; a row attends to those that
-  // come before its own, too. Null: each row is a picture.
+  // [batch], the picture of each row. A picture may have several rows, each at its own position. A row also attends to
+  // the rows of its picture whose positions come before. Null means that each row is a picture of its own.
   const int* pictures;
   float* partial;      // [batch, kv_heads, chunks, 16, 128]
   float* partial_max;  // [batch, kv_heads, chunks, 2, 16]: the largest score, then the sum of weights
@@ -100,7 +100,7 @@ struct SampleParams {
   int* counts;                // [batch], tokens that it has written
   int* lengths;               // [batch], positions in the cache
   int* tokens;                // [batch], the latest token
-  int* written;               // [batch, written_stride], all tokens; null: counts and lengths stay as they are, too
+  int* written;               // [batch, written_stride], all tokens; null: counts and lengths aren't changed either
   int written_stride;
   int* not_finite;  // [batch], set to 1 where a logit is NaN or infinite
   int advance;      // by how much lengths grow: 1; 0 for the first token, whose logits are the prompt's

@@ -46,8 +46,9 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
   }
   const float* const x = p.x + row * p.x_stride;
   const T* const w = weight + out * p.in;
-  // Each group of rows asks for its part of the weights that come next, so that they arrive while others are used. A
-  // single group does without if the weights are fp32: it only waits for the memory, and was 10 % slower with it.
+  // Each group of rows prefetches a part of the next weights. They arrive while the current weights are used. If there
+  // is only one group and the weights are fp32, nothing is prefetched: that was 10 % slower, because such a product
+  // waits for memory anyway.
   const int64_t groups = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const int64_t part = groups == 1 && sizeof(T) == sizeof(float) ? 0 : (kOuts + groups - 1) / groups;
   const T* const next = w + (kOutsInCache + row / kRowsAtOnce * part) * p.in;
@@ -116,7 +117,7 @@ inline void multiply(const Product& p, int64_t begin, int64_t end) {
 
 // Returns e^x. It is 2^n * e^r, with the whole number n next to x * log2(e). e^r is a polynomial (Cephes' expf).
 inline Lanes exponential(Lanes x) {
-  x = larger(splat(-110.0f), smaller(splat(89.0f), x));  // e^x is 0 below, and infinite above
+  x = larger(splat(-110.0f), smaller(splat(89.0f), x));  // below -110 e^x is 0, and above 89 it is infinite
   const Lanes whole = multiply_add(x, splat(1.44269504f), splat(kWhole));
   const Lanes n = whole - splat(kWhole);
   const Lanes r = multiply_add(n, splat(2.12194440e-4f), multiply_add(n, splat(-0.693359375f), x));
@@ -128,7 +129,8 @@ inline Lanes exponential(Lanes x) {
   return scaled(multiply_add(sum, r * r, r) + splat(1.0f), whole);
 }
 
-// Calls `work` with 16 numbers at a time, which it may change. The last ones are a copy that `filler` fills up.
+// Calls `work` with 16 numbers at a time. It may change them. If the last ones are fewer, `work` gets a copy that is
+// filled up with `filler`.
 template <typename Work>
 inline void by_lanes(float* x, int64_t count, float filler, const Work& work) {
   int64_t i = 0;

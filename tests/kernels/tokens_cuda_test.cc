@@ -38,7 +38,7 @@ class PackedPrior {
   WrittenTokens by_kernels(const std::vector<PriorRequest>& requests, int64_t rows) const {
     return generate_tokens(prior_, config_, requests, {.rows = rows, .library = &host_library()});
   }
-  // The same by ATen's dense weights and the CPU's kernels.
+  // Writes the tokens by the kernels of the CPU, with dense weights.
   WrittenTokens on_host(const std::vector<PriorRequest>& requests) const {
     return generate_tokens(PriorTransformer(weights(), config_.prior), config_, requests, {.rows = 1});
   }

@@ -24,7 +24,7 @@ struct KernelTrial {
   std::string kernel, format, shape;  // as in KernelVerdict
   double allowed = 0;                 // likewise
   cuda::Call call{};
-  std::vector<cuda::Call> others;  // calls that run behind it, once each
+  std::vector<cuda::Call> others;  // calls that run after `call`, once each
   bool look_ahead = false;         // as in KernelVerdict
   bool repeatable = false;         // true: a second run on the call's own results leaves the same
   std::vector<at::Tensor> inputs;  // the tensors that the call reads, held for as long as the trial

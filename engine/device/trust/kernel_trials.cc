@@ -45,7 +45,8 @@ DecodeAttention attention_inputs(const TrialTensors& make, const AttentionCase& 
   a.keys = make.poison({c.count(), c.kv_heads, c.capacity, c.head}, at::kBFloat16);
   a.values = make.poison({c.count(), c.kv_heads, c.capacity, c.head}, at::kBFloat16);
   for (size_t row = 0; row < c.lengths.size(); ++row) {
-    if (row > 0 && c.picture_of(row) == c.picture_of(row - 1)) continue;  // its key and value are the rows' before it
+    if (row > 0 && c.picture_of(row) == c.picture_of(row - 1))
+      continue;  // the rows before it write what this row needs
     const int64_t length = c.lengths[row];
     for (const at::Tensor& cache : {a.keys, a.values}) {
       cache[static_cast<int64_t>(c.picture_of(row))]
