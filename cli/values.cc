@@ -111,10 +111,7 @@ std::string precision(const std::string& option, const std::string& text) {
 
 std::string look_ahead(const std::string& option, const std::string& text) {
   int64_t rows = 0;
-  const char* const end = text.data() + text.size();
-  const auto [last, problem] = std::from_chars(text.data(), end, rows);
-  if (text == "auto" || text == "off" || (problem == std::errc() && last == end && rows >= 1 && rows <= 16))
-    return text;
+  if (text == "auto" || text == "off" || (read_all(text, rows) && rows >= 1 && rows <= 16)) return text;
   refuse_value(option, "auto, off or a whole number from 1 to 16", text);
 }
 

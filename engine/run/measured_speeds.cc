@@ -88,9 +88,7 @@ Speeds speeds_of(const Work& work, std::span<const Result::StageTime> times) {
 }
 
 std::filesystem::path MeasuredSpeeds::file() const {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fnv1a64(machine_)));
-  return folder_ / ("speeds-" + std::string(digits) + ".json");
+  return folder_ / ("speeds-" + fnv1a64_digits(machine_) + ".json");
 }
 
 Speeds MeasuredSpeeds::read() const {

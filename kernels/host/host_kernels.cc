@@ -14,7 +14,8 @@ const Kernels* kernels_named(const char* name) {
 }
 
 const Kernels& best_kernels() {
-  return *runnable_kernels().front();
+  static const Kernels& best = *runnable_kernels().front();
+  return best;
 }
 
 }  // namespace glm::host

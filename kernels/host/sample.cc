@@ -35,7 +35,6 @@ int64_t Sampler::sample(const float* logits, const float* exponential, int64_t c
 // Fills weights_ of the first `count` ids.
 void Sampler::keep(const float* logits, int64_t count) {
   scores_.resize(static_cast<size_t>(count));
-  weights_.resize(static_cast<size_t>(count));
   const auto temperature = static_cast<float>(options_.temperature);
   for (size_t i = 0; i < scores_.size(); ++i) scores_[i] = logits[i] / temperature;
   const float top = scores_[static_cast<size_t>(largest(scores_.data(), count))];

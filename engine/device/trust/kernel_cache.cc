@@ -29,14 +29,8 @@ namespace {
 constexpr int kVersion = 2;  // of the file's format and of what is checked
 constexpr uint64_t kMaxBytes = 1U << 20U;
 
-std::string hash_of(const std::string& text) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fnv1a64(text)));
-  return digits;
-}
-
 std::string report_name(const std::string& card, const std::string& build) {
-  return "kernels-" + hash_of(card + "\n" + build);
+  return "kernels-" + fnv1a64_digits(card + "\n" + build);
 }
 
 // JSON has neither infinity nor NaN. Both are written as null, which is read as infinity.
