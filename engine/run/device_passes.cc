@@ -8,7 +8,9 @@ DevicePasses::DevicePasses(const PriorTransformer& transformer, const cuda::Libr
                            const std::vector<DevicePicture>& pictures, const TokenRules& rules)
     : decoder_(transformer, library, pictures, rules, cuda::kMaxBatch) {
   for (const DevicePicture& picture : pictures) {
-    pictures_.push_back({.cells = picture.cells, .seed = picture.seed, .random = CpuRandom(picture.seed)});
+    pictures_.push_back({.cells = picture.cells,
+                         .seed = picture.seed,
+                         .numbers = PositionNumbers(RandomNumbers::of(picture.rng, picture.seed))});
   }
 }
 
@@ -20,10 +22,7 @@ void DevicePasses::send_exponentials(std::span<const PassRow> rows) {
   const int64_t ids = decoder_.exponentials.size(1);
   std::vector<at::Tensor> all;
   for (const PassRow& row : rows) {
-    Picture& picture = pictures_[static_cast<size_t>(row.picture)];
-    const auto ahead = static_cast<size_t>(row.count - picture.written);
-    while (picture.exponentials.size() <= ahead) picture.exponentials.push_back(picture.random.exponential({1, ids}));
-    all.push_back(picture.exponentials[ahead]);
+    all.push_back(pictures_[static_cast<size_t>(row.picture)].numbers.exponential(row.count, ids));
   }
   decoder_.exponentials.slice(0, 0, static_cast<int64_t>(all.size())).copy_(at::cat(all));
 }
@@ -71,17 +70,14 @@ void DevicePasses::prepare(int64_t rows) {
   decoder_.record(rows, DeviceDecoder::Pass::several);
 }
 
-std::vector<Draw> DevicePasses::draw(std::span<const PassRow> rows, const std::function<void()>& poll) {
-  poll();
+std::vector<Draw> DevicePasses::draw(std::span<const PassRow> rows, const std::function<void()>& /*poll*/) {
   send(rows);
   decoder_.replay(static_cast<int64_t>(rows.size()), 1);
   return drawn(static_cast<int64_t>(rows.size()));
 }
 
 void DevicePasses::accept(int64_t picture, int64_t, int64_t count) {
-  Picture& own = pictures_[static_cast<size_t>(picture)];
-  own.written += count;
-  for (int64_t i = 0; i < count && !own.exponentials.empty(); ++i) own.exponentials.pop_front();
+  pictures_[static_cast<size_t>(picture)].numbers.advance(count);
 }
 
 }  // namespace glm

@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <span>
 #include <vector>
@@ -12,9 +11,9 @@
 #include "engine/components/prior_transformer.h"
 #include "engine/run/device_decoder.h"
 #include "engine/run/look_ahead_writer.h"
+#include "engine/run/position_numbers.h"
 #include "engine/run/token_rules.h"
 #include "kernels/cuda/library.h"
-#include "kernels/random.h"
 
 namespace glm {
 
@@ -38,10 +37,7 @@ class DevicePasses : public RowPasses {
   struct Picture {
     int64_t cells = 0;
     uint64_t seed = 0;
-    int64_t written = 0;  // tokens
-    CpuRandom random;
-    // With --rng cpu: the exponentials of the positions from `written` on, each drawn once.
-    std::deque<at::Tensor> exponentials = {};
+    PositionNumbers numbers;  // with --rng cpu; with --rng cuda the kernel draws them
   };
 
   void send(std::span<const PassRow> rows);

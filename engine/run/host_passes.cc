@@ -9,18 +9,7 @@
 namespace glm {
 
 struct HostPasses::Picture {
-  // Returns the exponentials of the token behind `count` others.
-  const float* exponential(int64_t count, int64_t ids) {
-    const auto wanted = static_cast<size_t>(count - written);
-    while (exponentials.size() <= wanted) exponentials.push_back(asked.random.exponential({1, ids}));
-    return exponentials[wanted].const_data_ptr<float>();
-  }
-
   HostPicture asked;
-  int64_t written = 0;  // tokens
-  // The exponentials of the positions from `written` on. They are drawn once for each position, in order. A position
-  // whose draw was wrong uses the same ones again.
-  std::deque<at::Tensor> exponentials = {};
   std::vector<at::Tensor> logits = {};  // of what is written, [1, V] each
 };
 
@@ -39,7 +28,8 @@ Draw HostPasses::draw_from(int64_t row, const PassRow& position) {
   const float* const logits = logits_.const_data_ptr<float>() + row * ids;
   // The picture's last token may have any id. Normally it is the end token.
   const bool any = !rules_.mask || position.count == own.asked.cells;
-  const float* const exponential = rules_.sampling.greedy ? nullptr : own.exponential(position.count, ids);
+  const float* const exponential =
+      rules_.sampling.greedy ? nullptr : own.asked.numbers.exponential(position.count, ids).const_data_ptr<float>();
   return {.token = sampler_.sample(logits, exponential, ids, any ? ids : rules_.codebook),
           .is_finite = std::all_of(logits, logits + ids, [](float v) { return std::isfinite(v); })};
 }
@@ -69,8 +59,7 @@ std::vector<Draw> HostPasses::draw(std::span<const PassRow> rows, const std::fun
 
 void HostPasses::accept(int64_t picture, int64_t first, int64_t count) {
   Picture& own = pictures_[static_cast<size_t>(picture)];
-  own.written += count;
-  for (int64_t i = 0; i < count && !own.exponentials.empty(); ++i) own.exponentials.pop_front();
+  own.asked.numbers.advance(count);
   if (!keeps_logits_) return;
   for (int64_t i = first; i < first + count; ++i) own.logits.push_back(logits_.slice(0, i, i + 1).clone());
 }

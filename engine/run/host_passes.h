@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <span>
 #include <vector>
@@ -12,9 +11,9 @@
 #include "engine/components/prior_transformer.h"
 #include "engine/run/host_decoder.h"
 #include "engine/run/look_ahead_writer.h"
+#include "engine/run/position_numbers.h"
 #include "engine/run/token_rules.h"
 #include "kernels/host/sample.h"
-#include "kernels/random.h"
 
 namespace glm {
 
@@ -23,7 +22,7 @@ struct HostPicture {
   DecodeState* state = nullptr;  // B = 1, with room for the prompt and the grids
   at::Tensor logits;             // [1, V] of the prompt's last position
   int64_t cells = 0;             // image tokens to write; one more token, normally the end, follows
-  RandomNumbers random;
+  PositionNumbers numbers;
 };
 
 class HostPasses : public RowPasses {

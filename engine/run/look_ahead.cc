@@ -57,14 +57,13 @@ void Guesses::take(const std::vector<int64_t>& drawn, int64_t accepted) {
   drawn_.assign(end, drawn.end());
 }
 
-int64_t RowChooser::rows(int64_t most, int64_t pictures) {
-  if (asked_ > 0) return std::max<int64_t>(1, std::min(most, asked_));
+int64_t RowChooser::rows(int64_t pictures) {
+  if (asked_ > 0) return std::min(asked_, host::kMostRows / pictures);
   if (pictures != pictures_) {
     pictures_ = pictures;
     seconds_ = {};
     next_ = choice_;
   }
-  most_ = std::max<int64_t>(1, most);
   while (!may_take(choice_)) --choice_;
   if (!may_take(next_)) next_ = choice_;
   return kChoices[next_];

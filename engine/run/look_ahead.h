@@ -50,9 +50,9 @@ class RowChooser {
   // asked: a fixed number of rows, 1 to 16; or 0, and the class chooses.
   explicit RowChooser(int64_t asked) : asked_(asked) {}
 
-  // Returns the rows for each picture in the next pass, 1 to `most`. pictures: that share it. With another number of
-  // them passes take other times, and what was measured before is forgotten.
-  int64_t rows(int64_t most, int64_t pictures);
+  // Returns how many rows each picture has in the next pass. pictures: so many share the pass, 1 to 16. They have up to
+  // 16 rows together. If their number has changed, the times of earlier passes are forgotten.
+  int64_t rows(int64_t pictures);
 
   // Tells how a pass went. accepted: how many draws were right, for each picture.
   void learn(int64_t rows, const std::vector<int64_t>& accepted, double seconds);
@@ -70,13 +70,14 @@ class RowChooser {
   double tokens_of(int64_t rows) const;
   void count(int64_t rows, int64_t accepted);
   void learn_time(double seconds);
-  bool may_take(size_t choice) const { return choice < kChoices.size() && kChoices[choice] <= most_; }
+  bool may_take(size_t choice) const {
+    return choice < kChoices.size() && kChoices[choice] * pictures_ <= kChoices.back();
+  }
   size_t fastest() const;
   void choose_next();
 
   int64_t asked_;
-  int64_t most_ = kChoices.back();                    // the next pass may have so many rows for each picture
-  int64_t pictures_ = 0;                              // so many pictures shared the last pass
+  int64_t pictures_ = 1;                              // so many pictures shared the last pass
   size_t choice_ = 2;                                 // place in kChoices of the fastest number so far
   size_t next_ = 2;                                   // the next pass's: choice_, or a neighbour that it measures
   std::array<double, kChoices.size()> seconds_ = {};  // of a pass; 0: not measured

@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include "engine/components/layers/finite.h"
-#include "kernels/host/host_kernels.h"
 
 namespace glm {
 namespace {
@@ -50,8 +49,7 @@ void LookAheadWriter::pass(const std::function<void()>& poll) {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     if (!pictures_[i].has_ended) active.push_back(i);
   }
-  const auto sharing = static_cast<int64_t>(active.size());
-  const int64_t chosen = chooser_.rows(host::kMostRows / sharing, sharing);
+  const int64_t chosen = chooser_.rows(static_cast<int64_t>(active.size()));
   std::vector<std::vector<int64_t>> fed;
   std::vector<PassRow> rows;
   for (const size_t i : active) {

@@ -96,7 +96,7 @@ WrittenTokens decode_alone(const PriorTransformer& transformer, const ModelConfi
   return {.tokens = {generated.slice(1, 0, n).cpu()}, .passes = n - 1};
 }
 
-// i64 [1, n] each
+// Returns i64 [1, n] for each picture.
 std::vector<at::Tensor> tensors_of(const std::vector<std::vector<int64_t>>& tokens) {
   std::vector<at::Tensor> all;
   all.reserve(tokens.size());
@@ -184,7 +184,7 @@ WrittenTokens decode_on_host(const PriorTransformer& transformer, const ModelCon
     pictures.push_back({.state = state,
                         .logits = fed.logits,
                         .cells = cells_of(request),
-                        .random = RandomNumbers::of(request.rng, request.seed)});
+                        .numbers = PositionNumbers(RandomNumbers::of(request.rng, request.seed))});
   }
   std::vector<LookAheadWriter::Picture> asked;
   asked.reserve(pictures.size());

@@ -220,7 +220,7 @@ double time_by_choice(double probability, double slope, int64_t* last, int64_t m
   double seconds = 0;
   int64_t tokens = 0;
   while (tokens < 1000) {
-    const int64_t rows = chooser.rows(most, 16 / most);
+    const int64_t rows = chooser.rows(16 / most);
     EXPECT_LE(rows, most);
     int64_t accepted = 1;
     while (accepted < rows && is_right(random)) ++accepted;
@@ -267,7 +267,7 @@ TEST(RowChooserTest, OldTimesDoNotMislead) {
   RowChooser chooser(0);
   int64_t others = 0;
   for (int i = 0; i < 1000; ++i) {
-    const int64_t rows = chooser.rows(16, 1);
+    const int64_t rows = chooser.rows(1);
     chooser.learn(rows, {1}, (1 + 0.003 * i) * static_cast<double>(rows));
     others += rows > 1 ? 1 : 0;
   }
@@ -277,18 +277,18 @@ TEST(RowChooserTest, OldTimesDoNotMislead) {
 TEST(RowChooserTest, MeasuresAgainWhenAPictureHasEnded) {
   RowChooser chooser(0);
   for (int i = 0; i < 100; ++i) {  // of four pictures, a second row costs more than it brings
-    const int64_t rows = chooser.rows(4, 4);
+    const int64_t rows = chooser.rows(4);
     chooser.learn(rows, {1, 1, 1, 1}, static_cast<double>(rows));
   }
-  EXPECT_EQ(chooser.rows(4, 4), 1);
+  EXPECT_EQ(chooser.rows(4), 1);
   for (int i = 0; i < 1000; ++i) {  // alone, rows cost nothing, and each guess is right
-    const int64_t rows = chooser.rows(16, 1);
+    const int64_t rows = chooser.rows(1);
     chooser.learn(rows, {rows}, 1.0);
   }
-  EXPECT_EQ(chooser.rows(16, 1), 16);
+  EXPECT_EQ(chooser.rows(1), 16);
   RowChooser asked(5);
-  EXPECT_EQ(asked.rows(16, 1), 5);
-  EXPECT_EQ(asked.rows(4, 4), 4);
+  EXPECT_EQ(asked.rows(1), 5);
+  EXPECT_EQ(asked.rows(4), 4);
 }
 
 TEST(LookAheadOption, IsANumberOrAWord) {

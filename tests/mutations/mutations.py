@@ -49,7 +49,7 @@ MUTATIONS = [
      " = k.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1});\n"
      "  const at::Tensor values = v.transpose(1, 2).repeat({1, q.size(2) / k.size(2), 1, 1});"),
     ("look-ahead: one token too many is taken", "engine/run/look_ahead.cc", "  int64_t count = 1;\n  while", "  int64_t count = std::min<int64_t>(2, static_cast<int64_t>(fed.size()));\n  while"),
-    ("look-ahead: numbers of a wrong draw are drawn again", "engine/run/host_passes.cc", "for (int64_t i = 0; i < count && !own.exponentials.empty(); ++i) own.exponentials.pop_front();", "own.exponentials.clear();"),
+    ("look-ahead: numbers of a wrong draw are drawn again", "engine/run/position_numbers.h", "for (int64_t i = 0; i < count && !drawn_.empty(); ++i) drawn_.pop_front();", "drawn_.clear();"),
     ("look-ahead: keys of a later row are hidden", "engine/run/host_decoder.cc", "const Place& place = places_[static_cast<size_t>(r)];\n      const int64_t heads", "const Place& place = places_[0];\n      const int64_t heads"),
     # --- the glyph encoder
     ("t5: scaled by 1/sqrt(d)", G, "{.scale = 1.0, .causal = false, .bias = bias}", "{.scale = 1.0 / std::sqrt(static_cast<double>(head_dim_)), .causal = false, .bias = bias}"),
