@@ -17,12 +17,11 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
-#include "engine/device/trust/kernel_cache.h"
+#include "engine/device/shortest_time.h"
 #include "engine/run/cost.h"
 #include "engine/run/measured_speeds.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
-#include "glm/devices.h"
 #include "glm/pipeline.h"
 
 namespace glm {
@@ -58,23 +57,9 @@ struct Ceiling {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor square = at::ones({side, side}, options);
     const auto cube = static_cast<double>(side * side * side);
-    operations = 2 * cube / least(device, [&] { at::linear(square, square); });
+    operations = 2 * cube / shortest_time(device, kCeilingTries, [&] { at::linear(square, square); });
     const at::Tensor many = at::ones({numbers}, options.dtype(at::kFloat));
-    bytes = 4 * static_cast<double>(numbers) / least(device, [&] { many.sum(); });
-  }
-
- private:
-  // Returns the seconds of the fastest of several tries.
-  template <typename Call>
-  static double least(at::Device device, Call call) {
-    double seconds = 1e9;
-    for (int i = 0; i < kCeilingTries; ++i) {
-      const Clock::time_point begin = Clock::now();
-      call();
-      synchronize(device);
-      seconds = std::min(seconds, seconds_since(begin));
-    }
-    return seconds;
+    bytes = 4 * static_cast<double>(numbers) / shortest_time(device, kCeilingTries, [&] { many.sum(); });
   }
 };
 
@@ -242,8 +227,7 @@ void add_rates(BenchReport& report, const ModelConfig& config, const Request& re
     if (stage.name == "pixels") stage.operations = speeds.pixels = work.pixels / stage.seconds;
     if (stage.name != "load") report.seconds += units * stage.seconds;
   }
-  MeasuredSpeeds(cache_folder(), machine_text(device, report.threads), model_text(config, dtype, options))
-      .learn(speeds);
+  MeasuredSpeeds::of(device, report.threads, config, dtype, options).learn(speeds);
 }
 
 }  // namespace
@@ -263,9 +247,7 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
                      .details = pipeline.details(request),
                      .stages = {stage_of("load", "checkpoint", {seconds_since(at)})}};
   pipeline.check(request);
-  for (const DeviceInfo& info : devices()) {
-    if (info.name == report.device) report.product = info.product;
-  }
+  report.product = product_of(at::Device(report.device));
   Measurement measurement(pipeline, request, budget, options.cancel);
   double passes_a_token = 1;
   begin("the tokens");

@@ -11,7 +11,6 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
-#include "engine/device/trust/kernel_cache.h"
 #include "engine/run/measured_speeds.h"
 #include "engine/run/memory.h"
 #include "engine/run/model.h"
@@ -76,20 +75,22 @@ struct Pipeline::Engine {
       device = to.str();
       dtype = dtype_option(model->dtype);
       warnings.insert(warnings.end(), model->warnings.begin(), model->warnings.end());
-      speeds.emplace(cache_folder(), machine_text(to, threads), model_text(model->config, model->dtype, options));
+      speeds.emplace(MeasuredSpeeds::of(to, threads, model->config, model->dtype, options));
       const std::vector<std::string>& more = model->text_tokenizer.warnings();
       warnings.insert(warnings.end(), more.begin(), more.end());
     });
   }
 
   // Stores how fast the stages were, for plan(). If several pictures shared their passes, the time of their tokens says
-  // nothing about the tokens of one picture, and so it isn't stored.
-  void learn(const Request& request, const Result& result) const {
+  // nothing about the tokens of one picture, and so it isn't stored. all_read: no reference came from the call cache,
+  // which takes no time.
+  void learn(const Request& request, const Result& result, bool all_read) const {
     const Settings settings = settle(request, model->config);
     const CallLoad asked = load_of(model->config, request, settings, /*keeps_pictures=*/true);
     Speeds measured =
         speeds_of(work_of(model->config, settings.canvas(), kPromptLength, asked.references), result.times);
     if (request.seeds.size() > 1) measured.read = 0;
+    if (!all_read) measured.references = 0;
     speeds->learn(measured);
   }
 
@@ -197,8 +198,10 @@ Details Pipeline::details(const Request& request) const {
 Result Pipeline::generate(const Request& request, const Callbacks& callbacks) const {
   const std::shared_ptr<Engine> e = engine();
   return e->run(callbacks, [&](const Callbacks& own) {
+    const auto stored = e->cache->references.count();
     Result result = run_picture(*e->model, *e->cache, request, own);
-    if (!request.full_taps && !own.tap) e->learn(request, result);
+    const bool all_read = e->cache->references.count() == stored + request.references.size();
+    if (!request.full_taps && !own.tap) e->learn(request, result, all_read);
     result.peak_bytes = peak_memory_of(e->model->device);
     return result;
   });

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "engine/boundary.h"
@@ -14,7 +12,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
-#include "engine/device/trust/kernel_cache.h"
+#include "engine/device/shortest_time.h"
 #include "engine/run/cost.h"
 #include "engine/run/injection.h"
 #include "engine/run/look_ahead.h"
@@ -35,20 +33,8 @@ namespace {
 
 constexpr double kLaunchSeconds = 12e-6;  // to start an operation of LibTorch, on a CPU or a GPU
 constexpr int64_t kOperations = 20;       // operations of a layer
+constexpr int kTries = 3;                 // of a small product
 constexpr double kConvolution = 0.5;      // speed of a convolution, as a part of a matrix product's
-
-// Returns how many seconds a call takes: the shortest of three tries.
-template <typename Call>
-double seconds_of(at::Device device, Call call) {
-  double least = 1e9;
-  for (int i = 0; i < 3; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    call();
-    synchronize(device);
-    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
-  return least;
-}
 
 // How much this machine computes in a second with numbers of this type.
 struct Speed {
@@ -62,10 +48,10 @@ struct Speed {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor many = at::ones({rows, side}, options);
     const at::Tensor square = at::ones({side, side}, options);
-    work = 2.0 * rows * side * side / seconds_of(device, [&] { at::linear(many, square); });
+    work = 2.0 * rows * side * side / shortest_time(device, kTries, [&] { at::linear(many, square); });
     const at::Tensor one = at::ones({1, wide_side}, options);
     const at::Tensor wide = at::ones({wide_side, wide_side}, options);
-    vector = 1.0 * wide_side * wide_side / seconds_of(device, [&] { at::linear(one, wide); });
+    vector = 1.0 * wide_side * wide_side / shortest_time(device, kTries, [&] { at::linear(one, wide); });
   }
 };
 
@@ -140,7 +126,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   check_inputs(name, config, s, request, load.references);
   const Grid small = load.references.empty() ? preview_grid(s.grid()) : Grid{0, 0};
   const auto element = static_cast<double>(c10::elementSize(dtype));
-  const MeasuredSpeeds measured(cache_folder(), machine_text(device, threads), model_text(config, dtype, options));
+  const auto measured = MeasuredSpeeds::of(device, threads, config, dtype, options);
   return {.device = device.str(),
           .dtype = dtype_option(dtype),
           .details = details_of(s, config),

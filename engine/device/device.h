@@ -27,6 +27,9 @@ void check_libtorch();
 // machine with a GPU, "cpu" loads the CUDA library, too (0.2 s). Then a GPU may be opened later.
 at::Device open_device(const std::string& name, std::string* note = nullptr);
 
+// Returns what the device calls itself, such as "NVIDIA H100 80GB HBM3".
+std::string product_of(at::Device device);
+
 // Returns the bytes of memory that the device has in all.
 int64_t memory_of(at::Device device);
 

@@ -19,6 +19,14 @@ std::string cpu_product() {
 
 }  // namespace
 
+std::string product_of(at::Device device) {
+  if (device.is_cpu()) return cpu_product();
+  for (const CudaDevice& gpu : cuda_devices()) {
+    if (gpu.index == device.index()) return gpu.name;
+  }
+  return device.str();
+}
+
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> all = {
       {.name = "cpu", .product = cpu_product(), .memory = memory_of(at::kCPU), .cores = cpu_count(), .problem = {}}};

@@ -12,7 +12,8 @@
 #include "base/fnv1a.h"
 #include "base/json.h"
 #include "engine/checkpoint/dtype.h"
-#include "glm/devices.h"
+#include "engine/device/device.h"
+#include "engine/device/trust/kernel_cache.h"
 
 namespace glm {
 namespace {
@@ -60,6 +61,19 @@ Speeds speeds_in(const nlohmann::json& models, const std::string& model) {
   return found;
 }
 
+std::string machine_text(at::Device device, int threads) {
+  const std::string used = device.is_cpu() ? std::to_string(threads) + " threads, " : "";
+  return product_of(device) + ", " + used + "glm-image " + GLM_VERSION;
+}
+
+std::string model_text(const ModelConfig& config, at::ScalarType dtype, const LoadOptions& options) {
+  const Work work = work_of(config, {config.geometry({32, 32}), 1}, kPromptLength, {{32, 32}});
+  char text[160];
+  std::snprintf(text, sizeof text, "%.6g %.6g %.6g %.6g", work.references, work.read, work.step, work.pixels);
+  return std::string(text) + " " + dtype_option(dtype) + " " + options.prior_precision + " kernels " + options.kernels +
+         " look-ahead " + options.look_ahead;
+}
+
 }  // namespace
 
 Speeds speeds_of(const Work& work, std::span<const Result::StageTime> times) {
@@ -85,6 +99,11 @@ Speeds speeds_of(const Work& work, std::span<const Result::StageTime> times) {
     }
   }
   return speeds;
+}
+
+MeasuredSpeeds MeasuredSpeeds::of(at::Device device, int threads, const ModelConfig& config, at::ScalarType dtype,
+                                  const LoadOptions& options) {
+  return {cache_folder(), machine_text(device, threads), model_text(config, dtype, options)};
 }
 
 std::filesystem::path MeasuredSpeeds::file() const {
@@ -119,22 +138,6 @@ void MeasuredSpeeds::learn(const Speeds& measured) const noexcept {
     write_file(file(), [&](std::ostream& out) { out << text << "\n"; });
   } catch (const std::exception&) {  // the next call learns
   }
-}
-
-std::string machine_text(at::Device device, int threads) {
-  std::string text;
-  for (const DeviceInfo& info : devices()) {
-    if (info.name == (device.is_cpu() ? "cpu" : device.str())) text = info.product;
-  }
-  return text + ", " + (device.is_cpu() ? std::to_string(threads) + " threads, " : "") + "glm-image " + GLM_VERSION;
-}
-
-std::string model_text(const ModelConfig& config, at::ScalarType dtype, const LoadOptions& options) {
-  const Work work = work_of(config, {config.geometry({32, 32}), 1}, kPromptLength, {{32, 32}});
-  char text[160];
-  std::snprintf(text, sizeof text, "%.6g %.6g %.6g %.6g", work.references, work.read, work.step, work.pixels);
-  return std::string(text) + " " + dtype_option(dtype) + " " + options.prior_precision + " kernels " + options.kernels +
-         " look-ahead " + options.look_ahead;
 }
 
 }  // namespace glm

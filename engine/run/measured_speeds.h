@@ -28,10 +28,14 @@ Speeds speeds_of(const Work& work, std::span<const Result::StageTime> times);
 
 class MeasuredSpeeds {
  public:
-  // folder: of the cache; nothing is stored when it is empty. machine: the device, how many threads compute, and the
-  // build. model: the shapes of a model, and how it computes. machine_text() and model_text() write them.
+  // folder: where the files are. If it is empty, nothing is stored. machine: names the device, the number of threads
+  // and the build. model: names the shapes of a model, and how it computes.
   MeasuredSpeeds(std::filesystem::path folder, std::string machine, std::string model)
       : folder_(std::move(folder)), machine_(std::move(machine)), model_(std::move(model)) {}
+
+  // Returns the speeds of this machine and model in the cache folder.
+  static MeasuredSpeeds of(at::Device device, int threads, const ModelConfig& config, at::ScalarType dtype,
+                           const LoadOptions& options);
 
   // Returns what was measured. A file that isn't there, or isn't as learn() writes it, holds nothing.
   Speeds read() const;
@@ -46,8 +50,5 @@ class MeasuredSpeeds {
   std::filesystem::path folder_;
   std::string machine_, model_;
 };
-
-std::string machine_text(at::Device device, int threads);
-std::string model_text(const ModelConfig& config, at::ScalarType dtype, const LoadOptions& options);
 
 }  // namespace glm

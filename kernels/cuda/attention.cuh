@@ -278,6 +278,12 @@ GLM_DEVICE int picture_of(const AttentionParams& p, int row) {
   return p.pictures != nullptr ? p.pictures[row] : row;
 }
 
+// Returns where the cache of a key/value head begins, for the row's picture.
+template <typename Heads>
+GLM_DEVICE int64_t cache_of(const AttentionParams& p, Heads h, int row, int kv_head) {
+  return (static_cast<int64_t>(picture_of(p, row)) * p.kv_heads + kv_head) * p.capacity * h.dim();
+}
+
 // position: the row's own
 GLM_DEVICE Rotation read_rotation(const AttentionParams& p, int row, int position) {
   const int dim = simt::thread() % 32 * 4;
@@ -411,7 +417,7 @@ GLM_DEVICE void attend(const AttentionParams& p, Heads h, int number, int kv_hea
   const int own = p.lengths[row];
   const int chunks = own / kChunk + 1;
   if (number >= chunks) return;  // p.chunks is enough for the longest sequence
-  const int64_t cache = (static_cast<int64_t>(picture_of(p, row)) * p.kv_heads + kv_head) * p.capacity * h.dim();
+  const int64_t cache = cache_of(p, h, row, kv_head);
   const bool written = p.pictures != nullptr;
   const Chunk chunk{number * kChunk,
                     own,
@@ -461,7 +467,7 @@ GLM_DEVICE void write_all_newest(const AttentionParams& p, Heads h, AttentionSha
     barrier.wait();
     finish_newest(p, h, row, kv_head, rotation, s);
     simt::sync_team();
-    const int64_t cache = (static_cast<int64_t>(picture_of(p, row)) * p.kv_heads + kv_head) * p.capacity * h.dim();
+    const int64_t cache = cache_of(p, h, row, kv_head);
     write_newest(s, h, own, p.keys + cache, p.values + cache);
   }
   barrier.wait();
