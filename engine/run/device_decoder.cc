@@ -105,8 +105,8 @@ bool DeviceDecoder::fits(const PriorConfig& c) {
 // Describes a pass.
 class DeviceDecoder::Step {
  public:
-  Step(const DeviceDecoder& decoder, int64_t rows, Pass pass)
-      : d_(decoder), m_(*decoder.memory_), c_(decoder.transformer_.config()), rows_(rows), pass_(pass) {}
+  Step(const DeviceDecoder& decoder, int64_t rows)
+      : d_(decoder), m_(*decoder.memory_), c_(decoder.transformer_.config()), rows_(rows) {}
 
   std::vector<cuda::Call> calls() {
     const PriorTransformer& transformer = d_.transformer_;
@@ -144,7 +144,6 @@ class DeviceDecoder::Step {
   const Memory& m_;
   const PriorConfig& c_;
   int64_t rows_;
-  Pass pass_;
   std::vector<cuda::Call> calls_;
   int norms_ = 0;  // so far
 };
@@ -200,7 +199,7 @@ void DeviceDecoder::Step::add_attention(const PriorLayer& layer, int64_t index, 
                     .keys = bits(cache[0]),
                     .values = bits(cache[1]),
                     .lengths = state(kLengths),
-                    .pictures = pass_ == Pass::several ? state(kPictures) : nullptr,
+                    .pictures = d_.pass_ == Pass::several ? state(kPictures) : nullptr,
                     .partial = m_.partial.data_ptr<float>(),
                     .partial_max = m_.partial_max.data_ptr<float>(),
                     .out = bits(m_.attended),
@@ -236,7 +235,7 @@ void DeviceDecoder::Step::add_sample(int splits) {
                  .counts = state(kCounts),
                  .lengths = state(kLengths),
                  .tokens = state(kTokens),
-                 .written = pass_ == Pass::several ? nullptr : written.data_ptr<int>(),
+                 .written = d_.pass_ == Pass::several ? nullptr : written.data_ptr<int>(),
                  .written_stride = narrow(written.size(1)),
                  .not_finite = state(kNotFinite),
                  .advance = 1};
@@ -244,14 +243,12 @@ void DeviceDecoder::Step::add_sample(int splits) {
 }
 
 DeviceDecoder::DeviceDecoder(const PriorTransformer& transformer, const cuda::Library& library,
-                             const std::vector<DevicePicture>& pictures, const TokenRules& rules, int64_t rows)
-    : transformer_(transformer),
-      library_(library),
-      rules_(rules),
-      memory_(std::make_unique<Memory>(transformer, library, pictures, rows)),
-      graphs_(static_cast<size_t>(rows) + 1) {
+                             const std::vector<DevicePicture>& pictures, const TokenRules& rules, Pass pass)
+    : transformer_(transformer), library_(library), rules_(rules), pass_(pass), graphs_(cuda::kMaxBatch + 1) {
   const at::TensorOptions device = pictures[0].logits.options();
   const auto count = static_cast<int64_t>(pictures.size());
+  const int64_t rows = pass == Pass::several ? cuda::kMaxBatch : count;
+  memory_ = std::make_unique<Memory>(transformer, library, pictures, rows);
   at::Tensor own = at::zeros({kStates, rows}, at::kInt);
   at::Tensor own_seeds = at::zeros({rows}, at::kLong);
   int64_t longest = 0;
@@ -294,14 +291,14 @@ void* DeviceDecoder::queue() const {
 }
 
 void DeviceDecoder::draw_first() {
-  const std::vector<cuda::Call> first = Step(*this, written.size(0), Pass::one_of_each).first_draw();
+  const std::vector<cuda::Call> first = Step(*this, written.size(0)).first_draw();
   check(library_.run(first.data(), narrow(static_cast<int64_t>(first.size())), queue()));
 }
 
-void DeviceDecoder::record(int64_t rows, Pass pass) {
+void DeviceDecoder::record(int64_t rows) {
   void*& graph = graphs_[static_cast<size_t>(rows)];
   if (graph != nullptr) return;
-  const std::vector<cuda::Call> calls = Step(*this, rows, pass).calls();
+  const std::vector<cuda::Call> calls = Step(*this, rows).calls();
   check(library_.record(calls.data(), narrow(static_cast<int64_t>(calls.size())), &graph));
 }
 

@@ -32,11 +32,14 @@ class DeviceDecoder {
   // heads of at most 128, rows in tiles of 16, and sizes within the limits of kernels/cuda/parameters.h.
   static bool fits(const PriorConfig& c);
 
-  // transformer: has packed weights. It and the library have to outlive this object. pictures: 1 to 16. rows: a pass
-  // may have up to so many; there are at least as many as pictures. Throws Error(memory) when the GPU has too little
-  // memory.
+  // one_of_each: a pass has a row for each picture, and the kernels count and write down what they draw. several: a
+  // pass has up to 16 rows, which are those of `state`. The kernels change only tokens and not_finite there.
+  enum class Pass { one_of_each, several };
+
+  // transformer: has packed weights. It and the library have to outlive this object. pictures: 1 to 16. Throws
+  // Error(memory) when the GPU has too little memory.
   DeviceDecoder(const PriorTransformer& transformer, const cuda::Library& library,
-                const std::vector<DevicePicture>& pictures, const TokenRules& rules, int64_t rows);
+                const std::vector<DevicePicture>& pictures, const TokenRules& rules, Pass pass);
   ~DeviceDecoder();
   DeviceDecoder(const DeviceDecoder&) = delete;
   DeviceDecoder& operator=(const DeviceDecoder&) = delete;
@@ -51,11 +54,8 @@ class DeviceDecoder {
   // Queues the draw of each picture's first token, from the prompts' logits.
   void draw_first();
 
-  // A pass with one row for each picture. The kernels count, and write down what they draw.
-  enum class Pass { one_of_each, several };
   // Records a pass of so many rows, unless it has been recorded before. Throws Error(internal) when a kernel fails.
-  // several: the rows are those of `state`, which stays as it is but for tokens and not_finite.
-  void record(int64_t rows, Pass pass);
+  void record(int64_t rows);
   // Queues the recorded pass of this number of rows, `times` times.
   void replay(int64_t rows, int64_t times);
 
@@ -68,6 +68,7 @@ class DeviceDecoder {
   const PriorTransformer& transformer_;
   const cuda::Library& library_;
   TokenRules rules_;
+  Pass pass_;
   std::unique_ptr<Memory> memory_;
   std::vector<void*> graphs_;  // by rows
 };

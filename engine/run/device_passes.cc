@@ -6,7 +6,7 @@ namespace glm {
 
 DevicePasses::DevicePasses(const PriorTransformer& transformer, const cuda::Library& library,
                            const std::vector<DevicePicture>& pictures, const TokenRules& rules)
-    : decoder_(transformer, library, pictures, rules, cuda::kMaxBatch) {
+    : decoder_(transformer, library, pictures, rules, DeviceDecoder::Pass::several) {
   for (const DevicePicture& picture : pictures) {
     pictures_.push_back({.cells = picture.cells,
                          .seed = picture.seed,
@@ -67,7 +67,7 @@ std::vector<Draw> DevicePasses::draw_first() {
 }
 
 void DevicePasses::prepare(int64_t rows) {
-  decoder_.record(rows, DeviceDecoder::Pass::several);
+  decoder_.record(rows);
 }
 
 std::vector<Draw> DevicePasses::draw(std::span<const PassRow> rows, const std::function<void()>& /*poll*/) {

@@ -25,14 +25,14 @@ TokenWriter::TokenWriter(const PriorTransformer& transformer, const cuda::Librar
                          const std::vector<DevicePicture>& pictures, const TokenRules& rules)
     : rules_(rules),
       pictures_(static_cast<int64_t>(pictures.size())),
-      decoder_(transformer, library, pictures, rules, pictures_) {
+      decoder_(transformer, library, pictures, rules, DeviceDecoder::Pass::one_of_each) {
   for (const DevicePicture& picture : pictures) {
     totals_.push_back(picture.cells + 1);
     if (decoder_.exponentials.defined()) random_.push_back(std::make_unique<CpuRandom>(picture.seed));
   }
   draw_exponentials();
   decoder_.draw_first();
-  decoder_.record(pictures_, DeviceDecoder::Pass::one_of_each);
+  decoder_.record(pictures_);
 }
 
 TokenWriter::~TokenWriter() = default;
