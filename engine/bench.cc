@@ -23,6 +23,7 @@
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "glm/pipeline.h"
+#include "kernels/linear.h"
 
 namespace glm {
 namespace {
@@ -57,7 +58,7 @@ struct Ceiling {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor square = at::ones({side, side}, options);
     const auto cube = static_cast<double>(side * side * side);
-    operations = 2 * cube / shortest_time(device, kCeilingTries, [&] { at::linear(square, square); });
+    operations = 2 * cube / shortest_time(device, kCeilingTries, [&] { linear_layer(square, square, {}); });
     const at::Tensor many = at::ones({numbers}, options.dtype(at::kFloat));
     bytes = 4 * static_cast<double>(numbers) / shortest_time(device, kCeilingTries, [&] { many.sum(); });
   }

@@ -21,6 +21,7 @@
 #include "engine/run/prior.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
+#include "kernels/linear.h"
 #include "tokenizer/glyph_text.h"
 #include "tokenizer/prompt_layout.h"
 #include "tokenizer/text_tokenizer.h"
@@ -48,10 +49,10 @@ struct Speed {
     const auto options = at::TensorOptions(dtype).device(device);
     const at::Tensor many = at::ones({rows, side}, options);
     const at::Tensor square = at::ones({side, side}, options);
-    work = 2.0 * rows * side * side / shortest_time(device, kTries, [&] { at::linear(many, square); });
+    work = 2.0 * rows * side * side / shortest_time(device, kTries, [&] { linear_layer(many, square, {}); });
     const at::Tensor one = at::ones({1, wide_side}, options);
     const at::Tensor wide = at::ones({wide_side, wide_side}, options);
-    vector = 1.0 * wide_side * wide_side / shortest_time(device, kTries, [&] { at::linear(one, wide); });
+    vector = 1.0 * wide_side * wide_side / shortest_time(device, kTries, [&] { linear_layer(one, wide, {}); });
   }
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/attention.h"
+#include "kernels/convolution.h"
 
 namespace glm {
 namespace {
@@ -22,7 +23,11 @@ Conv::Conv(const Weights& w, Dims dims)
     : weight_(w.tensor("weight", {dims.out, dims.in, dims.kernel, dims.kernel})), bias_(w.tensor("bias", {dims.out})) {}
 
 at::Tensor Conv::forward(const at::Tensor& x) const {
-  return at::conv2d(x, weight_, bias_, 1, weight_.size(2) / 2);
+  return convolve(x, weight_, bias_);
+}
+
+at::Tensor Conv::forward_doubled(const at::Tensor& x) const {
+  return convolve_doubled(x, weight_, bias_);
 }
 
 Downsample::Downsample(const Weights& w, int64_t channels)
@@ -153,7 +158,7 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   x = middle_.forward(x);
   for (const UpBlock& block : up_blocks_) {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
-    if (block.upsample) x = block.upsample->forward(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
+    if (block.upsample) x = block.upsample->forward_doubled(x);
   }
   x = norm_out_.forward(x);
   return conv_out_.forward(at::silu_(x));

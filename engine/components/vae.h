@@ -24,6 +24,8 @@ class Conv {
   };
   Conv(const Weights& w, Dims dims);
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
+  // Doubles the pixels in both directions first; for a kernel of 3. Upstream: Upsample2D
+  at::Tensor forward_doubled(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, 2 H, 2 W]
 
  private:
   at::Tensor weight_, bias_;  // [out, in, kernel, kernel], [out]

@@ -10,12 +10,12 @@
 
 #include "base/refuse.h"
 #include "kernels/host/elementwise.h"
+#include "kernels/host/products.h"
 
 namespace glm {
 namespace {
 
-constexpr int64_t kHeadsTogether = 8;              // query heads that a thread attends with at a time
-constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
+constexpr int64_t kHeadsTogether = 8;  // query heads that a thread attends with at a time
 
 float* row_of(const at::Tensor& rows, int64_t row) {
   return rows.data_ptr<float>() + row * rows.size(1);
@@ -121,8 +121,7 @@ void HostDecoder::multiply(const at::Tensor& x, const Linear& layer, const at::T
                               .rows = rows_,
                               .y = row_of(y, 0),
                               .y_stride = y.size(1)};
-  at::parallel_for(0, out, std::max<int64_t>(1, kWeightsWorthAThread / weight.size(1)),
-                   [&](int64_t begin, int64_t end) { kernels_.multiply(product, begin, end); });
+  host::multiply_on_threads(product, out);
   for (int64_t r = 0; r < rows_; ++r) host::finish_product(bytes_of(layer.bias()), type_, out, row_of(y, r));
 }
 

@@ -1,10 +1,11 @@
 #include "kernels/host/lanes_avx512.h"
 // After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
+#include "kernels/host/panel_bodies.h"
 #include "kernels/host/processor.h"
 
 namespace glm::host {
 
-const Kernels kAvx512 = {"avx512", multiply, attend, exponentials, silu};
+const Kernels kAvx512 = {"avx512", multiply, attend, exponentials, silu, multiply_panels};
 
 }  // namespace glm::host

@@ -1,10 +1,10 @@
-// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once. The bits of a row depend neither on
-// the
-//   number of rows, nor on the share of the results that a thread computes, nor on the processor's instructions. Every
-//   sum adds in one fixed order (bodies.h). So a pass that writes several tokens writes the same ones as several
-//   passes. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them, and are widened exactly.
-//   Upstream: torch.nn.functional.linear and scaled_dot_product_attention
-// Roofline: memory; a pass reads each weight once. kernels/README.md has numbers.
+// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, and products of many rows in bf16.
+// The
+//   bits of a row depend neither on the number of rows, nor on the share of the results that a thread computes, nor on
+//   the processor's instructions. Every sum adds in one fixed order (bodies.h). So a pass that writes several tokens
+//   writes the same ones as several passes. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint
+//   has them, and are widened exactly. Upstream: torch.nn.functional.linear and scaled_dot_product_attention
+// Roofline: memory; a pass reads each weight once. Panels: compute. kernels/README.md has numbers.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,22 @@ struct Attention {
   float* out = nullptr;     // [heads, head]
 };
 
+inline constexpr int kPanelRows = 12;
+
+// sums += rows * lanes^T. Both operands lie in panels of `depth` columns. A panel of rows has 12 numbers a column, one
+// of each row, and a panel of lanes has 16. Each sum adds column after column, with one rounding each.
+struct Panels {
+  const float* rows = nullptr;  // [panels, depth, 12], a panel every rows_stride
+  int64_t rows_stride = 0;
+  int64_t row_count = 0;         // the last panel may have rows that don't count
+  const float* lanes = nullptr;  // [lane_panels, depth, 16], a panel every lanes_stride
+  int64_t lanes_stride = 0;
+  int64_t lane_panels = 0;
+  int64_t depth = 0;
+  float* sums = nullptr;  // [row_count, lane_panels * 16], a row every sums_stride
+  int64_t sums_stride = 0;
+};
+
 struct Kernels {
   const char* name;                                                      // "plain", "avx2", "avx512"
   void (*multiply)(const Product& product, int64_t begin, int64_t end);  // the outputs begin .. end-1
@@ -59,6 +75,7 @@ struct Kernels {
   // place at most; below exp(-104) they are 0.
   float (*exponentials)(float* x, int64_t count, float shift);
   void (*silu)(float* x, int64_t count);  // replaces each x by x / (1 + exp(-x))
+  void (*multiply_panels)(const Panels& panels);
 };
 
 // Returns the kernels of this name, or null where the processor can't run them.

@@ -11,6 +11,8 @@ namespace {
 
 inline constexpr int kSumsAtOnce = 6;
 inline constexpr int kRowsAtOnce = 2;
+inline constexpr int kTileRows = 6;
+inline constexpr int kTilePanels = 1;
 
 struct Lanes {
   __m256 low, high;

@@ -11,6 +11,8 @@ namespace {
 
 inline constexpr int kSumsAtOnce = 24;
 inline constexpr int kRowsAtOnce = 4;
+inline constexpr int kTileRows = 12;
+inline constexpr int kTilePanels = 2;
 
 struct Lanes {
   __m512 all;

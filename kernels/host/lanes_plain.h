@@ -14,6 +14,8 @@ namespace {
 
 inline constexpr int kSumsAtOnce = 4;  // that fit into registers beside their operands
 inline constexpr int kRowsAtOnce = 2;
+inline constexpr int kTileRows = 2;  // of a product of panels, and panels of lanes beside them
+inline constexpr int kTilePanels = 1;
 
 struct Lanes {
   float all[kLanes];

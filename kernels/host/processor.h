@@ -15,4 +15,7 @@ extern const Kernels kAvx512;  // likewise
 // Returns those that this processor can run, the fastest first.
 std::vector<const Kernels*> runnable_kernels();
 
+// Says whether this processor has instructions for products in bf16, which LibTorch makes use of.
+bool multiplies_bf16();
+
 }  // namespace glm::host

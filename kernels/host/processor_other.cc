@@ -6,4 +6,8 @@ std::vector<const Kernels*> runnable_kernels() {
   return {&kPlain};
 }
 
+bool multiplies_bf16() {
+  return true;
+}
+
 }  // namespace glm::host

@@ -10,4 +10,8 @@ std::vector<const Kernels*> runnable_kernels() {
   return runnable;
 }
 
+bool multiplies_bf16() {
+  return __builtin_cpu_supports("avx512bf16");
+}
+
 }  // namespace glm::host

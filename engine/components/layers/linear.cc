@@ -4,6 +4,7 @@
 
 #include "base/refuse.h"
 #include "glm/error.h"
+#include "kernels/linear.h"
 
 namespace glm {
 namespace {
@@ -32,7 +33,7 @@ Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optio
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
   const auto* packed = std::get_if<PackedWeight>(&weight_);
-  return at::linear(x, packed != nullptr ? packed->dense() : std::get<at::Tensor>(weight_), bias_);
+  return linear_layer(x, packed != nullptr ? packed->dense() : std::get<at::Tensor>(weight_), bias_);
 }
 
 const at::Tensor& Linear::dense() const {

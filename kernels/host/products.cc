@@ -1,0 +1,307 @@
+#include "kernels/host/products.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/host/host_kernels.h"
+#include "kernels/host/processor.h"
+
+namespace glm::host {
+namespace {
+
+using Bf16 = at::BFloat16;
+
+constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
+constexpr int64_t kDepth = 256;  // columns that are multiplied before the next ones: a panel fits in the first cache
+constexpr int64_t kRowsTogether = 64 * kPanelRows;  // of x, for which a part of a weight is put into panels once
+constexpr int64_t kOutsTogether = 4 * kLanes;       // of a weight, which a thread takes at a time
+constexpr int64_t kPanelsTogether = 8;              // of pixels, likewise
+
+int64_t divided_up(int64_t number, int64_t by) {
+  return (number + by - 1) / by;
+}
+
+// Writes `depth` columns of up to kWidth rows as a panel [depth, kWidth]. Where rows are missing it writes zeros.
+template <int kWidth, typename T>
+void fill_panel(const T* from, int64_t stride, int64_t rows, int64_t depth, float* to) {
+  for (int64_t r = 0; r < kWidth; ++r) {
+    if (r < rows) {
+      for (int64_t k = 0; k < depth; ++k) to[k * kWidth + r] = static_cast<float>(from[r * stride + k]);
+    } else {
+      for (int64_t k = 0; k < depth; ++k) to[k * kWidth + r] = 0;
+    }
+  }
+}
+
+// Puts rows [rows, depth] into panels of 12. -> fp32 [panels, depth, 12]
+template <typename T>
+at::Tensor row_panels(const T* from, int64_t rows, int64_t depth) {
+  const int64_t panels = divided_up(rows, kPanelRows);
+  at::Tensor all = at::empty({panels, depth, kPanelRows}, at::kFloat);
+  auto* const to = all.data_ptr<float>();
+  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i * kPanelRows;
+      fill_panel<kPanelRows>(from + row * depth, depth, rows - row, depth, to + row * depth);
+    }
+  });
+  return all;
+}
+
+// Writes rows of sums that are complete, with the bias.
+void finish_rows(const float* sums, const Bf16* bias, int64_t rows, int64_t outs, Bf16* y, int64_t y_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t o = 0; o < outs; ++o) {
+      const float added = bias == nullptr ? 0.0F : static_cast<float>(bias[o]);
+      y[r * y_stride + o] = static_cast<Bf16>(sums[r * kOutsTogether + o] + added);
+    }
+  }
+}
+
+// Multiplies up to kRowsTogether rows of x, which are in panels, by the outputs from `out` on. sums: room for the rows.
+void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::vector<float>& sums) {
+  float panels[kOutsTogether * kDepth];
+  std::fill(sums.begin(), sums.end(), 0.0F);
+  p.lanes = panels;
+  p.lane_panels = divided_up(outs, kLanes);
+  p.sums = sums.data();
+  p.sums_stride = kOutsTogether;
+  const float* const rows = p.rows;
+  for (int64_t k = 0; k < in; k += kDepth) {
+    p.depth = std::min(kDepth, in - k);
+    p.lanes_stride = p.depth * kLanes;
+    p.rows = rows + k * kPanelRows;
+    for (int64_t i = 0; i < p.lane_panels; ++i) {
+      const int64_t out = i * kLanes;
+      fill_panel<kLanes>(weight + out * in + k, in, outs - out, p.depth, panels + i * p.lanes_stride);
+    }
+    best_kernels().multiply_panels(p);
+  }
+}
+
+// x: [rows, in], at most 16; weight: [out, in] -> y [rows, out]
+void multiply_few(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor sums = at::empty(y.sizes(), at::kFloat);
+  multiply_on_threads({.weight = {weight.const_data_ptr(), Type::bf16},
+                       .in = weight.size(1),
+                       .x = wide.const_data_ptr<float>(),
+                       .x_stride = weight.size(1),
+                       .rows = x.size(0),
+                       .y = sums.data_ptr<float>(),
+                       .y_stride = weight.size(0)},
+                      weight.size(0));
+  if (bias.defined()) sums.add_(bias);
+  y.copy_(sums);
+}
+
+// x: [rows, in]; weight: [out, in] -> y [rows, out]
+void multiply_many(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
+  const int64_t in = weight.size(1);
+  const int64_t out = weight.size(0);
+  const auto* const w = weight.const_data_ptr<Bf16>();
+  const auto* const b = bias.defined() ? bias.const_data_ptr<Bf16>() : nullptr;
+  for (int64_t row = 0; row < x.size(0); row += kRowsTogether) {
+    const int64_t count = std::min(kRowsTogether, x.size(0) - row);
+    const at::Tensor panels = row_panels(x.const_data_ptr<Bf16>() + row * in, count, in);
+    Panels p;
+    p.rows = panels.const_data_ptr<float>();
+    p.rows_stride = in * kPanelRows;
+    p.row_count = count;
+    at::parallel_for(0, divided_up(out, kOutsTogether), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> sums(static_cast<size_t>(count * kOutsTogether));
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i * kOutsTogether;
+        const int64_t outs = std::min(kOutsTogether, out - first);
+        multiply_outs(p, w + first * in, in, outs, sums);
+        finish_rows(sums.data(), b == nullptr ? nullptr : b + first, count, outs,
+                    y.data_ptr<Bf16>() + row * out + first, out);
+      }
+    });
+  }
+}
+
+// Where a convolution's kernel looks, seen from an output's own pixel, and where the output goes.
+struct Taps {
+  std::vector<int64_t> down;  // of each tap
+  std::vector<int64_t> right;
+  int64_t scale = 1;  // outputs a pixel in each direction
+  int64_t below = 0;  // which of them this is
+  int64_t beside = 0;
+};
+
+// 16 outputs that stand side by side, or fewer at a row's end.
+struct Strip {
+  int64_t picture, row, column;
+};
+
+class Convolution {
+ public:
+  // weight: in panels, [panels, in * taps, 12]
+  Convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y,
+              const Taps& taps)
+      : x_(x.const_data_ptr<Bf16>()),
+        weight_(weight.const_data_ptr<float>()),
+        bias_(bias.const_data_ptr<Bf16>()),
+        y_(y.data_ptr<Bf16>()),
+        pictures_(x.size(0)),
+        in_(x.size(1)),
+        out_(y.size(1)),
+        height_(x.size(2)),
+        width_(x.size(3)),
+        strips_(divided_up(width_, kLanes)),
+        taps_(taps) {}
+
+  void compute() const {
+    const int64_t all = pictures_ * height_ * strips_;
+    at::parallel_for(0, divided_up(all, kPanelsTogether), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> panels(static_cast<size_t>(kPanelsTogether * channels_together() * taps() * kLanes));
+      std::vector<float> sums(static_cast<size_t>(out_ * kPanelsTogether * kLanes));
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i * kPanelsTogether;
+        compute_strips(first, std::min(kPanelsTogether, all - first), panels, sums);
+      }
+    });
+  }
+
+ private:
+  int64_t taps() const { return static_cast<int64_t>(taps_.down.size()); }
+  int64_t channels_together() const { return std::min(in_, std::max<int64_t>(1, kDepth / taps())); }
+  Strip strip(int64_t index) const {
+    return {index / strips_ / height_, index / strips_ % height_, index % strips_ * kLanes};
+  }
+
+  void compute_strips(int64_t first, int64_t count, std::vector<float>& panels, std::vector<float>& sums) const {
+    std::fill(sums.begin(), sums.end(), 0.0F);
+    const int64_t most = channels_together();
+    for (int64_t channel = 0; channel < in_; channel += most) {
+      const int64_t channels = std::min(most, in_ - channel);
+      const int64_t depth = channels * taps();
+      for (int64_t i = 0; i < count; ++i) {
+        fill_strip(strip(first + i), channel, channels, panels.data() + i * depth * kLanes);
+      }
+      best_kernels().multiply_panels({.rows = weight_ + channel * taps() * kPanelRows,
+                                      .rows_stride = in_ * taps() * kPanelRows,
+                                      .row_count = out_,
+                                      .lanes = panels.data(),
+                                      .lanes_stride = depth * kLanes,
+                                      .lane_panels = count,
+                                      .depth = depth,
+                                      .sums = sums.data(),
+                                      .sums_stride = kPanelsTogether * kLanes});
+    }
+    for (int64_t i = 0; i < count; ++i) write(strip(first + i), sums.data() + i * kLanes);
+  }
+
+  // Writes what the taps see from a strip, [channels, taps, 16].
+  void fill_strip(const Strip& s, int64_t channel, int64_t channels, float* to) const {
+    for (int64_t c = channel; c < channel + channels; ++c) {
+      const Bf16* const pixels = x_ + (s.picture * in_ + c) * height_ * width_;
+      for (size_t t = 0; t < taps_.down.size(); ++t, to += kLanes) {
+        const int64_t row = s.row + taps_.down[t];
+        if (row < 0 || row >= height_) {
+          std::fill(to, to + kLanes, 0.0F);
+        } else {
+          fill_lanes(pixels + row * width_, s.column + taps_.right[t], to);
+        }
+      }
+    }
+  }
+
+  void fill_lanes(const Bf16* row, int64_t column, float* to) const {
+    if (column >= 0 && column + kLanes <= width_) {
+      for (int64_t i = 0; i < kLanes; ++i) to[i] = static_cast<float>(row[column + i]);
+      return;
+    }
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const int64_t own = column + i;
+      to[i] = own < 0 || own >= width_ ? 0.0F : static_cast<float>(row[own]);
+    }
+  }
+
+  void write(const Strip& s, const float* sums) const {
+    const int64_t count = std::min<int64_t>(kLanes, width_ - s.column);
+    for (int64_t o = 0; o < out_; ++o) {
+      const auto bias = static_cast<float>(bias_[o]);
+      const int64_t row = (s.picture * out_ + o) * height_ + s.row;
+      Bf16* const to = y_ + ((row * taps_.scale + taps_.below) * width_ + s.column) * taps_.scale + taps_.beside;
+      const float* const from = sums + o * kPanelsTogether * kLanes;
+      for (int64_t i = 0; i < count; ++i) to[i * taps_.scale] = static_cast<Bf16>(from[i] + bias);
+    }
+  }
+
+  const Bf16* x_;
+  const float* weight_;
+  const Bf16* bias_;
+  Bf16* y_;
+  int64_t pictures_, in_, out_, height_, width_, strips_;  // strips of a row
+  const Taps& taps_;
+};
+
+template <typename T>
+at::Tensor kernel_panels(const at::Tensor& weight) {
+  return row_panels(weight.const_data_ptr<T>(), weight.size(0), weight.numel() / weight.size(0));
+}
+
+}  // namespace
+
+void multiply_on_threads(const Product& product, int64_t outs) {
+  at::parallel_for(0, outs, std::max<int64_t>(1, kWeightsWorthAThread / product.in),
+                   [&](int64_t begin, int64_t end) { best_kernels().multiply(product, begin, end); });
+}
+
+bool takes_products(const at::Tensor& x) {
+  static const bool faster = runnable_kernels().size() > 1 && !multiplies_bf16();
+  return faster && x.is_cpu() && x.scalar_type() == at::kBFloat16;
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor rows = x.reshape({-1, weight.size(1)}).contiguous();
+  const at::Tensor y = at::empty({rows.size(0), weight.size(0)}, x.options());
+  rows.size(0) <= kMostRows ? multiply_few(rows, weight.contiguous(), bias, y)
+                            : multiply_many(rows, weight.contiguous(), bias, y);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = weight.size(0);
+  return y.view(shape);
+}
+
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const int64_t kernel = weight.size(2);
+  Taps taps;
+  for (int64_t i = 0; i < kernel * kernel; ++i) {
+    taps.down.push_back(i / kernel - kernel / 2);
+    taps.right.push_back(i % kernel - kernel / 2);
+  }
+  const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
+  const at::Tensor pixels = x.contiguous();
+  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous());
+  Convolution(pixels, panels, bias, y, taps).compute();
+  return y;
+}
+
+at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor y = at::empty({x.size(0), weight.size(0), 2 * x.size(2), 2 * x.size(3)}, x.options());
+  const at::Tensor pixels = x.contiguous();
+  const at::Tensor wide = weight.to(at::kFloat);
+  // An output of the upper or left half sees the pixel before with the first weight, and its own with the other two.
+  const auto halves = [](const at::Tensor& w, int64_t dim, bool second) {
+    const at::Tensor middle = w.narrow(dim, 1, 1);
+    const at::Tensor first = w.narrow(dim, 0, 1);
+    const at::Tensor last = w.narrow(dim, 2, 1);
+    return second ? at::cat({first + middle, last}, dim) : at::cat({first, middle + last}, dim);
+  };
+  for (const int64_t below : {0, 1}) {
+    for (const int64_t beside : {0, 1}) {
+      const Taps taps{{below - 1, below - 1, below, below}, {beside - 1, beside, beside - 1, beside}, 2, below, beside};
+      const at::Tensor folded = halves(halves(wide, 2, below == 1), 3, beside == 1).contiguous();
+      const at::Tensor panels = kernel_panels<float>(folded);
+      Convolution(pixels, panels, bias, y, taps).compute();
+    }
+  }
+  return y;
+}
+
+}  // namespace glm::host

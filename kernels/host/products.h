@@ -1,0 +1,36 @@
+// Contract: torch's linear and conv2d in bf16, for a CPU without instructions for bf16. Products are fp32 and each sum
+//   is rounded once. The bits depend neither on the number of threads nor on the processor's instructions.
+//   Upstream: torch.nn.Linear, torch.nn.Conv2d, and the Upsample2D before a Conv2d
+// Roofline: compute; kernels/README.md has numbers.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "kernels/host/host_kernels.h"
+
+namespace glm::host {
+
+// Computes the outputs 0 .. outs - 1 of a product of few rows, on all threads.
+void multiply_on_threads(const Product& product, int64_t outs);
+
+// Says whether the following functions are the fastest for this tensor on this processor.
+bool takes_products(const at::Tensor& x);
+
+at::Tensor product(const at::Tensor& x,       // bf16 [..., in]
+                   const at::Tensor& weight,  // bf16 [out, in]
+                   const at::Tensor& bias);   // bf16 [out] or undefined -> bf16 [..., out]
+
+// With stride 1 and half a kernel of zeros on all sides.
+at::Tensor convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
+                       const at::Tensor& weight,  // bf16 [out, in, kernel, kernel], the kernel odd
+                       const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H, W]
+
+// What a convolution with a kernel of 3 gives for pixels that are doubled in both directions before. Each of the four
+// outputs of a pixel sees only 2 x 2 pixels, so it is a kernel of 2, whose weights are sums of the given ones in fp32.
+at::Tensor doubled_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
+                               const at::Tensor& weight,  // bf16 [out, in, 3, 3]
+                               const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, 2 H, 2 W]
+
+}  // namespace glm::host
