@@ -21,6 +21,7 @@
 #include "engine/run/cost.h"
 #include "engine/run/measured_speeds.h"
 #include "engine/run/prior_kernels.h"
+#include "engine/run/references.h"
 #include "engine/run/settings.h"
 #include "glm/pipeline.h"
 #include "kernels/linear.h"
@@ -117,6 +118,13 @@ class Watch {
   std::vector<std::pair<Stage, Moment>> moments_;
 };
 
+// A grey picture of the request's size. Each one is another, so that none comes from the call cache.
+Image reference_picture(const Details& details, size_t number) {
+  Image picture{details.width, details.height, {}};
+  picture.rgb.assign(static_cast<size_t>(3 * details.width * details.height), static_cast<uint8_t>(100 + number % 100));
+  return picture;
+}
+
 // Measures the stages of an open pipeline.
 class Measurement {
  public:
@@ -177,6 +185,21 @@ class Measurement {
     report.stages.push_back(stage_of("pixels", "picture", each));
   }
 
+  // Reads a picture to start from. The call ends before the tokens.
+  void references(BenchReport& report) {
+    std::vector<double> each;
+    Request request = request_;
+    size_t number = 0;
+    repeat(Stage::references, /*enough=*/1, [&](const Watch&) {
+      request.references = {reference_picture(details_, number++)};
+      Watch watch(device_, cancel_, Stage::references, /*enough=*/1, /*budget=*/0);
+      watch.run([&](const Callbacks& c) { pipeline_.tokens(request, c); });
+      add_differences(watch.of(Stage::references), each);
+      return true;
+    });
+    report.stages.push_back(stage_of("references", "reference", each));
+  }
+
  private:
   // Measures again and again until the budget is used up. measure: returns false when its call was ended early, and
   // then it isn't called again.
@@ -226,7 +249,12 @@ void add_rates(BenchReport& report, const ModelConfig& config, const Request& re
       units = static_cast<double>(settings.steps);
     }
     if (stage.name == "pixels") stage.operations = speeds.pixels = work.pixels / stage.seconds;
-    if (stage.name != "load") report.seconds += units * stage.seconds;
+    if (stage.name == "references") {
+      const Grid grid = reference_grid(config, reference_picture(report.details, 0));
+      const Work read = work_of(config, settings.canvas(), kPromptLength, {grid});
+      stage.operations = speeds.references = read.references / stage.seconds;
+    }
+    if (stage.name != "load" && stage.name != "references") report.seconds += units * stage.seconds;
   }
   MeasuredSpeeds::of(device, report.threads, config, dtype, options).learn(speeds);
 }
@@ -257,6 +285,8 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
   measurement.steps(report);
   begin("the pixels");
   measurement.pixels(report);
+  begin("the reading of a picture");
+  measurement.references(report);
   begin("the device's limits");
   const at::Device device(report.device);
   CallQueue queue;  // LibTorch's number of threads is set on its thread alone, which ends here

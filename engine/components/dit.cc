@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -26,11 +27,11 @@ at::Tensor timestep_embedding(const at::Tensor& values, int64_t dim) {
 // Makes a segment of each branch, one after the other: its text rows, then `image` rows. All share one modulation and
 // one rotary table.
 Layout lay_out(const std::vector<DitBranch>& branches, int64_t image, const RotaryTable& rotary) {
-  Layout layout;
+  Layout layout{.segments = {}, .groups = {}, .rotary = &rotary};
   int64_t row = 0;
   for (const DitBranch& branch : branches) {
     const int64_t text = branch.text.size(0);
-    layout.segments.push_back({row, text, image, 0, &rotary, branch.conditions});
+    layout.segments.push_back({row, text, image, 0, branch.conditions});
     if (text > 0) layout.groups.push_back({row, row + text, 1});
     layout.groups.push_back({row + text, row + text + image, 0});
     row += text + image;
@@ -44,23 +45,22 @@ at::Tensor image_rows(const at::Tensor& x, const Segment& s) {
 
 }  // namespace
 
-DitAttention::DitAttention(const Weights& w, const DitConfig& c)
+DitAttention::DitAttention(const Weights& w, const DitConfig& c, const DecoderKernels& kernels)
     : qkv_({{w / "to_q", c.dim()}, {w / "to_k", c.dim()}, {w / "to_v", c.dim()}}, c.dim(), Linear::Bias::yes),
       output_(w / "to_out.0", c.dim(), c.dim(), Linear::Bias::yes),
       heads_(c.heads),
-      head_dim_(c.head_dim) {}
+      head_dim_(c.head_dim),
+      kernels_(kernels) {}
 
-at::Tensor DitAttention::forward(const at::Tensor& x, const std::vector<Segment>& segments, size_t layer) const {
+at::Tensor DitAttention::forward(const at::Tensor& x, const Layout& layout, size_t layer) const {
   const at::Tensor qkv = qkv_.forward(x).unflatten(-1, {3, heads_, head_dim_});  // [R, 3, H, head]
-  at::Tensor qk = at::layer_norm(qkv.slice(1, 0, 2), {head_dim_}, {}, {}, kEps);
-  const at::Tensor v = qkv.select(1, 2);
+  std::vector<SequenceRows> sequences;
+  for (const Segment& s : layout.segments) sequences.push_back({s.text, s.image});
+  kernels_.norm_heads(qkv, sequences, *layout.rotary, kEps);
   std::vector<at::Tensor> attended;
-  for (const Segment& s : segments) {
-    at::Tensor image = image_rows(qk, s).transpose(0, 1);  // [2, N, H, head]
-    image.copy_(rotate(image, *s.rotary));
-    const at::Tensor own = qk.slice(0, s.begin, s.begin + s.text + s.image).transpose(0, 1).unsqueeze(1);
-    attended.push_back(
-        attend(own[0], {own[1], v.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0)}, s, layer));
+  for (const Segment& s : layout.segments) {
+    const at::Tensor own = qkv.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0);
+    attended.push_back(attend(own.select(2, 0), {own.select(2, 1), own.select(2, 2)}, s, layer));
   }
   return output_.forward(at::cat(attended));
 }
@@ -74,28 +74,30 @@ at::Tensor DitAttention::attend(const at::Tensor& q, const KeyValues& own, const
   return attention(q, sequences, 1.0 / std::sqrt(static_cast<double>(head_dim_))).squeeze(0);
 }
 
-DitBlock::DitBlock(const Weights& w, const DitConfig& c)
+DitBlock::DitBlock(const Weights& w, const DitConfig& c, const DecoderKernels& kernels)
     : modulation_(w / "norm1.linear", c.time_dim, c.dim() * kChunks * 2, Linear::Bias::yes),
-      attention_(w / "attn1", c),
-      feed_forward_(w / "ff", {c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh) {}
+      attention_(w / "attn1", c, kernels),
+      feed_forward_(w / "ff", {c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh,
+                    /*fused=*/kernels.are_ours()),
+      kernels_(kernels) {}
 
-at::Tensor DitBlock::forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
-                             size_t layer) const {
+Gated DitBlock::forward(at::Tensor& x, const std::optional<Gated>& before, const at::Tensor& conditioning,
+                        const Layout& layout, size_t layer) const {
   // Upstream's 12 chunks are shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: the one for text rows ("c_")
   // follows the one for image rows.
   const at::Tensor m = modulation_.forward(conditioning).unflatten(-1, {kChunks, 2, x.size(1)});  // [M, 6, 2, D]
   const auto table = [&](Chunk chunk) { return m.select(1, chunk).flatten(0, 1); };               // [2 M, D]
-  const at::Tensor attended = attention_.forward(
-      norm_modulate(x, layout.groups, table(kScaleAttention), table(kShiftAttention), kEps), layout.segments, layer);
-  const at::Tensor a = add_gated(x, attended, layout.groups, table(kGateAttention));
-  const at::Tensor fed =
-      feed_forward_.forward(norm_modulate(a, layout.groups, table(kScaleMlp), table(kShiftMlp), kEps));
-  return add_gated(a, fed, layout.groups, table(kGateMlp));
+  at::Tensor normed =
+      kernels_.modulate(x, before, layout.groups, {{table(kScaleAttention), table(kShiftAttention)}}, kEps);
+  const Gated attended{attention_.forward(normed, layout, layer), table(kGateAttention)};
+  normed = kernels_.modulate(x, attended, layout.groups, {{table(kScaleMlp), table(kShiftMlp)}}, kEps);
+  return {feed_forward_.forward(normed), table(kGateMlp)};
 }
 
-Dit::Dit(const Weights& w, const DitConfig& c)
+Dit::Dit(const Weights& w, const DitConfig& c, const DecoderKernels& kernels)
     : config_(c),
       options_(at::TensorOptions(w.dtype()).device(w.device())),
+      kernels_(kernels),
       image_projector_(w / "image_projector.proj", c.in_channels * c.patch * c.patch, c.dim(), Linear::Bias::yes),
       glyph_projector_(w / "glyph_projector", {c.text_dim, c.dim(), c.dim()}, FeedForward::Activation::gelu_erf),
       prior_embedding_(w / "prior_token_embedding", c.codebook, c.dim()),
@@ -107,7 +109,9 @@ Dit::Dit(const Weights& w, const DitConfig& c)
       size_second_(w / "time_condition_embed.condition_embedder.linear_2", c.time_dim, c.time_dim, Linear::Bias::yes),
       norm_out_(w / "norm_out.linear", c.time_dim, 2 * c.dim(), Linear::Bias::yes),
       output_(w / "proj_out", c.dim(), c.out_channels * c.patch * c.patch, Linear::Bias::yes) {
-  for (int64_t i = 0; i < c.layers; ++i) blocks_.emplace_back(w / "transformer_blocks" / std::to_string(i), c);
+  for (int64_t i = 0; i < c.layers; ++i) {
+    blocks_.emplace_back(w / "transformer_blocks" / std::to_string(i), c, kernels);
+  }
 }
 
 DitBranch Dit::branch(const at::Tensor& glyphs, const at::Tensor& ids, bool drop, const Tap& tap) const {
@@ -172,8 +176,13 @@ at::Tensor Dit::run(const at::Tensor& latents, const std::vector<DitBranch>& bra
     parts.push_back(image + branches[i].prior);
   }
   at::Tensor x = at::cat(parts);  // [R, D]
+  std::optional<Gated> product;   // of the block before; the next one adds it to x
+  const bool all_seen = std::any_of(taps.begin(), taps.end(), [](const Tap& tap) { return tap.wants_full(); });
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i].forward(x, temb, layout, i);
+    product = blocks_[i].forward(x, product, temb, layout, i);
+    if (!all_seen && i + 1 < blocks_.size()) continue;
+    kernels_.modulate(x, product, layout.groups, /*modulation=*/{}, kEps);
+    product.reset();
     for (size_t s = 0; s < layout.segments.size(); ++s) {
       const Segment& own = layout.segments[s];
       taps[s].full("block" + std::to_string(i), image_rows(x, own).unsqueeze(0));

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "engine/checkpoint/config.h"
@@ -16,6 +17,7 @@
 #include "engine/components/layers/linear.h"
 #include "engine/components/layers/tap.h"
 #include "kernels/attention.h"
+#include "kernels/decoder_kernels.h"
 #include "kernels/modulation.h"
 #include "kernels/rotary.h"
 
@@ -35,8 +37,7 @@ struct Segment {
   int64_t begin;
   int64_t text;
   int64_t image;
-  int64_t modulation;         // its row of the conditioning vectors [M, time_dim]
-  const RotaryTable* rotary;  // [N, head], for the image rows: text rows aren't rotated
+  int64_t modulation;  // its row of the conditioning vectors [M, time_dim]
   std::vector<const Condition*> conditions = {};
   Condition* written = nullptr;  // if not null, receives the segment's own keys and values, layer after layer
 };
@@ -46,14 +47,14 @@ struct Segment {
 struct Layout {
   std::vector<Segment> segments;
   std::vector<RowGroup> groups;
+  const RotaryTable* rotary;  // [N, head], for the image rows of each segment: text rows aren't rotated
 };
 
 // Upstream: GlmImageAttnProcessor
 class DitAttention {
  public:
-  DitAttention(const Weights& w, const DitConfig& c);
-  at::Tensor forward(const at::Tensor& x, const std::vector<Segment>& segments,
-                     size_t layer) const;  // [R, D] -> [R, D]
+  DitAttention(const Weights& w, const DitConfig& c, const DecoderKernels& kernels);
+  at::Tensor forward(const at::Tensor& x, const Layout& layout, size_t layer) const;  // [R, D] -> [R, D]
 
  private:
   // q: [1, text + image, H, head], and `own` likewise: the rows of segment `s` alone. -> [text + image, D]
@@ -61,20 +62,24 @@ class DitAttention {
 
   Linear qkv_, output_;
   int64_t heads_, head_dim_;
+  DecoderKernels kernels_;
 };
 
 // Upstream: GlmImageTransformerBlock, GlmImageAdaLayerNormZero
 class DitBlock {
  public:
-  DitBlock(const Weights& w, const DitConfig& c);
-  // conditioning: [M, time_dim]; layer: this block's number, which picks the keys and values of the conditions
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& conditioning, const Layout& layout,
-                     size_t layer) const;  // [R, D] -> [R, D]
+  DitBlock(const Weights& w, const DitConfig& c, const DecoderKernels& kernels);
+  // Returns the block's last product, which whoever reads x next adds. before: that of the block before. x: [R, D],
+  // becomes the residual before that product. conditioning: [M, time_dim]; layer: this block's number, which picks the
+  // keys and values of the conditions
+  Gated forward(at::Tensor& x, const std::optional<Gated>& before, const at::Tensor& conditioning, const Layout& layout,
+                size_t layer) const;
 
  private:
   Linear modulation_;
   DitAttention attention_;
   FeedForward feed_forward_;
+  DecoderKernels kernels_;
 };
 
 // The part of a branch that doesn't change from step to step.
@@ -92,7 +97,7 @@ struct DitCanvas {
 
 class Dit {
  public:
-  Dit(const Weights& w, const DitConfig& c);
+  Dit(const Weights& w, const DitConfig& c, const DecoderKernels& kernels = DecoderKernels());
 
   // Projects what a branch is told: glyphs [1, T, E] and image tokens `ids` i64 [1, N], both from any device. With
   // `drop` the tokens count as unknown (the branch without the prompt). Taps: glyph_hidden, prior_hidden.
@@ -124,6 +129,7 @@ class Dit {
 
   DitConfig config_;
   at::TensorOptions options_;  // dtype and device of the weights
+  DecoderKernels kernels_;
   Linear image_projector_;
   FeedForward glyph_projector_;
   Embedding prior_embedding_;

@@ -38,46 +38,52 @@ at::Tensor Downsample::forward(const at::Tensor& x) const {
   return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);
 }
 
-GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups)
-    : weight_(w.tensor("weight", {channels})), bias_(w.tensor("bias", {channels})), groups_(groups) {}
+GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels)
+    : weight_(w.tensor("weight", {channels})),
+      bias_(w.tensor("bias", {channels})),
+      groups_(groups),
+      kernels_(kernels) {}
 
 at::Tensor GroupNorm::forward(const at::Tensor& x) const {
-  return at::group_norm(x, groups_, weight_, bias_, kEps);
+  return kernels_.group_norm(x, groups_, weight_, bias_, kEps, /*silu=*/false);
 }
 
-Resnet::Resnet(const Weights& w, Dims dims)
-    : norm1_(w / "norm1", dims.in, dims.groups),
-      norm2_(w / "norm2", dims.out, dims.groups),
+at::Tensor GroupNorm::forward_silu(const at::Tensor& x) const {
+  return kernels_.group_norm(x, groups_, weight_, bias_, kEps, /*silu=*/true);
+}
+
+Resnet::Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels)
+    : norm1_(w / "norm1", dims.in, dims.groups, kernels),
+      norm2_(w / "norm2", dims.out, dims.groups, kernels),
       conv1_(w / "conv1", {dims.in, dims.out, 3}),
       conv2_(w / "conv2", {dims.out, dims.out, 3}) {
   if (dims.in != dims.out) shortcut_.emplace(w / "conv_shortcut", Conv::Dims{dims.in, dims.out, 1});
 }
 
 at::Tensor Resnet::forward(const at::Tensor& x) const {
-  at::Tensor h = norm1_.forward(x);
-  h = conv1_.forward(at::silu_(h));
-  h = norm2_.forward(h);
-  h = conv2_.forward(at::silu_(h));
+  at::Tensor h = conv1_.forward(norm1_.forward_silu(x));
+  h = norm2_.forward_silu(h);  // frees what it read
+  h = conv2_.forward(h);
   return h.add_(shortcut_ ? shortcut_->forward(x) : x);
 }
 
-PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t groups)
-    : norm_(w / "group_norm", channels, groups),
+PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels)
+    : norm_(w / "group_norm", channels, groups, kernels),
       qkv_({{w / "to_q", channels}, {w / "to_k", channels}, {w / "to_v", channels}}, channels, Linear::Bias::yes),
       output_(w / "to_out.0", channels, channels, Linear::Bias::yes) {}
 
 at::Tensor PixelAttention::forward(const at::Tensor& x) const {
-  const at::Tensor pixels = norm_.forward(x.flatten(2)).transpose(1, 2);             // [P, H*W, C]
+  const at::Tensor pixels = norm_.forward(x).flatten(2).transpose(1, 2);             // [P, H*W, C]
   const auto qkv = qkv_.forward(pixels).unflatten(-1, {3, 1, x.size(1)}).unbind(2);  // one head
   const at::Tensor attended = attention(
       qkv[0], qkv[1], qkv[2], {.scale = 1.0 / std::sqrt(static_cast<double>(x.size(1))), .causal = false, .bias = {}});
   return x + output_.forward(attended).transpose(1, 2).reshape(x.sizes());
 }
 
-VaeMiddle::VaeMiddle(const Weights& w, const VaeConfig& c)
-    : first_(w / "resnets.0", {c.channels.back(), c.channels.back(), c.groups}),
-      second_(w / "resnets.1", {c.channels.back(), c.channels.back(), c.groups}) {
-  if (c.mid_attention) attention_.emplace(w / "attentions.0", c.channels.back(), c.groups);
+VaeMiddle::VaeMiddle(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels)
+    : first_(w / "resnets.0", {c.channels.back(), c.channels.back(), c.groups}, kernels),
+      second_(w / "resnets.1", {c.channels.back(), c.channels.back(), c.groups}, kernels) {
+  if (c.mid_attention) attention_.emplace(w / "attentions.0", c.channels.back(), c.groups, kernels);
 }
 
 at::Tensor VaeMiddle::forward(const at::Tensor& x) const {
@@ -85,12 +91,12 @@ at::Tensor VaeMiddle::forward(const at::Tensor& x) const {
   return second_.forward(attention_ ? attention_->forward(h) : h);
 }
 
-VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c)
+VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels)
     : mean_(channel_values(c.latents_mean, w)),
       std_(channel_values(c.latents_std, w)),
       conv_in_(w / "encoder.conv_in", {c.image_channels, c.channels.front(), 3}),
-      middle_(w / "encoder.mid_block", c),
-      norm_out_(w / "encoder.conv_norm_out", c.channels.back(), c.groups),
+      middle_(w / "encoder.mid_block", c, kernels),
+      norm_out_(w / "encoder.conv_norm_out", c.channels.back(), c.groups, kernels),
       conv_out_(w / "encoder.conv_out", {c.channels.back(), 2 * c.latent_channels, 3}) {  // means, then log variances
   if (c.quant_conv) quant_.emplace(w / "quant_conv", Conv::Dims{2 * c.latent_channels, 2 * c.latent_channels, 1});
   int64_t in = c.channels.front();
@@ -99,7 +105,8 @@ VaeEncoder::VaeEncoder(const Weights& w, const VaeConfig& c)
     const Weights block = w / "encoder.down_blocks" / std::to_string(i);
     DownBlock down;
     for (int64_t j = 0; j < c.layers_per_block; ++j) {
-      down.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups});
+      down.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups},
+                                kernels);
     }
     if (i + 1 < c.channels.size()) down.downsample.emplace(block / "downsamplers.0.conv", out);
     down_blocks_.push_back(std::move(down));
@@ -113,7 +120,7 @@ at::Tensor VaeEncoder::encode(const at::Tensor& pixels) const {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
     if (block.downsample) x = block.downsample->forward(x);
   }
-  const at::Tensor moments = conv_out_.forward(at::silu(norm_out_.forward(middle_.forward(x))));
+  const at::Tensor moments = conv_out_.forward(norm_out_.forward_silu(middle_.forward(x)));
   return (quant_ ? quant_->forward(moments) : moments).chunk(2, 1)[0];
 }
 
@@ -125,12 +132,12 @@ at::Tensor bytes_to_pixels(const at::Tensor& bytes) {
   return bytes.to(at::kFloat) / 255 * 2 - 1;
 }
 
-VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
+VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels)
     : mean_(channel_values(c.latents_mean, w)),
       std_(channel_values(c.latents_std, w)),
       conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
-      middle_(w / "decoder.mid_block", c),
-      norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups),
+      middle_(w / "decoder.mid_block", c, kernels),
+      norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups, kernels),
       conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
   if (c.post_quant_conv)
     post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
@@ -140,7 +147,8 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c)
     const Weights block = w / "decoder.up_blocks" / std::to_string(i);
     UpBlock up;
     for (int64_t j = 0; j <= c.layers_per_block; ++j) {
-      up.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups});
+      up.resnets.emplace_back(block / "resnets" / std::to_string(j), Resnet::Dims{j == 0 ? in : out, out, c.groups},
+                              kernels);
     }
     if (i + 1 < c.channels.size()) up.upsample.emplace(block / "upsamplers.0.conv", Conv::Dims{out, out, 3});
     up_blocks_.push_back(std::move(up));
@@ -160,8 +168,8 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
     if (block.upsample) x = block.upsample->forward_doubled(x);
   }
-  x = norm_out_.forward(x);
-  return conv_out_.forward(at::silu_(x));
+  x = norm_out_.forward_silu(x);
+  return conv_out_.forward(x);
 }
 
 at::Tensor pixels_to_bytes(const at::Tensor& pixels) {

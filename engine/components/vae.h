@@ -11,6 +11,7 @@
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/components/layers/linear.h"
+#include "kernels/decoder_kernels.h"
 
 namespace glm {
 
@@ -45,12 +46,14 @@ class Downsample {
 // Upstream: torch.nn.GroupNorm, eps 1e-6
 class GroupNorm {
  public:
-  GroupNorm(const Weights& w, int64_t channels, int64_t groups);
-  at::Tensor forward(const at::Tensor& x) const;  // [P, C, …] -> [P, C, …]
+  GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
+  at::Tensor forward(const at::Tensor& x) const;       // [P, C, H, W] -> [P, C, H, W]
+  at::Tensor forward_silu(const at::Tensor& x) const;  // likewise, and then SiLU
 
  private:
   at::Tensor weight_, bias_;  // [C]
   int64_t groups_;
+  DecoderKernels kernels_;
 };
 
 // Upstream: ResnetBlock2D without time embedding
@@ -61,7 +64,7 @@ class Resnet {
     int64_t out;
     int64_t groups;
   };
-  Resnet(const Weights& w, Dims dims);
+  Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
 
  private:
@@ -73,7 +76,7 @@ class Resnet {
 // One head over all pixels. Upstream: Attention of UNetMidBlock2D
 class PixelAttention {
  public:
-  PixelAttention(const Weights& w, int64_t channels, int64_t groups);
+  PixelAttention(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H, W]
 
  private:
@@ -84,7 +87,7 @@ class PixelAttention {
 // The deepest resolution. Upstream: UNetMidBlock2D
 class VaeMiddle {
  public:
-  VaeMiddle(const Weights& w, const VaeConfig& c);
+  VaeMiddle(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;  // [P, C, H, W] -> [P, C, H, W]
 
  private:
@@ -94,7 +97,7 @@ class VaeMiddle {
 
 class VaeEncoder {
  public:
-  VaeEncoder(const Weights& w, const VaeConfig& c);
+  VaeEncoder(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels = DecoderKernels());
 
   // Returns the mean of the latents' distribution. pixels: -1 .. 1, from any device.
   at::Tensor encode(const at::Tensor& pixels) const;  // [P, 3, H, W] -> [P, C, h, w]
@@ -121,7 +124,7 @@ at::Tensor bytes_to_pixels(const at::Tensor& bytes);
 
 class VaeDecoder {
  public:
-  VaeDecoder(const Weights& w, const VaeConfig& c);
+  VaeDecoder(const Weights& w, const VaeConfig& c, const DecoderKernels& kernels = DecoderKernels());
 
   // Denormalises latents of the DiT, from any device, in the VAE's dtype: x * std + mean.
   at::Tensor denormalize(const at::Tensor& latents) const;  // fp32 [P, C, h, w] -> [P, C, h, w]

@@ -19,6 +19,7 @@
 #include "engine/run/prior_kernels.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
+#include "kernels/cuda/loader.h"
 
 namespace glm {
 
@@ -42,6 +43,9 @@ struct Model::Loader {
         look_ahead(look_ahead_rows(options.look_ahead)),
         kernels(choose_prior_kernels(config.prior, dtype, device,
                                      {options.prior_precision, options.kernels, options.cancel}, &warnings)),
+        decoder(options.decoder != nullptr   ? options.decoder
+                : options.kernels == "force" ? cuda::load_library().library
+                                             : nullptr),
         uploader(device.is_cpu() || name.random ? nullptr : std::make_shared<Uploader>(device)) {
     warnings.insert(warnings.end(), config.warnings.begin(), config.warnings.end());
     if (!kernels.no_look_ahead.empty()) {
@@ -74,6 +78,7 @@ struct Model::Loader {
   int64_t look_ahead;
   std::vector<std::string> warnings;
   PriorKernels kernels;
+  DecoderKernels decoder;
   std::shared_ptr<Uploader> uploader;  // copies files to a GPU; null on the CPU and for random weights
   std::map<std::string, Weights> opened;
 };
@@ -96,9 +101,9 @@ Model::Model(Loader&& from)
       vision_tower(from.weights(kLanguage) / "model.visual", config.vision),
       image_tokenizer(from.weights(kLanguage) / "model.vqmodel", config.codebook),
       glyph_encoder(from.weights("text_encoder"), config.glyph),
-      dit(from.weights("transformer"), config.dit),
-      vae_encoder(from.weights("vae"), config.vae),
-      vae(from.weights("vae"), config.vae) {
+      dit(from.weights("transformer"), config.dit, from.decoder),
+      vae_encoder(from.weights("vae"), config.vae, from.decoder),
+      vae(from.weights("vae"), config.vae, from.decoder) {
   for (const auto& [name, weights] : from.opened) {
     weights.check_all_claimed();
     for (const std::string& warning : weights.warnings()) warnings.push_back(warning);

@@ -33,7 +33,7 @@ struct BenchReport {
   // matrices of this dtype are multiplied; and bytes that are read in a second.
   double operations = 0;
   double bytes = 0;
-  double seconds = 0;      // what all stages of such a picture take together, without loading
+  double seconds = 0;      // what such a picture takes, without loading and without references
   int64_t peak_bytes = 0;  // as in Result
 };
 

@@ -26,4 +26,9 @@ template <typename F>
 cudaError_t launch_step(const StepParams& p, int columns, const Launch& l);
 cudaError_t launch_sample(const SampleParams& p, const Launch& l);
 
+cudaError_t launch_modulate(const ModulateParams& p, const Launch& l);
+cudaError_t launch_heads(const HeadsParams& p, const Launch& l);
+cudaError_t launch_statistics(const GroupNormParams& p, const Launch& l);
+cudaError_t launch_group_norm(const GroupNormParams& p, const Launch& l);
+
 }  // namespace glm::cuda

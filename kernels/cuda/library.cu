@@ -6,6 +6,7 @@
 #include "kernels/cuda/step.cuh"
 // clang-format on
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -27,6 +28,23 @@ const char* failure_text(cudaError_t error, const char* what) {
 
 cudaError_t launch_step(Format format, const StepParams& p, int columns, const Launch& l) {
   return with_format(format, [&](auto row) { return launch_step<decltype(row)>(p, columns, l); });
+}
+
+cudaError_t launch_alone(const Call& call, const Launch& l) {
+  switch (call.kernel) {
+    case Kernel::sample:
+      return launch_sample(call.sample, l);
+    case Kernel::modulate:
+      return launch_modulate(call.modulate, l);
+    case Kernel::heads:
+      return launch_heads(call.heads, l);
+    case Kernel::group_statistics:
+      return launch_statistics(call.group_norm, l);
+    case Kernel::group_norm:
+      return launch_group_norm(call.group_norm, l);
+    default:
+      return cudaErrorInvalidValue;  // a part of a step
+  }
 }
 
 cudaError_t ask_device(Device* device) {
@@ -55,6 +73,11 @@ struct Script {
     }
   }
 
+  // Says whether a launch reads more than its parameters.
+  bool needs_memory() const {
+    return std::any_of(segments.begin(), segments.end(), [](const Segment& s) { return !s.alone; });
+  }
+
   size_t bytes() const { return kBarrierBytes + calls_.size() * sizeof(Call) + streams_.size() * sizeof(Stream); }
 
   // The bytes for device memory.
@@ -72,9 +95,8 @@ struct Script {
     for (const Segment& s : segments) {
       const StepParams p{calls + s.begin, streams + s.first_product, reinterpret_cast<uint32_t*>(memory),
                          s.end - s.begin, s.products};
-      const cudaError_t error =
-          s.sample ? launch_sample(calls_[s.begin].sample, l) : launch_step(s.format, p, s.columns, l);
-      if (const char* wrong = failure_text(error, s.sample ? "launching sample" : "launching a step")) return wrong;
+      const cudaError_t error = s.alone ? launch_alone(calls_[s.begin], l) : launch_step(s.format, p, s.columns, l);
+      if (const char* wrong = failure_text(error, s.alone ? "launching a kernel" : "launching a step")) return wrong;
     }
     return nullptr;
   }
@@ -120,6 +142,16 @@ const char* told(Call call) noexcept {
   }
 }
 
+const char* launch_with_memory(const Script& script, const Launch& l) {
+  void* memory = nullptr;
+  const cudaError_t made = cudaMallocAsync(&memory, script.bytes(), l.stream);
+  if (const char* wrong = failure_text(made, "allocating a step's memory")) return wrong;
+  const char* wrong = told([&] { return send(script, memory, l.stream); });
+  if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), l);
+  const cudaError_t freed = cudaFreeAsync(memory, l.stream);
+  return wrong != nullptr ? wrong : failure_text(freed, "freeing a step's memory");
+}
+
 const char* run(const Call* calls, int count, void* queue) noexcept {
   return told([&]() -> const char* {
     auto* const stream = static_cast<cudaStream_t>(queue);
@@ -127,14 +159,8 @@ const char* run(const Call* calls, int count, void* queue) noexcept {
     Device device{};
     if (const char* wrong = failure_text(ask_device(&device), "asking the current GPU for its properties"))
       return wrong;
-    void* memory = nullptr;
-    if (const char* wrong =
-            failure_text(cudaMallocAsync(&memory, script.bytes(), stream), "allocating a step's memory"))
-      return wrong;
-    const char* wrong = told([&] { return send(script, memory, stream); });
-    if (wrong == nullptr) wrong = script.launch(static_cast<char*>(memory), {stream, device});
-    const cudaError_t freed = cudaFreeAsync(memory, stream);
-    if (wrong == nullptr) wrong = failure_text(freed, "freeing a step's memory");
+    const char* const wrong =
+        script.needs_memory() ? launch_with_memory(script, {stream, device}) : script.launch(nullptr, {stream, device});
     if (wrong != nullptr) return wrong;
     uint64_t counts[kKernels] = {};
     add(calls, count, counts);

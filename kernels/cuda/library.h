@@ -5,12 +5,18 @@
 
 #include <stdint.h>
 
+#include "kernels/cuda/decoder_parameters.h"
 #include "kernels/cuda/parameters.h"
 
 namespace glm::cuda {
 
-enum class Kernel : int { linear, attention, norm, sample };
-constexpr int kKernels = 4;
+enum class Kernel : int { linear, attention, norm, sample, modulate, heads, group_statistics, group_norm };
+constexpr int kKernels = 8;
+
+// Says whether a kernel is a part of a token's step. The others have a launch of their own for each call.
+constexpr bool is_of_a_step(Kernel kernel) {
+  return kernel == Kernel::linear || kernel == Kernel::attention || kernel == Kernel::norm;
+}
 
 // One kernel's work. A token's step is an array of calls.
 struct Call {
@@ -20,6 +26,9 @@ struct Call {
     AttentionParams attention;
     NormParams norm;
     SampleParams sample;
+    ModulateParams modulate;
+    HeadsParams heads;
+    GroupNormParams group_norm;  // and of group_statistics
   };
 };
 

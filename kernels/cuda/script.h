@@ -16,22 +16,22 @@ struct Segment {
   int first_product = 0;  // counted among the products of all calls
   Format format{};
   int columns = 1;
-  bool sample = false;
+  bool alone = false;  // one call, which isn't a part of a step
 };
 
-// Makes as few launches as possible. `sample` has a launch of its own. A product of another format begins a new one,
-// and so does a product when the launch has kMaxStreams already.
+// Makes as few launches as possible. A call that isn't a part of a step has a launch of its own. A product of another
+// format begins a new one, and so does a product when the launch has kMaxStreams already.
 inline std::vector<Segment> segments_of(const Call* calls, int count) {
   std::vector<Segment> all;
   int products = 0;
   for (int i = 0; i < count; ++i) {
     const Call& call = calls[i];
     const bool product = call.kernel == Kernel::linear;
-    const bool sample = call.kernel == Kernel::sample;
-    const bool goes_on = !all.empty() && !sample && !all.back().sample &&
+    const bool alone = !is_of_a_step(call.kernel);
+    const bool goes_on = !all.empty() && !alone && !all.back().alone &&
                          (!product || all.back().products == 0 ||
                           (all.back().format == call.linear.weight.format && all.back().products < kMaxStreams));
-    if (!goes_on) all.push_back({.begin = i, .end = i, .first_product = products, .sample = sample});
+    if (!goes_on) all.push_back({.begin = i, .end = i, .first_product = products, .alone = alone});
     Segment& own = all.back();
     own.end = i + 1;
     if (!product) continue;

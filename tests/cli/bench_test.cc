@@ -31,7 +31,7 @@ TEST(Bench, MeasuresEachStageOfTheSmallModelWithinHalfAMinute) {
   EXPECT_GT(report["peak_bytes"].get<double>(), 1e7);
   std::map<std::string, json> stages;
   for (const json& stage : report["stages"]) stages[stage["name"]] = stage;
-  for (const char* name : {"load", "prompt", "tokens", "glyphs", "step", "pixels"}) {
+  for (const char* name : {"load", "prompt", "tokens", "glyphs", "step", "pixels", "references"}) {
     ASSERT_TRUE(stages.contains(name)) << report;
     EXPECT_GT(stages[name]["samples"], 0) << name;
     EXPECT_GT(stages[name]["seconds"], 0) << name;
@@ -39,7 +39,7 @@ TEST(Bench, MeasuresEachStageOfTheSmallModelWithinHalfAMinute) {
   }
   EXPECT_GT(report["limits"]["flops"], 1e8);
   EXPECT_GT(report["limits"]["bytes_per_second"], 1e8);
-  for (const char* name : {"step", "pixels"}) {
+  for (const char* name : {"step", "pixels", "references"}) {
     const double share = stages[name]["flops"].get<double>() / report["limits"]["flops"].get<double>();
     EXPECT_NEAR(stages[name]["share_of_limit"].get<double>(), share, 1e-9);
   }

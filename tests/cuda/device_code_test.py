@@ -12,7 +12,9 @@ import subprocess
 import sys
 
 LARGEST_LIBRARY = 4 << 20  # bytes
-KERNELS = [f"step<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)] + ["sample"]
+STEPS = [f"step<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)]
+DECODER = [f"modulate<{v}>" for v in (1, 2, 4)] + ["heads", "chunk", "group_norm"]
+KERNELS = STEPS + DECODER + ["sample", "picture"]
 
 # Of a multiprocessor by architecture: shared memory in KB. A step's blocks share it, or the launch is refused.
 SHARED_KB = {"80": 164, "86": 100, "89": 100, "90a": 228, "100a": 228, "120a": 100}
@@ -33,7 +35,9 @@ def short(symbol):
     """step<bf16, 1> of the mangled name."""
     if m := re.search(r"step_kernel\w*?(Bf16|Fp8|Int8|Int4)FormatELi(\d)", symbol):
         return f"step<{m[1].lower()}, {m[2]}>"
-    if m := re.search(r"\d(sample)_kernel", symbol):
+    if m := re.search(r"\d(modulate)_kernelILi(\d)", symbol):
+        return f"{m[1]}<{m[2]}>"
+    if m := re.search(r"\d(sample|heads|chunk|picture|group_norm)_kernel", symbol):
         return m[1]
     return symbol
 
@@ -84,6 +88,11 @@ def check_kernel(name, kernel, resources, instructions):
     texts = [text for _, text in instructions]
     if has(texts, r"\b(LDL|STL)\b"):
         yield f"{name}: reads or writes local memory"
+    if kernel in DECODER:
+        if not has(texts, r"\bLDG\b.*\.128\b"):
+            yield f"{name}: expected to read by 16 bytes (LDG….128), found no such instruction"
+        if kernel != "chunk" and not has(texts, r"\bSTG\b.*\.128\b"):
+            yield f"{name}: expected to write by 16 bytes (STG….128), found no such instruction"
     if not kernel.startswith("step"):
         return
     inner = [loop for loop in loops(instructions) if has(loop, r"\bHMMA\b.*\bBF16\b") and has(loop, r"\bLDGSTS\b")]
@@ -97,7 +106,7 @@ def check_kernel(name, kernel, resources, instructions):
 
 
 def check_residency(arch, threads, shared, resources):
-    for kernel in KERNELS[:-1]:
+    for kernel in STEPS:
         registers = (resources.get((f"sm_{arch}", kernel), {}).get("REG", 0) + 7) // 8 * 8 * threads
         for what, needed, there in (("registers", registers, REGISTERS),
                                     ("bytes of shared memory", shared + RESERVED, SHARED_KB[arch] << 10)):

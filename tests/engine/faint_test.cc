@@ -24,14 +24,16 @@ class FaintInputs : public testing::Test {
 };
 
 TEST_F(FaintInputs, DitBlockIsUpstreams) {
-  const DitBlock block(open("transformer") / "transformer_blocks.0", config.dit);
+  const DitBlock block(open("transformer") / "transformer_blocks.0", config.dit, DecoderKernels());
   const at::Tensor text = input("dit.text")[0];
   const at::Tensor image = input("dit.image")[0];
   const RotaryTable rotary = patch_rotary_table(config.dit.head_dim, 3, 4, device);
   const int64_t t = text.size(0);
   const int64_t end = t + image.size(0);
-  const Layout layout{.segments = {{0, t, end - t, 0, &rotary}}, .groups = {{0, t, 1}, {t, end, 0}}};
-  const at::Tensor out = block.forward(at::cat({text, image}), input("dit.temb"), layout, 0);
+  const Layout layout{.segments = {{0, t, end - t, 0}}, .groups = {{0, t, 1}, {t, end, 0}}, .rotary = &rotary};
+  at::Tensor out = at::cat({text, image});
+  const Gated product = block.forward(out, {}, input("dit.temb"), layout, 0);
+  DecoderKernels().modulate(out, product, layout.groups, {}, 0);
   EXPECT_TRUE(golden.matches("dit.text_out", out.slice(0, 0, t).unsqueeze(0), tolerance::kStage));
   EXPECT_TRUE(golden.matches("dit.image_out", out.slice(0, t).unsqueeze(0), tolerance::kStage));
 }
@@ -53,7 +55,8 @@ TEST_F(FaintInputs, GlyphBlockIsUpstreams) {
 
 TEST_F(FaintInputs, ResnetIsUpstreams) {
   const int64_t channels = config.vae.channels.back();
-  const Resnet resnet(open("vae") / "decoder.mid_block.resnets.0", {channels, channels, config.vae.groups});
+  const Resnet resnet(open("vae") / "decoder.mid_block.resnets.0", {channels, channels, config.vae.groups},
+                      DecoderKernels());
   EXPECT_TRUE(golden.matches("vae.out", resnet.forward(input("vae.x")), tolerance::kStage));
 }
 

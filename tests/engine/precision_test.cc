@@ -2,20 +2,17 @@
 // picture.
 #include <ATen/ATen.h>
 
+#include <cstdlib>
+
 #include "engine/run/prior.h"
-#include "tests/engine/cases.h"
+#include "tests/engine/bfloat16_picture.h"
 #include "tests/support/compare.h"
-#include "tests/support/temporary_folder.h"
 
 namespace glm {
 namespace {
 
-class Bfloat16 : public StageTest {
+class Bfloat16 : public Bfloat16Picture {
  protected:
-  Bfloat16() : StageTest("bfloat16") {}
-
-  TemporaryFolder folder;
-
   // The same likeliest id wherever upstream's two largest logits are more than two bf16 steps apart.
   void compare_argmax(const at::Tensor& logits) const {                             // [1, n, V]
     const at::Tensor top2 = golden.tensor("ar.top2");                               // fp32 [n, 2]
@@ -45,30 +42,12 @@ TEST_P(Bfloat16, LogitsOfTheHostsKernelsPointWhereUpstreamsDo) {
 }
 
 TEST_P(Bfloat16, NoisePredictionsAndPictureAreClose) {
-  std::map<std::string, at::Tensor> tokens = {{"ar.generated", golden.tensor("ar.generated")}};
-  std::vector<at::Tensor> sources_tokens;  // near-ties of the codebook are many in bf16
-  for (const at::Tensor& ids : source_ids()) {
-    sources_tokens.push_back(upsample_ids(ids, sources()[sources_tokens.size()])[0]);
-  }
-  if (has_references()) tokens["prior.source0.ids"] = at::cat(sources_tokens);
-  write_safetensors(folder / "tokens.safetensors", tokens, {});
-  Request request = golden.request();
-  request.inject = folder / "tokens.safetensors";
-  request.dump = folder / "dump.safetensors";
-  const Pipeline pipeline(model.folder, {.dtype = "bfloat16", .device = test_device_name(), .threads = 1});
-  pipeline.generate(request, {});
-
-  const SafetensorsFile dump(request.dump);
-  EXPECT_TRUE(golden.bytes_equal("latents.init", dump.tensor("latents.init"))) << "the noise is upstream's";
-  for (int64_t k = 0; k < *request.steps; ++k) {
-    for (const char* what : {"cond.out", "uncond.out", "noise_pred"}) {
-      const std::string name = "step" + std::to_string(k) + "." + what;
-      if (request.guidance <= 1.0 && name.ends_with("uncond.out")) continue;  // there is no such branch
-      EXPECT_GE(cosine(golden.same_elements(name, dump.tensor(name)), golden.kept(name)), tolerance::kBf16Cosine)
-          << name;
-    }
-  }
-  EXPECT_GE(psnr(golden.same_elements("image", dump.tensor("image")), golden.kept("image")), tolerance::kBf16Psnr);
+  const char* const kernels = std::getenv("GLM_TEST_KERNELS");  // of LoadOptions
+  const Pipeline pipeline(model.folder, {.dtype = "bfloat16",
+                                         .device = test_device_name(),
+                                         .kernels = kernels == nullptr ? "auto" : kernels,
+                                         .threads = 1});
+  compare_picture([&](const Request& request) { pipeline.generate(request, {}); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Upstream, Bfloat16, testing::ValuesIn(bfloat16_cases()), case_name);

@@ -7,6 +7,8 @@
 #   nano          a picture of the default model by the program, in several settings: how long its stages take
 #   sanitizer     compute-sanitizer over small cases, where it is installed
 #   transformers  upstream's own decode at the public size, to compare with
+#   decoder       only by its name, four minutes: the kernels of the diffusion transformer and the VAE against ATen, and
+#                 what they make of a step
 #
 # Output goes to $OUT, or to build/gpu/out; then the table goes to results/ here too. Programs come from
 # build/gpu/programs.tar.gz (pack.sh), or from build. Run it from the repository's root.
@@ -98,6 +100,19 @@ run_engine() {
   tests engine-alone 90 "$programs/engine_tests" --gtest_filter="$alone"
   grep 'GB/s' "$out/engine-alone.log"
   unset GLM_TEST_DEVICE
+}
+
+# Nobody has seen these kernels on a card yet, so a program takes them only with --kernels force.
+run_decoder() {
+  tests decoder 60 "$programs/gpu_kernels_tests" --gtest_filter='DecoderOnGpu.*'
+  part decoder-goldens 60 env GLM_TEST_DEVICE=cuda GLM_TEST_KERNELS=force "$programs/engine_tests" --gtest_filter='*Bfloat16.NoisePredictions*'
+  tail -n 3 "$out/decoder-goldens.log"
+  for size in 1024x1024 2048x2048; do
+    for kernels in auto force; do
+      part "decoder-$size-$kernels" 60 "$programs/glm-image" bench -m random:public --device cuda --size $size --steps 5 --kernels $kernels
+      cat "$out/decoder-$size-$kernels.log"
+    done
+  done
 }
 
 run_nano() {

@@ -19,7 +19,7 @@ const char* run(const cuda::Call* calls, int count, void*) {
   try {
     for (const cuda::Segment& s : cuda::segments_of(calls, count)) {
       const std::vector<cuda::Call> own(calls + s.begin, calls + s.end);
-      s.sample ? run_calls(own, {.blocks = kMultiprocessors}) : run_step(own, {.blocks = kMultiprocessors});
+      s.alone ? run_calls(own, {.blocks = kMultiprocessors}) : run_step(own, {.blocks = kMultiprocessors});
       for (const cuda::Call& call : own) ++g_launches[static_cast<size_t>(call.kernel)];
     }
   } catch (const std::exception& e) {

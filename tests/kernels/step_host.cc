@@ -11,6 +11,8 @@
 
 #include "tests/kernels/step_host.h"
 
+#include "tests/kernels/decoder_host.h"
+
 namespace glm {
 namespace {
 
@@ -59,13 +61,26 @@ void run_step(const std::vector<cuda::Call>& asked, const HostStep& how) {
 
 void run_calls(const std::vector<cuda::Call>& calls, const HostStep& how) {
   for (const cuda::Call& call : calls) {
-    if (call.kernel != cuda::Kernel::sample) {
-      run_step({call}, how);
-      continue;
+    switch (call.kernel) {
+      case cuda::Kernel::sample:
+        simt::launch({{call.sample.batch, 1, 1}, cuda::kSampleThreads, cuda::kSampleSharedBytes, how.order},
+                     [&] { cuda::sample(call.sample); });
+        break;
+      case cuda::Kernel::modulate:
+        run_modulate(call.modulate, how.order);
+        break;
+      case cuda::Kernel::heads:
+        run_norm_heads(call.heads, how.order);
+        break;
+      case cuda::Kernel::group_statistics:
+        run_group_statistics(call.group_norm, how.order);
+        break;
+      case cuda::Kernel::group_norm:
+        run_group_norm(call.group_norm, how.order);
+        break;
+      default:
+        run_step({call}, how);
     }
-    const cuda::SampleParams& p = call.sample;
-    simt::launch({{p.batch, 1, 1}, cuda::kSampleThreads, cuda::kSampleSharedBytes, how.order},
-                 [&] { cuda::sample(p); });
   }
 }
 

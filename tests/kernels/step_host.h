@@ -15,7 +15,7 @@ struct HostStep {
   uint64_t order = 0;  // simt::Launch's
 };
 
-// None of them `sample`, products of one format. Throws std::runtime_error as simt::launch does.
+// All of them parts of a step, products of one format. Throws std::runtime_error as simt::launch does.
 void run_step(const std::vector<cuda::Call>& calls, const HostStep& how);
 
 // Any calls, each as a launch of its own.

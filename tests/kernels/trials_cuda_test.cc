@@ -46,6 +46,8 @@ TEST(KernelTrials, AreLostByKernelsThatAreALittleWrong) {
         call.sample.temperature *= 1.5f;
         call.sample.greedy = 1 - call.sample.greedy;
         break;
+      default:  // not of the prior
+        break;
     }
   };
   visit_kernel_trials(at::kCPU, kMultiprocessors, /*real=*/false, [&](const KernelTrial& trial) {

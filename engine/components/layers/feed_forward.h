@@ -16,13 +16,15 @@ class FeedForward {
     int64_t inner;
     int64_t out;
   };
-  FeedForward(const Weights& w, Dims dims, Activation activation);
+  // fused: whether a GPU's product may compute the tanh GELU, too
+  FeedForward(const Weights& w, Dims dims, Activation activation, bool fused = false);
   at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
 
  private:
   Linear first_;
   Linear second_;
   Activation activation_;
+  bool fused_;
 };
 
 }  // namespace glm

@@ -36,6 +36,16 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
   return linear_layer(x, packed != nullptr ? packed->dense() : std::get<at::Tensor>(weight_), bias_);
 }
 
+at::Tensor Linear::forward_gelu(const at::Tensor& x, bool in_product) const {
+  const auto* dense = std::get_if<at::Tensor>(&weight_);
+  // On a GPU ATen's fused function computes the tanh GELU, and on a CPU the exact one.
+  if (in_product && x.is_cuda() && dense != nullptr && bias_.defined()) {
+    return at::_addmm_activation(bias_, x, dense->t(), /*beta=*/1, /*alpha=*/1, /*use_gelu=*/true);
+  }
+  at::Tensor y = forward(x);
+  return at::gelu_(y, "tanh");
+}
+
 const at::Tensor& Linear::dense() const {
   const auto* dense = std::get_if<at::Tensor>(&weight_);
   if (dense == nullptr)

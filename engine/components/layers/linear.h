@@ -33,6 +33,9 @@ class Linear {
   Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing = {});
 
   at::Tensor forward(const at::Tensor& x) const;  // [..., in] -> [..., out]
+  // Then the tanh GELU. in_product: on a GPU the product of a dense layer with a bias computes it, too, and rounds
+  // once.
+  at::Tensor forward_gelu(const at::Tensor& x, bool in_product) const;  // [R, in] -> [R, out]
 
   // Returns what the decode kernels are told; it is valid as long as this layer. Throws Error(internal) for a layer
   // that isn't packed.
