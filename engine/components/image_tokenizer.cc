@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/linear.h"
+
 namespace glm {
 namespace {
 
@@ -21,12 +23,12 @@ ImageTokenizer::ImageTokenizer(const Weights& w, const CodebookConfig& c)
 }
 
 at::Tensor ImageTokenizer::forward(const at::Tensor& features, Grid grid, const Tap& tap) const {
-  const at::Tensor own = at::linear(features.to(weight_.device()), weight_, bias_);  // [N, E]
+  const at::Tensor own = linear_layer(features.to(weight_.device()), weight_, bias_);  // [N, E]
   tap.full("quant_conv", own.t().unflatten(1, {grid.height, grid.width}).unsqueeze(0));
   const at::Tensor z = normalize(own);
   // Each operation is rounded to the model's dtype as upstream's is. In bf16 many distances are equal, so the rounding
   // decides which entry is the first.
-  const at::Tensor distances = z.pow(2).sum(1, /*keepdim=*/true) + squares_ - 2 * at::matmul(z, entries_.t());
+  const at::Tensor distances = z.pow(2).sum(1, /*keepdim=*/true) + squares_ - 2 * linear_layer(z, entries_, {});
   return distances.argmin(1);
 }
 

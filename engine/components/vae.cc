@@ -34,8 +34,7 @@ Downsample::Downsample(const Weights& w, int64_t channels)
     : weight_(w.tensor("weight", {channels, channels, 3, 3})), bias_(w.tensor("bias", {channels})) {}
 
 at::Tensor Downsample::forward(const at::Tensor& x) const {
-  // The padding's order is left, right, top, bottom.
-  return at::conv2d(at::constant_pad_nd(x, {0, 1, 0, 1}), weight_, bias_, /*stride=*/2);
+  return convolve_halved(x, weight_, bias_);
 }
 
 GroupNorm::GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels)

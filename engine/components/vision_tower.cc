@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/attention.h"
+#include "kernels/convolution.h"
 
 namespace glm {
 namespace {
@@ -49,8 +50,8 @@ VisionTower::VisionTower(const Weights& w, const VisionConfig& c)
 at::Tensor VisionTower::forward(const at::Tensor& pixels, const Tap& tap) const {
   const at::Tensor own = pixels.to(patch_weight_.device(), patch_weight_.scalar_type());
   // Upstream cuts the patches out first and convolves each by itself, which gives the same.
-  const at::Tensor patches = at::conv2d(own, patch_weight_, patch_bias_, config_.patch);  // [1, D, rows, columns]
-  at::Tensor x = patches.flatten(2).squeeze(0).t().contiguous();                          // [N, D]
+  const at::Tensor patches = convolve_patches(own, patch_weight_, patch_bias_);  // [1, D, rows, columns]
+  at::Tensor x = patches.flatten(2).squeeze(0).t().contiguous();                 // [N, D]
   tap.full("patch_embed", x);
   x = x + positions(patches.size(2), patches.size(3));
   tap.full("embeddings", x);

@@ -128,7 +128,8 @@ void multiply_many(const at::Tensor& x, const at::Tensor& weight, const at::Tens
 struct Taps {
   std::vector<int64_t> down;  // of each tap
   std::vector<int64_t> right;
-  int64_t scale = 1;  // outputs a pixel in each direction
+  int64_t step = 1;   // pixels an output in each direction
+  int64_t scale = 1;  // outputs a pixel likewise
   int64_t below = 0;  // which of them this is
   int64_t beside = 0;
 };
@@ -152,11 +153,13 @@ class Convolution {
         out_(y.size(1)),
         height_(x.size(2)),
         width_(x.size(3)),
-        strips_(divided_up(width_, kLanes)),
+        rows_(y.size(2) / taps.scale),
+        columns_(y.size(3) / taps.scale),
+        strips_(divided_up(columns_, kLanes)),
         taps_(taps) {}
 
   void compute() const {
-    const int64_t all = pictures_ * height_ * strips_;
+    const int64_t all = pictures_ * rows_ * strips_;
     at::parallel_for(0, divided_up(all, kPanelsTogether), 1, [&](int64_t begin, int64_t end) {
       std::vector<float> panels(static_cast<size_t>(kPanelsTogether * channels_together() * taps() * kLanes));
       std::vector<float> sums(static_cast<size_t>(out_ * kPanelsTogether * kLanes));
@@ -171,7 +174,7 @@ class Convolution {
   int64_t taps() const { return static_cast<int64_t>(taps_.down.size()); }
   int64_t channels_together() const { return std::min(in_, std::max<int64_t>(1, kDepth / taps())); }
   Strip strip(int64_t index) const {
-    return {index / strips_ / height_, index / strips_ % height_, index % strips_ * kLanes};
+    return {index / strips_ / rows_, index / strips_ % rows_, index % strips_ * kLanes};
   }
 
   void compute_strips(int64_t first, int64_t count, std::vector<float>& panels, std::vector<float>& sums) const {
@@ -201,33 +204,33 @@ class Convolution {
     for (int64_t c = channel; c < channel + channels; ++c) {
       const Bf16* const pixels = x_ + (s.picture * in_ + c) * height_ * width_;
       for (size_t t = 0; t < taps_.down.size(); ++t, to += kLanes) {
-        const int64_t row = s.row + taps_.down[t];
+        const int64_t row = s.row * taps_.step + taps_.down[t];
         if (row < 0 || row >= height_) {
           std::fill(to, to + kLanes, 0.0F);
         } else {
-          fill_lanes(pixels + row * width_, s.column + taps_.right[t], to);
+          fill_lanes(pixels + row * width_, s.column * taps_.step + taps_.right[t], to);
         }
       }
     }
   }
 
   void fill_lanes(const Bf16* row, int64_t column, float* to) const {
-    if (column >= 0 && column + kLanes <= width_) {
+    if (taps_.step == 1 && column >= 0 && column + kLanes <= width_) {
       for (int64_t i = 0; i < kLanes; ++i) to[i] = static_cast<float>(row[column + i]);
       return;
     }
     for (int64_t i = 0; i < kLanes; ++i) {
-      const int64_t own = column + i;
+      const int64_t own = column + i * taps_.step;
       to[i] = own < 0 || own >= width_ ? 0.0F : static_cast<float>(row[own]);
     }
   }
 
   void write(const Strip& s, const float* sums) const {
-    const int64_t count = std::min<int64_t>(kLanes, width_ - s.column);
+    const int64_t count = std::min<int64_t>(kLanes, columns_ - s.column);
     for (int64_t o = 0; o < out_; ++o) {
       const auto bias = static_cast<float>(bias_[o]);
-      const int64_t row = (s.picture * out_ + o) * height_ + s.row;
-      Bf16* const to = y_ + ((row * taps_.scale + taps_.below) * width_ + s.column) * taps_.scale + taps_.beside;
+      const int64_t row = (s.picture * out_ + o) * rows_ + s.row;
+      Bf16* const to = y_ + ((row * taps_.scale + taps_.below) * columns_ + s.column) * taps_.scale + taps_.beside;
       const float* const from = sums + o * kPanelsTogether * kLanes;
       for (int64_t i = 0; i < count; ++i) to[i * taps_.scale] = static_cast<Bf16>(from[i] + bias);
     }
@@ -237,7 +240,8 @@ class Convolution {
   const float* weight_;
   const Bf16* bias_;
   Bf16* y_;
-  int64_t pictures_, in_, out_, height_, width_, strips_;  // strips of a row
+  int64_t pictures_, in_, out_, height_, width_;
+  int64_t rows_, columns_, strips_;  // of the outputs, without `scale`; strips of a row
   const Taps& taps_;
 };
 
@@ -282,6 +286,15 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::
   return y;
 }
 
+at::Tensor halved_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const Taps taps{{0, 0, 0, 1, 1, 1, 2, 2, 2}, {0, 1, 2, 0, 1, 2, 0, 1, 2}, /*step=*/2};
+  const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2) / 2, x.size(3) / 2}, x.options());
+  const at::Tensor pixels = x.contiguous();
+  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous());
+  Convolution(pixels, panels, bias, y, taps).compute();
+  return y;
+}
+
 at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor y = at::empty({x.size(0), weight.size(0), 2 * x.size(2), 2 * x.size(3)}, x.options());
   const at::Tensor pixels = x.contiguous();
@@ -295,7 +308,8 @@ at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, co
   };
   for (const int64_t below : {0, 1}) {
     for (const int64_t beside : {0, 1}) {
-      const Taps taps{{below - 1, below - 1, below, below}, {beside - 1, beside, beside - 1, beside}, 2, below, beside};
+      const Taps taps{
+          {below - 1, below - 1, below, below}, {beside - 1, beside, beside - 1, beside}, 1, 2, below, beside};
       const at::Tensor folded = halves(halves(wide, 2, below == 1), 3, beside == 1).contiguous();
       const at::Tensor panels = kernel_panels<float>(folded);
       Convolution(pixels, panels, bias, y, taps).compute();

@@ -27,6 +27,11 @@ at::Tensor convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
                        const at::Tensor& weight,  // bf16 [out, in, kernel, kernel], the kernel odd
                        const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H, W]
 
+// With a kernel of 3, stride 2, and a row and a column of zeros below and on the right.
+at::Tensor halved_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
+                              const at::Tensor& weight,  // bf16 [out, in, 3, 3]
+                              const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H / 2, W / 2]
+
 // What a convolution with a kernel of 3 gives for pixels that are doubled in both directions before. Each of the four
 // outputs of a pixel sees only 2 x 2 pixels, so it is a kernel of 2, whose weights are sums of the given ones in fp32.
 at::Tensor doubled_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/convolution.h"
 #include "kernels/host/host_kernels.h"
 #include "tests/support/compare.h"
 
@@ -119,6 +120,26 @@ TEST_F(HostProducts, ConvolutionsAreRoundedOnce) {
     at::set_num_threads(3);
     EXPECT_TRUE(at::equal(convolution(x, weight, bias), y)) << height;
   }
+}
+
+TEST_F(HostProducts, HalvingConvolutionsAreRoundedOnce) {
+  for (const auto& [pictures, in, out, height, width] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>>{
+           {1, 3, 8, 8, 8}, {2, 5, 3, 2, 38}, {1, 80, 14, 20, 6}, {1, 7, 4, 5, 67}}) {
+    const at::Tensor x = narrow_random({pictures, in, height, width});
+    const at::Tensor weight = narrow_random({out, in, 3, 3});
+    const at::Tensor bias = narrow_random({out});
+    const at::Tensor exact = at::conv2d(at::constant_pad_nd(wide(x), {0, 1, 0, 1}), wide(weight), wide(bias), 2);
+    EXPECT_TRUE(equal_as_bf16(halved_convolution(x, weight, bias), narrow(exact))) << height;
+  }
+}
+
+TEST_F(HostProducts, ConvolutionsOfPatchesAreRoundedOnce) {
+  const at::Tensor x = narrow_random({2, 3, 28, 42});
+  const at::Tensor weight = narrow_random({10, 3, 14, 14});
+  const at::Tensor bias = narrow_random({10});
+  const at::Tensor exact = at::conv2d(wide(x), wide(weight), wide(bias), 14);
+  EXPECT_TRUE(equal_as_bf16(convolve_patches(x, weight, bias), narrow(exact)));
 }
 
 TEST_F(HostProducts, ConvolutionsOfDoubledPixelsAreRoundedOnce) {
