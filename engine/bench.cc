@@ -185,18 +185,23 @@ class Measurement {
     report.stages.push_back(stage_of("pixels", "picture", each));
   }
 
-  // Reads a picture to start from. The call ends before the tokens.
+  // Reads a picture to start from. The call ends before the tokens. Where memory is too small it isn't measured.
   void references(BenchReport& report) {
     std::vector<double> each;
     Request request = request_;
     size_t number = 0;
-    repeat(Stage::references, /*enough=*/1, [&](const Watch&) {
+    const auto read = [&](const Watch&) {
       request.references = {reference_picture(details_, number++)};
       Watch watch(device_, cancel_, Stage::references, /*enough=*/1, /*budget=*/0);
       watch.run([&](const Callbacks& c) { pipeline_.tokens(request, c); });
       add_differences(watch.of(Stage::references), each);
       return true;
-    });
+    };
+    try {
+      repeat(Stage::references, /*enough=*/1, read);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::memory) throw;  // a picture without references fits all the same
+    }
     report.stages.push_back(stage_of("references", "reference", each));
   }
 
@@ -277,6 +282,7 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
                      .stages = {stage_of("load", "checkpoint", {seconds_since(at)})}};
   pipeline.check(request);
   report.product = product_of(at::Device(report.device));
+  const at::Device device(report.device);
   Measurement measurement(pipeline, request, budget, options.cancel);
   double passes_a_token = 1;
   begin("the tokens");
@@ -285,10 +291,10 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
   measurement.steps(report);
   begin("the pixels");
   measurement.pixels(report);
+  report.peak_bytes = guarded(device, [&] { return peak_memory_of(device); });
   begin("the reading of a picture");
   measurement.references(report);
   begin("the device's limits");
-  const at::Device device(report.device);
   CallQueue queue;  // LibTorch's number of threads is set on its thread alone, which ends here
   queue.run([&] {
     guarded(device, [&] {
@@ -302,7 +308,6 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
       add_rates(report, config, request, options, passes_a_token, name.random);
     });
   });
-  report.peak_bytes = guarded(device, [&] { return peak_memory_of(device); });
   return report;
 }
 

@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <algorithm>
+#include <cstdint>
+
 #include "glm/error.h"
 
 namespace glm {
@@ -21,17 +24,31 @@ int narrow(int64_t value) {
   return static_cast<int>(value);
 }
 
-bool is_bf16(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16;
+bool is_aligned(const at::Tensor& x) {
+  return reinterpret_cast<uintptr_t>(x.const_data_ptr()) % 16 == 0;  // the kernels read so many bytes at once
+}
+
+// Whether the kernels can read these numbers, if their sizes suit them.
+bool is_readable(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 && x.numel() > 0 && is_aligned(x) && x.is_contiguous();
 }
 
 // Whether the rows of these tables lie one behind the other at the same distances, as the kernel reads them.
 bool are_tables(const std::vector<at::Tensor>& tables) {
-  for (const at::Tensor& table : tables) {
-    if (table.stride(1) != 1 || table.stride(0) != tables[0].stride(0) || table.stride(0) % cuda::kVector != 0)
-      return false;
+  return std::all_of(tables.begin(), tables.end(), [&](const at::Tensor& table) {
+    return table.scalar_type() == at::kBFloat16 && is_aligned(table) && table.stride(1) == 1 &&
+           table.stride(0) == tables[0].stride(0) && table.stride(0) % cuda::kVector == 0;
+  });
+}
+
+// Whether the groups are all rows, in order.
+bool cover(const std::vector<RowGroup>& groups, int64_t rows) {
+  int64_t end = 0;
+  for (const RowGroup& group : groups) {
+    if (group.begin != end) return false;
+    end = group.end;
   }
-  return true;
+  return end == rows;
 }
 
 }  // namespace
@@ -51,7 +68,8 @@ at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& p
   std::vector<at::Tensor> tables;
   if (product) tables.push_back(product->gate);
   if (modulation) tables.insert(tables.end(), {modulation->scale, modulation->shift});
-  const bool fits = library_ != nullptr && is_bf16(x) && are_tables(tables) &&
+  const bool fits = library_ != nullptr && is_readable(x) && (!product || is_readable(product->y)) &&
+                    are_tables(tables) && cover(groups, x.size(0)) &&
                     cuda::modulate_fits(x.size(1), static_cast<int64_t>(groups.size()));
   if (!fits) {
     if (product) x = add_gated(x, product->y, groups, product->gate);
@@ -59,51 +77,51 @@ at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& p
   }
   cuda::Call call{.kernel = cuda::Kernel::modulate, .modulate = {}};
   cuda::ModulateParams& p = call.modulate;
-  const at::Tensor from = x.contiguous();
-  const at::Tensor y = product ? product->y.contiguous() : at::Tensor();
-  const at::Tensor sum = product ? at::empty_like(from) : from;
+  const at::Tensor sum = product ? at::empty_like(x) : x;
   at::Tensor normed;
-  p.x = bits_of(from);
+  p.x = bits_of(x);
   if (product) {
-    p.y = bits_of(y);
+    p.y = bits_of(product->y);
     p.gate = bits_of(product->gate);
     p.sum = writable_bits_of(sum);
   }
   if (modulation) {
-    normed = at::empty_like(from);
+    normed = at::empty_like(x);
     p.scale = bits_of(modulation->scale);
     p.shift = bits_of(modulation->shift);
     p.normed = writable_bits_of(normed);
   }
   for (const RowGroup& group : groups) p.parts[p.part_count++] = {narrow(group.end), narrow(group.modulation)};
-  p.rows = narrow(from.size(0));
-  p.dim = narrow(from.size(1));
+  p.rows = narrow(x.size(0));
+  p.dim = narrow(x.size(1));
   p.stride = narrow(tables[0].stride(0));
   p.eps = static_cast<float>(eps);
-  run(from, {call});
+  run(x, {call});
   x = sum;
   return normed;
 }
 
-void DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences,
-                                const RotaryTable& rotary, double eps) const {
+at::Tensor DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences,
+                                      const RotaryTable& rotary, double eps) const {
   const int64_t head = qkv.size(3);
-  if (library_ == nullptr || !is_bf16(qkv) || !qkv.is_contiguous() || rotary.cos.scalar_type() != at::kFloat ||
-      rotary.cos.size(1) != head || !cuda::heads_fit(head, static_cast<int64_t>(sequences.size()))) {
-    at::Tensor qk = qkv.slice(1, 0, 2);
-    qk.copy_(at::layer_norm(qk, {head}, {}, {}, eps));
+  const at::Tensor& cosines = rotary.cos;
+  const at::Tensor& sines = rotary.sin;
+  const bool fits = library_ != nullptr && is_readable(qkv) && cosines.scalar_type() == at::kFloat &&
+                    cosines.is_contiguous() && sines.is_contiguous() && is_aligned(cosines) && is_aligned(sines) &&
+                    cosines.numel() > 0 && cosines.size(1) == head &&
+                    cuda::heads_fit(head, static_cast<int64_t>(sequences.size()));
+  if (!fits) {
+    at::Tensor qk = at::layer_norm(qkv.slice(1, 0, 2), {head}, {}, {}, eps);
     int64_t begin = 0;
     for (const SequenceRows& s : sequences) {
       at::Tensor image = qk.slice(0, begin + s.text, begin + s.text + s.image).transpose(0, 1);  // [2, N, H, head]
       image.copy_(rotate(image, rotary));
       begin += s.text + s.image;
     }
-    return;
+    return qk;
   }
   cuda::Call call{.kernel = cuda::Kernel::heads, .heads = {}};
   cuda::HeadsParams& p = call.heads;
-  const at::Tensor cosines = rotary.cos.contiguous();
-  const at::Tensor sines = rotary.sin.contiguous();
   p.qkv = writable_bits_of(qkv);
   p.cosines = cosines.const_data_ptr<float>();
   p.sines = sines.const_data_ptr<float>();
@@ -113,39 +131,97 @@ void DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<Sequenc
   p.head = narrow(head);
   p.eps = static_cast<float>(eps);
   run(qkv, {call});
+  return qkv.slice(1, 0, 2);
+}
+
+bool DecoderKernels::takes_groups(const at::Tensor& x, int64_t groups) const {
+  return library_ != nullptr && x.scalar_type() == at::kBFloat16 && x.numel() > 0 && x.size(0) <= cuda::kMostPictures &&
+         cuda::group_norm_fits(x.size(1), groups);
+}
+
+cuda::Call DecoderKernels::group_call(const at::Tensor& x, const at::Tensor& statistics) {
+  cuda::Call call{.kernel = cuda::Kernel::group_norm, .group_norm = {}};
+  cuda::GroupNormParams& p = call.group_norm;
+  p.x = bits_of(x);
+  p.statistics = statistics.data_ptr<float>();
+  p.pixels = x.size(2) * x.size(3);
+  p.pictures = narrow(x.size(0));
+  p.channels = narrow(x.size(1));
+  p.groups = narrow(statistics.size(1));
+  p.chunks = narrow(cuda::group_norm_chunks(p.pixels));
+  return call;
 }
 
 at::Tensor DecoderKernels::group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                                       const at::Tensor& bias, double eps, bool silu) const {
-  const int64_t channels = x.size(1);
-  if (library_ == nullptr || !is_bf16(x) || x.dim() != 4 || !cuda::group_norm_fits(channels, groups)) {
-    at::Tensor normed = at::group_norm(x, groups, weight, bias, eps);
-    return silu ? at::silu_(normed) : normed;
+  if (takes_groups(x, groups)) {
+    const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
+    return group_norm_by(group_statistics(pixels, groups, eps), pixels, weight, bias, silu);
   }
-  const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
-  at::Tensor y = at::empty_like(pixels);
-  cuda::Call call{.kernel = cuda::Kernel::group_statistics, .group_norm = {}};
-  cuda::GroupNormParams& p = call.group_norm;
-  p.pixels = x.size(2) * x.size(3);
-  p.pictures = narrow(x.size(0));
-  p.channels = narrow(channels);
-  p.groups = narrow(groups);
-  p.chunks = narrow(cuda::group_norm_chunks(p.pixels));
-  const auto options = x.options().dtype(at::kFloat);
-  const at::Tensor partial = at::empty({x.size(0), p.chunks, groups, 3}, options);
-  const at::Tensor statistics = at::empty({x.size(0), groups, 2}, options);
-  p.x = bits_of(pixels);
-  p.weight = bits_of(weight);
-  p.bias = bits_of(bias);
-  p.y = writable_bits_of(y);
-  p.partial = partial.data_ptr<float>();
-  p.statistics = statistics.data_ptr<float>();
-  p.silu = silu ? 1 : 0;
-  p.eps = static_cast<float>(eps);
-  cuda::Call norm = call;
-  norm.kernel = cuda::Kernel::group_norm;
-  run(pixels, {call, norm});
-  return y;
+  at::Tensor normed = at::group_norm(x, groups, weight, bias, eps);
+  return silu ? at::silu_(normed) : normed;
+}
+
+at::Tensor DecoderKernels::group_statistics(const at::Tensor& x, int64_t groups, double eps) const {
+  if (takes_groups(x, groups)) {
+    const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::TensorOptions options = x.options().dtype(at::kFloat).memory_format({});
+    at::Tensor statistics = at::empty({x.size(0), groups, 2}, options);
+    cuda::Call call = group_call(pixels, statistics);
+    const at::Tensor partial = at::empty({x.size(0), call.group_norm.chunks, groups, 3}, options);
+    call.kernel = cuda::Kernel::group_statistics;
+    call.group_norm.partial = partial.data_ptr<float>();
+    call.group_norm.eps = static_cast<float>(eps);
+    run(pixels, {call});
+    return statistics;
+  }
+  // Bands are joined in double (Chan, Golub and LeVeque 1979).
+  const at::TensorOptions wide = x.options().dtype(at::kDouble).memory_format({});
+  at::Tensor mean = at::zeros({x.size(0), groups}, wide);
+  at::Tensor squares = at::zeros({x.size(0), groups}, wide);  // of the distances from the mean
+  double count = 0;
+  const int64_t rows = band_rows(x, x.size(1));
+  for (int64_t begin = 0; begin < x.size(2); begin += rows) {
+    const at::Tensor band = x.slice(2, begin, begin + rows).to(at::kFloat).reshape({x.size(0), groups, -1});
+    const auto more = static_cast<double>(band.size(2));
+    const auto [variance, own] = at::var_mean(band, {2}, /*correction=*/0);
+    const at::Tensor apart = own.to(at::kDouble) - mean;
+    squares += variance.to(at::kDouble) * more + apart.square() * (count * more / (count + more));
+    mean += apart * (more / (count + more));
+    count += more;
+  }
+  return at::stack({mean, (squares / count + eps).rsqrt()}, -1).to(at::kFloat);
+}
+
+at::Tensor DecoderKernels::group_norm_by(const at::Tensor& statistics, const at::Tensor& x, const at::Tensor& weight,
+                                         const at::Tensor& bias, bool silu) const {
+  const int64_t groups = statistics.size(1);
+  if (takes_groups(x, groups)) {
+    const at::Tensor pixels = x.contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor y = at::empty_like(pixels);
+    cuda::Call call = group_call(pixels, statistics);
+    cuda::GroupNormParams& p = call.group_norm;
+    p.weight = bits_of(weight);
+    p.bias = bits_of(bias);
+    p.y = writable_bits_of(y);
+    p.silu = silu ? 1 : 0;
+    run(pixels, {call});
+    return y;
+  }
+  const auto of_channels = [&](int64_t which) {  // [P, C, 1, 1]
+    return statistics.select(2, which).repeat_interleave(x.size(1) / groups, 1).unsqueeze(2).unsqueeze(3);
+  };
+  const auto wide = [](const at::Tensor& values) { return values.to(at::kFloat).view({1, -1, 1, 1}); };
+  at::Tensor normed = x.to(at::kFloat) - of_channels(0);
+  normed.mul_(of_channels(1) * wide(weight)).add_(wide(bias));
+  normed = normed.to(x.scalar_type());
+  return silu ? at::silu_(normed) : normed;
+}
+
+int64_t DecoderKernels::band_rows(const at::Tensor& x, int64_t numbers_a_pixel) const {
+  const auto row = static_cast<int64_t>(x.element_size()) * numbers_a_pixel * x.size(0) * x.size(3);
+  if (row * x.size(2) <= band_bytes_) return x.size(2);
+  return std::max<int64_t>(1, band_bytes_ / 4 / row);
 }
 
 }  // namespace glm

@@ -1,7 +1,7 @@
 // Contract: what stands between the products of the diffusion transformer and of the VAE. ATen computes it, or our CUDA
 //   kernels do, in bf16 and where the sizes suit them. modulation.h, rotary.h and ATen's group_norm say what.
 //   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, ResnetBlock2D
-// Roofline: memory. At 1024x1024, both branches: 0.27 GB for a modulation, 0.20 GB for the heads of a layer.
+// Roofline: memory. At 1024x1024, both branches: 0.27 GB for a modulation, 0.27 GB for the heads of a layer.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,10 +34,15 @@ struct SequenceRows {
   int64_t image;
 };
 
+// Tensors of pixels that would be larger than this are computed in bands of rows, so that they never exist as a whole.
+inline constexpr int64_t kBandBytes = 1LL << 30;
+
 class DecoderKernels {
  public:
-  // library: our kernels, or null for ATen. It has to live as long as this object.
-  explicit DecoderKernels(const cuda::Library* library = nullptr) : library_(library) {}
+  // library: our kernels, or null for ATen. It has to live as long as this object. band_bytes: kBandBytes, or less in
+  // tests
+  explicit DecoderKernels(const cuda::Library* library = nullptr, int64_t band_bytes = kBandBytes)
+      : library_(library), band_bytes_(band_bytes) {}
 
   bool are_ours() const { return library_ != nullptr; }
 
@@ -46,11 +51,12 @@ class DecoderKernels {
   at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                       const std::optional<Modulation>& modulation, double eps) const;
 
-  // Norms each head of q and k, and rotates those of the image rows by their place in the picture. In place.
-  void norm_heads(const at::Tensor& qkv,                       // [R, 3, H, head]
-                  const std::vector<SequenceRows>& sequences,  // cover all of R, one behind the other
-                  const RotaryTable& rotary,                   // [image, head]
-                  double eps) const;
+  // Norms each head of q and k, and rotates those of the image rows by their place in the picture. Our kernel works in
+  // place, and the result is a part of qkv then.
+  at::Tensor norm_heads(const at::Tensor& qkv,                       // [R, 3, H, head]
+                        const std::vector<SequenceRows>& sequences,  // cover all of R, one behind the other
+                        const RotaryTable& rotary,                   // [image, head]
+                        double eps) const;                           // -> [R, 2, H, head]
 
   // Returns the group norm of pictures, or its SiLU.
   at::Tensor group_norm(const at::Tensor& x,           // [P, C, H, W]
@@ -59,11 +65,30 @@ class DecoderKernels {
                         const at::Tensor& bias,        // [C]
                         double eps, bool silu) const;  // -> [P, C, H, W]
 
+  // The same in two parts, of which the second may be done band by band. The statistics are each group's mean and
+  // 1 / sqrt(variance + eps).
+  at::Tensor group_statistics(const at::Tensor& x,                // [P, C, H, W]
+                              int64_t groups, double eps) const;  // -> fp32 [P, G, 2]
+  at::Tensor group_norm_by(const at::Tensor& statistics,          // fp32 [P, G, 2]
+                           const at::Tensor& x,                   // [P, C, rows, W]
+                           const at::Tensor& weight,              // [C]
+                           const at::Tensor& bias,                // [C]
+                           bool silu) const;                      // -> [P, C, rows, W]
+
+  // Returns into how many rows at a time x is divided when each pixel becomes so many numbers; H where one band takes
+  // all. x: [P, C, H, W]
+  int64_t band_rows(const at::Tensor& x, int64_t numbers_a_pixel) const;
+
  private:
   // Queues a call on the current stream of x's device. Throws Error(device) when the library can't.
   void run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const;
 
+  bool takes_groups(const at::Tensor& x, int64_t groups) const;
+  // Returns what both kernels are told. x: in channels-last order
+  static cuda::Call group_call(const at::Tensor& x, const at::Tensor& statistics);
+
   const cuda::Library* library_;
+  int64_t band_bytes_;
 };
 
 }  // namespace glm

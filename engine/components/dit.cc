@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "engine/components/layers/rope.h"
 
@@ -56,11 +57,13 @@ at::Tensor DitAttention::forward(const at::Tensor& x, const Layout& layout, size
   const at::Tensor qkv = qkv_.forward(x).unflatten(-1, {3, heads_, head_dim_});  // [R, 3, H, head]
   std::vector<SequenceRows> sequences;
   for (const Segment& s : layout.segments) sequences.push_back({s.text, s.image});
-  kernels_.norm_heads(qkv, sequences, *layout.rotary, kEps);
+  const at::Tensor qk = kernels_.norm_heads(qkv, sequences, *layout.rotary, kEps);  // [R, 2, H, head]
+  const at::Tensor v = qkv.select(1, 2);
   std::vector<at::Tensor> attended;
   for (const Segment& s : layout.segments) {
-    const at::Tensor own = qkv.slice(0, s.begin, s.begin + s.text + s.image).unsqueeze(0);
-    attended.push_back(attend(own.select(2, 0), {own.select(2, 1), own.select(2, 2)}, s, layer));
+    const int64_t end = s.begin + s.text + s.image;
+    const at::Tensor own = qk.slice(0, s.begin, end).unsqueeze(0);
+    attended.push_back(attend(own.select(2, 0), {own.select(2, 1), v.slice(0, s.begin, end).unsqueeze(0)}, s, layer));
   }
   return output_.forward(at::cat(attended));
 }
@@ -81,7 +84,7 @@ DitBlock::DitBlock(const Weights& w, const DitConfig& c, const DecoderKernels& k
                     /*fused=*/kernels.are_ours()),
       kernels_(kernels) {}
 
-Gated DitBlock::forward(at::Tensor& x, const std::optional<Gated>& before, const at::Tensor& conditioning,
+Gated DitBlock::forward(at::Tensor& x, std::optional<Gated> before, const at::Tensor& conditioning,
                         const Layout& layout, size_t layer) const {
   // Upstream's 12 chunks are shift_msa, c_shift_msa, scale_msa, c_scale_msa, gate_msa, …: the one for text rows ("c_")
   // follows the one for image rows.
@@ -89,6 +92,7 @@ Gated DitBlock::forward(at::Tensor& x, const std::optional<Gated>& before, const
   const auto table = [&](Chunk chunk) { return m.select(1, chunk).flatten(0, 1); };               // [2 M, D]
   at::Tensor normed =
       kernels_.modulate(x, before, layout.groups, {{table(kScaleAttention), table(kShiftAttention)}}, kEps);
+  before.reset();  // it takes as much memory as x
   const Gated attended{attention_.forward(normed, layout, layer), table(kGateAttention)};
   normed = kernels_.modulate(x, attended, layout.groups, {{table(kScaleMlp), table(kShiftMlp)}}, kEps);
   return {feed_forward_.forward(normed), table(kGateMlp)};
@@ -179,7 +183,7 @@ at::Tensor Dit::run(const at::Tensor& latents, const std::vector<DitBranch>& bra
   std::optional<Gated> product;   // of the block before; the next one adds it to x
   const bool all_seen = std::any_of(taps.begin(), taps.end(), [](const Tap& tap) { return tap.wants_full(); });
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    product = blocks_[i].forward(x, product, temb, layout, i);
+    product = blocks_[i].forward(x, std::exchange(product, std::nullopt), temb, layout, i);
     if (!all_seen && i + 1 < blocks_.size()) continue;
     kernels_.modulate(x, product, layout.groups, /*modulation=*/{}, kEps);
     product.reset();

@@ -72,7 +72,7 @@ class DitBlock {
   // Returns the block's last product, which whoever reads x next adds. before: that of the block before. x: [R, D],
   // becomes the residual before that product. conditioning: [M, time_dim]; layer: this block's number, which picks the
   // keys and values of the conditions
-  Gated forward(at::Tensor& x, const std::optional<Gated>& before, const at::Tensor& conditioning, const Layout& layout,
+  Gated forward(at::Tensor& x, std::optional<Gated> before, const at::Tensor& conditioning, const Layout& layout,
                 size_t layer) const;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "glm/error.h"
 #include "kernels/attention.h"
+#include "kernels/convolution.h"
 
 namespace glm {
 namespace {
@@ -106,10 +107,9 @@ at::Tensor ConceptChecker::normalized(const at::Tensor& bytes) const {
 }
 
 at::Tensor ConceptChecker::pooled(const at::Tensor& pixels, const Tap& tap) const {
-  const at::Tensor patches =
-      at::conv2d(pixels, patch_weight_, {}, config_.patch).flatten(2).transpose(1, 2);  // [P, N, D]
-  const at::Tensor first = class_embedding_.expand({pixels.size(0), 1, -1});            // [P, 1, D]
-  at::Tensor x = at::cat({first, patches}, 1) + position_.weight();                     // [P, N + 1, D]
+  const at::Tensor patches = convolve_patches(pixels, patch_weight_, {}).flatten(2).transpose(1, 2);  // [P, N, D]
+  const at::Tensor first = class_embedding_.expand({pixels.size(0), 1, -1});                          // [P, 1, D]
+  at::Tensor x = at::cat({first, patches}, 1) + position_.weight();                                   // [P, N + 1, D]
   tap.full("embeddings", x);
   x = before_.forward(x);
   tap.full("pre_layrnorm", x);

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 
 #include "kernels/attention.h"
@@ -15,6 +17,26 @@ constexpr double kEps = 1e-6;  // a literal in upstream's classes
 
 at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
   return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(w.device(), w.dtype());
+}
+
+// Computes a tensor of pixels in bands of so many rows of x. work: takes rows [P, C, n, W], and returns
+// [P, out, n * scale, W * scale]; a row of its result may depend on one more row on either side. -> [P, out, H * scale,
+// W * scale]
+at::Tensor in_bands(const at::Tensor& x, int64_t rows, int64_t scale,
+                    const std::function<at::Tensor(const at::Tensor&)>& work) {
+  const int64_t height = x.size(2);
+  at::Tensor all;
+  for (int64_t begin = 0; begin < height; begin += rows) {
+    const int64_t end = std::min(height, begin + rows);
+    const int64_t first = std::max<int64_t>(0, begin - 1);  // the band's zeros beyond its edges are the picture's alone
+    const at::Tensor band = work(x.slice(2, first, std::min(height, end + 1)));
+    if (!all.defined()) {
+      all = at::empty({x.size(0), band.size(1), height * scale, x.size(3) * scale},
+                      band.options().memory_format(band.suggest_memory_format()));
+    }
+    all.slice(2, begin * scale, end * scale).copy_(band.slice(2, (begin - first) * scale, (end - first) * scale));
+  }
+  return all;
 }
 
 }  // namespace
@@ -47,6 +69,14 @@ at::Tensor GroupNorm::forward(const at::Tensor& x) const {
   return kernels_.group_norm(x, groups_, weight_, bias_, kEps, /*silu=*/false);
 }
 
+at::Tensor GroupNorm::statistics(const at::Tensor& x) const {
+  return kernels_.group_statistics(x, groups_, kEps);
+}
+
+at::Tensor GroupNorm::forward_silu_by(const at::Tensor& statistics, const at::Tensor& x) const {
+  return kernels_.group_norm_by(statistics, x, weight_, bias_, /*silu=*/true);
+}
+
 at::Tensor GroupNorm::forward_silu(const at::Tensor& x) const {
   return kernels_.group_norm(x, groups_, weight_, bias_, kEps, /*silu=*/true);
 }
@@ -55,14 +85,22 @@ Resnet::Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels)
     : norm1_(w / "norm1", dims.in, dims.groups, kernels),
       norm2_(w / "norm2", dims.out, dims.groups, kernels),
       conv1_(w / "conv1", {dims.in, dims.out, 3}),
-      conv2_(w / "conv2", {dims.out, dims.out, 3}) {
+      conv2_(w / "conv2", {dims.out, dims.out, 3}),
+      kernels_(kernels) {
   if (dims.in != dims.out) shortcut_.emplace(w / "conv_shortcut", Conv::Dims{dims.in, dims.out, 1});
 }
 
+at::Tensor Resnet::convolve_normed(const GroupNorm& norm, const Conv& conv, const at::Tensor& x) const {
+  const int64_t rows = kernels_.band_rows(x, x.size(1));
+  if (rows == x.size(2)) return conv.forward(norm.forward_silu(x));
+  const at::Tensor statistics = norm.statistics(x);
+  return in_bands(x, rows, /*scale=*/1,
+                  [&](const at::Tensor& band) { return conv.forward(norm.forward_silu_by(statistics, band)); });
+}
+
 at::Tensor Resnet::forward(const at::Tensor& x) const {
-  at::Tensor h = conv1_.forward(norm1_.forward_silu(x));
-  h = norm2_.forward_silu(h);  // frees what it read
-  h = conv2_.forward(h);
+  at::Tensor h = convolve_normed(norm1_, conv1_, x);
+  h = convolve_normed(norm2_, conv2_, h);
   return h.add_(shortcut_ ? shortcut_->forward(x) : x);
 }
 
@@ -137,7 +175,8 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c, const DecoderKernel
       conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
       middle_(w / "decoder.mid_block", c, kernels),
       norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups, kernels),
-      conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
+      conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}),
+      kernels_(kernels) {
   if (c.post_quant_conv)
     post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
   int64_t in = c.channels.back();
@@ -165,7 +204,10 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   x = middle_.forward(x);
   for (const UpBlock& block : up_blocks_) {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
-    if (block.upsample) x = block.upsample->forward_doubled(x);
+    if (!block.upsample) continue;
+    const int64_t rows = kernels_.band_rows(x, 4 * x.size(1));
+    const auto doubled = [&](const at::Tensor& band) { return block.upsample->forward_doubled(band); };
+    x = rows == x.size(2) ? doubled(x) : in_bands(x, rows, /*scale=*/2, doubled);
   }
   x = norm_out_.forward_silu(x);
   return conv_out_.forward(x);

@@ -49,6 +49,10 @@ class GroupNorm {
   GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;       // [P, C, H, W] -> [P, C, H, W]
   at::Tensor forward_silu(const at::Tensor& x) const;  // likewise, and then SiLU
+  // The same in two parts: what is known of a whole picture, and some of its rows. Upstream has one.
+  at::Tensor statistics(const at::Tensor& x) const;  // [P, C, H, W] -> fp32 [P, G, 2]
+  at::Tensor forward_silu_by(const at::Tensor& statistics,
+                             const at::Tensor& x) const;  // fp32 [P, G, 2], [P, C, rows, W] -> [P, C, rows, W]
 
  private:
   at::Tensor weight_, bias_;  // [C]
@@ -68,9 +72,13 @@ class Resnet {
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
 
  private:
+  // Norms, applies SiLU and convolves; large pictures band by band. [P, C, H, W] -> [P, out, H, W]
+  at::Tensor convolve_normed(const GroupNorm& norm, const Conv& conv, const at::Tensor& x) const;
+
   GroupNorm norm1_, norm2_;
   Conv conv1_, conv2_;
   std::optional<Conv> shortcut_;
+  DecoderKernels kernels_;
 };
 
 // One head over all pixels. Upstream: Attention of UNetMidBlock2D
@@ -143,6 +151,7 @@ class VaeDecoder {
   std::vector<UpBlock> up_blocks_;
   GroupNorm norm_out_;
   Conv conv_out_;
+  DecoderKernels kernels_;
 };
 
 // Turns pixels into bytes: clamp(x / 2 + 1/2, 0, 1) in x's dtype, then * 255 in fp32, rounded half to even.

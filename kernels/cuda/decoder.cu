@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(kRowThreads) group_norm_kernel(const __grid_co
   group_norm(p);
 }
 
-// As many blocks as there is work for, and no more than run at once.
+// As many blocks as there is work for, up to a few on each multiprocessor.
 dim3 blocks_for(int64_t work, const Launch& l) {
   const int64_t most = static_cast<int64_t>(l.device.multiprocessors) * kBlocksOfAMultiprocessor;
   return dim3(static_cast<unsigned>(work < most ? work : most));

@@ -67,7 +67,7 @@ struct GroupNormParams {
   int64_t pixels;     // of a picture
   int pictures;
   int channels;  // 8 times a power of two, at most 2048
-  int groups;    // each has a multiple of 4 channels that divides 8, or a multiple of 8
+  int groups;    // each has 4 channels or a multiple of 8
   int chunks;    // parts of the pixels
   int silu;      // not 0: y is silu(norm), with the norm rounded to bf16
   float eps;
@@ -88,10 +88,17 @@ constexpr bool group_norm_fits(int64_t channels, int64_t groups) {
          groups > 0 && groups <= kRowThreads && channels % groups == 0 && (group == 4 || group % kVector == 0);
 }
 
-// Pixels that a block takes at a time, and parts that a picture's pixels make.
-constexpr int64_t kChunkPixels = 512;
-constexpr int64_t group_norm_chunks(int64_t pixels) {
-  return (pixels + kChunkPixels - 1) / kChunkPixels;
+// How many pixels a block takes, and how many such chunks a picture has. A large picture has larger chunks, because one
+// block joins the numbers of all of them.
+constexpr int64_t chunk_pixels(int64_t pixels) {
+  constexpr int64_t least = 512;
+  constexpr int64_t most_chunks = 2048;
+  const int64_t share = (pixels + most_chunks - 1) / most_chunks;
+  return share > least ? share : least;
 }
+constexpr int64_t group_norm_chunks(int64_t pixels) {
+  return (pixels + chunk_pixels(pixels) - 1) / chunk_pixels(pixels);
+}
+constexpr int64_t kMostPictures = 65535;  // of a launch
 
 }  // namespace glm::cuda

@@ -33,8 +33,8 @@ struct PixelWork {
 
 GLM_DEVICE PixelWork work_of(const GroupNormParams& p) {
   const int vectors = p.channels / kVector;
-  const int64_t begin = static_cast<int64_t>(simt::block().x) * kChunkPixels;
-  const int64_t end = begin + kChunkPixels < p.pixels ? begin + kChunkPixels : p.pixels;
+  const int64_t begin = simt::block().x * chunk_pixels(p.pixels);
+  const int64_t end = begin + chunk_pixels(p.pixels) < p.pixels ? begin + chunk_pixels(p.pixels) : p.pixels;
   return {simt::block_thread() % vectors * kVector, begin + simt::block_thread() / vectors, end, kRowThreads / vectors,
           simt::block().y * p.pixels * p.channels};
 }

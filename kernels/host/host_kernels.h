@@ -1,9 +1,10 @@
-// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, and products of many rows in bf16.
-// The
-//   bits of a row depend neither on the number of rows, nor on the share of the results that a thread computes, nor on
-//   the processor's instructions. Every sum adds in one fixed order (bodies.h). So a pass that writes several tokens
-//   writes the same ones as several passes. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint
-//   has them, and are widened exactly. Upstream: torch.nn.functional.linear and scaled_dot_product_attention
+// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, and products of panels, for more
+// rows.
+//   The bits of a result depend neither on the rows beside it, nor on the share of the results that a thread computes,
+//   nor on the processor's instructions. Every sum adds in one fixed order (bodies.h, panel_bodies.h); that of panels
+//   is another one. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them, and are widened
+//   exactly.
+//   Upstream: torch.nn.functional.linear and scaled_dot_product_attention
 // Roofline: memory; a pass reads each weight once. Panels: compute. kernels/README.md has numbers.
 #pragma once
 

@@ -61,7 +61,8 @@ void finish_rows(const float* sums, const Bf16* bias, int64_t rows, int64_t outs
   }
 }
 
-// Multiplies up to kRowsTogether rows of x, which are in panels, by the outputs from `out` on. sums: room for the rows.
+// Multiplies up to kRowsTogether rows of x, which are in panels, by some outputs of a weight. weight: [outs, in], the
+// first of them. sums: room for [rows, kOutsTogether]
 void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::vector<float>& sums) {
   float panels[kOutsTogether * kDepth];
   std::fill(sums.begin(), sums.end(), 0.0F);
@@ -86,7 +87,7 @@ void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::
 void multiply_few(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor sums = at::empty(y.sizes(), at::kFloat);
-  multiply_on_threads({.weight = {weight.const_data_ptr(), Type::bf16},
+  multiply_on_threads({.weight = {weight.const_data_ptr<Bf16>(), Type::bf16},
                        .in = weight.size(1),
                        .x = wide.const_data_ptr<float>(),
                        .x_stride = weight.size(1),
@@ -124,14 +125,14 @@ void multiply_many(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   }
 }
 
-// Where a convolution's kernel looks, seen from an output's own pixel, and where the output goes.
+// What each tap of a convolution's kernel sees: the pixel so far down and to the right of the output's own pixel.
 struct Taps {
   std::vector<int64_t> down;  // of each tap
   std::vector<int64_t> right;
-  int64_t step = 1;   // pixels an output in each direction
-  int64_t scale = 1;  // outputs a pixel likewise
-  int64_t below = 0;  // which of them this is
-  int64_t beside = 0;
+  int64_t step = 1;    // pixels of x between neighbouring outputs
+  int64_t scale = 1;   // each output stands in a square of so many by so many pixels of y
+  int64_t below = 0;   // its row in that square
+  int64_t beside = 0;  // its column
 };
 
 // 16 outputs that stand side by side, or fewer at a row's end.
@@ -246,7 +247,9 @@ class Convolution {
 };
 
 template <typename T>
-at::Tensor kernel_panels(const at::Tensor& weight) {
+at::Tensor kernel_panels(const at::Tensor& weight, const at::Tensor& x) {
+  TORCH_CHECK(x.size(1) == weight.size(1), "channels of a convolution: expected ", weight.size(1), ", found ",
+              x.size(1));
   return row_panels(weight.const_data_ptr<T>(), weight.size(0), weight.numel() / weight.size(0));
 }
 
@@ -263,6 +266,8 @@ bool takes_products(const at::Tensor& x) {
 }
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  TORCH_CHECK(x.size(-1) == weight.size(1), "columns of a product: expected ", weight.size(1), ", found ", x.size(-1));
+  TORCH_CHECK(!bias.defined() || bias.numel() == weight.size(0), "numbers of a bias: expected ", weight.size(0));
   const at::Tensor rows = x.reshape({-1, weight.size(1)}).contiguous();
   const at::Tensor y = at::empty({rows.size(0), weight.size(0)}, x.options());
   rows.size(0) <= kMostRows ? multiply_few(rows, weight.contiguous(), bias, y)
@@ -281,7 +286,7 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::
   }
   const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
   const at::Tensor pixels = x.contiguous();
-  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous());
+  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
   Convolution(pixels, panels, bias, y, taps).compute();
   return y;
 }
@@ -290,7 +295,7 @@ at::Tensor halved_convolution(const at::Tensor& x, const at::Tensor& weight, con
   const Taps taps{{0, 0, 0, 1, 1, 1, 2, 2, 2}, {0, 1, 2, 0, 1, 2, 0, 1, 2}, /*step=*/2};
   const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2) / 2, x.size(3) / 2}, x.options());
   const at::Tensor pixels = x.contiguous();
-  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous());
+  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
   Convolution(pixels, panels, bias, y, taps).compute();
   return y;
 }
@@ -311,7 +316,7 @@ at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, co
       const Taps taps{
           {below - 1, below - 1, below, below}, {beside - 1, beside, beside - 1, beside}, 1, 2, below, beside};
       const at::Tensor folded = halves(halves(wide, 2, below == 1), 3, beside == 1).contiguous();
-      const at::Tensor panels = kernel_panels<float>(folded);
+      const at::Tensor panels = kernel_panels<float>(folded, x);
       Convolution(pixels, panels, bias, y, taps).compute();
     }
   }

@@ -1,6 +1,7 @@
-// Contract: torch's linear and conv2d in bf16, for a CPU without instructions for bf16. Products are fp32 and each sum
-//   is rounded once. The bits depend neither on the number of threads nor on the processor's instructions.
-//   Upstream: torch.nn.Linear, torch.nn.Conv2d, and the Upsample2D before a Conv2d
+// Contract: torch's linear and conv2d in bf16, for a CPU without instructions for bf16. Products are fp32, and each sum
+//   is rounded once. The bits depend neither on the number of threads nor on the processor's instructions. Up to 16
+//   rows are added in another order than more rows are. Upstream: torch.nn.Linear, torch.nn.Conv2d, and the Upsample2D
+//   before a Conv2d
 // Roofline: compute; kernels/README.md has numbers.
 #pragma once
 
@@ -22,12 +23,12 @@ at::Tensor product(const at::Tensor& x,       // bf16 [..., in]
                    const at::Tensor& weight,  // bf16 [out, in]
                    const at::Tensor& bias);   // bf16 [out] or undefined -> bf16 [..., out]
 
-// With stride 1 and half a kernel of zeros on all sides.
+// Convolves with stride 1, and with half a kernel of zeros on all sides.
 at::Tensor convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
                        const at::Tensor& weight,  // bf16 [out, in, kernel, kernel], the kernel odd
                        const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H, W]
 
-// With a kernel of 3, stride 2, and a row and a column of zeros below and on the right.
+// Convolves with a kernel of 3 and stride 2, and with a row and a column of zeros below and on the right.
 at::Tensor halved_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
                               const at::Tensor& weight,  // bf16 [out, in, 3, 3]
                               const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H / 2, W / 2]

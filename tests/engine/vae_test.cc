@@ -3,6 +3,9 @@
 
 #include <ATen/ATen.h>
 
+#include <memory>
+
+#include "engine/device/upload.h"
 #include "tests/engine/cases.h"
 #include "tests/support/compare.h"
 
@@ -18,6 +21,23 @@ TEST_P(PixelsStage, PixelsAreUpstreams) {
       golden.same_elements("image", pixels_to_bytes(pixels)).to(at::kInt) - golden.kept("image").to(at::kInt);
   EXPECT_LE(levels.abs().max().item<int>(), tolerance::kPictureLevels);
 }
+
+// Tensors of more than 4 KB are computed in bands, which is what happens to those of more than 1 GiB.
+using PixelsInBands = StageTest;
+
+TEST_P(PixelsInBands, AreUpstreams) {
+  const Weights weights(model.folder / "vae", at::kFloat,
+                        test_device().is_cpu() ? nullptr : std::make_shared<Uploader>(test_device()));
+  const VaeDecoder vae(weights, model.config.vae, DecoderKernels(nullptr, /*band_bytes=*/4096));
+  const at::Tensor pixels = vae.decode(golden.tensor("latents.final_scaled"));
+  EXPECT_TRUE(golden.matches("vae.decoded", pixels, tolerance::kStage));
+  const at::Tensor levels = pixels_to_bytes(pixels).to(at::kInt) -
+                            pixels_to_bytes(model.vae.decode(golden.tensor("latents.final_scaled"))).to(at::kInt);
+  EXPECT_LE(levels.abs().max().item<int>(), tolerance::kPictureLevels);
+}
+
+INSTANTIATE_TEST_SUITE_P(Upstream, PixelsInBands, testing::Values("a/words_one", "b/words_one", "k/words_one"),
+                         case_name);
 
 using VaeScaling = StageTest;
 
