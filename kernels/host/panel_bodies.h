@@ -13,7 +13,7 @@ inline void multiply_tile(const float* rows, const float* lanes, const Panels& p
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int i = 0; i < kPanels; ++i) sums[r][i] = load(to + r * p.sums_stride + i * kLanes);
+    for (int i = 0; i < kPanels; ++i) sums[r][i] = load(to + r * p.sums_stride + int64_t{i} * kLanes);
   }
   for (int64_t k = 0; k < p.depth; ++k) {
     Lanes column[kPanels];
@@ -29,7 +29,7 @@ inline void multiply_tile(const float* rows, const float* lanes, const Panels& p
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int i = 0; i < kPanels; ++i) store(to + r * p.sums_stride + i * kLanes, sums[r][i]);
+    for (int i = 0; i < kPanels; ++i) store(to + r * p.sums_stride + int64_t{i} * kLanes, sums[r][i]);
   }
 }
 

@@ -16,20 +16,28 @@ using Bf16 = at::BFloat16;
 
 constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
 constexpr int64_t kDepth = 256;  // columns that are multiplied before the next ones: a panel fits in the first cache
-constexpr int64_t kRowsTogether = 64 * kPanelRows;  // of x, for which a part of a weight is put into panels once
-constexpr int64_t kOutsTogether = 4 * kLanes;       // of a weight, which a thread takes at a time
-constexpr int64_t kPanelsTogether = 8;              // of pixels, likewise
+constexpr int64_t kRowsTogether =
+    int64_t{64} * kPanelRows;                           // of x, for which a part of a weight is put into panels once
+constexpr int64_t kOutsTogether = int64_t{4} * kLanes;  // of a weight, which a thread takes at a time
+constexpr int64_t kPanelsTogether = 8;                  // of pixels, likewise
 
 int64_t divided_up(int64_t number, int64_t by) {
   return (number + by - 1) / by;
 }
 
+template <typename T>
+struct Rows {
+  const T* first;
+  int64_t stride;  // between rows
+  int64_t count;
+};
+
 // Writes `depth` columns of up to kWidth rows as a panel [depth, kWidth]. Where rows are missing it writes zeros.
 template <int kWidth, typename T>
-void fill_panel(const T* from, int64_t stride, int64_t rows, int64_t depth, float* to) {
+void fill_panel(const Rows<T>& rows, int64_t depth, float* to) {
   for (int64_t r = 0; r < kWidth; ++r) {
-    if (r < rows) {
-      for (int64_t k = 0; k < depth; ++k) to[k * kWidth + r] = static_cast<float>(from[r * stride + k]);
+    if (r < rows.count) {
+      for (int64_t k = 0; k < depth; ++k) to[k * kWidth + r] = static_cast<float>(rows.first[r * rows.stride + k]);
     } else {
       for (int64_t k = 0; k < depth; ++k) to[k * kWidth + r] = 0;
     }
@@ -45,7 +53,7 @@ at::Tensor row_panels(const T* from, int64_t rows, int64_t depth) {
   at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i * kPanelRows;
-      fill_panel<kPanelRows>(from + row * depth, depth, rows - row, depth, to + row * depth);
+      fill_panel<kPanelRows>(Rows<T>{from + row * depth, depth, rows - row}, depth, to + row * depth);
     }
   });
   return all;
@@ -77,14 +85,20 @@ void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::
     p.rows = rows + k * kPanelRows;
     for (int64_t i = 0; i < p.lane_panels; ++i) {
       const int64_t out = i * kLanes;
-      fill_panel<kLanes>(weight + out * in + k, in, outs - out, p.depth, panels + i * p.lanes_stride);
+      fill_panel<kLanes>(Rows<Bf16>{weight + out * in + k, in, outs - out}, p.depth, panels + i * p.lanes_stride);
     }
     best_kernels().multiply_panels(p);
   }
 }
 
-// x: [rows, in], at most 16; weight: [out, in] -> y [rows, out]
-void multiply_few(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
+struct Layer {
+  at::Tensor weight;  // [out, in]
+  at::Tensor bias;    // [out] or undefined
+};
+
+// x: [rows, in], at most 16 -> y [rows, out]
+void multiply_few(const at::Tensor& x, const Layer& layer, const at::Tensor& y) {
+  const at::Tensor& weight = layer.weight;
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor sums = at::empty(y.sizes(), at::kFloat);
   multiply_on_threads({.weight = {weight.const_data_ptr<Bf16>(), Type::bf16},
@@ -95,16 +109,16 @@ void multiply_few(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                        .y = sums.data_ptr<float>(),
                        .y_stride = weight.size(0)},
                       weight.size(0));
-  if (bias.defined()) sums.add_(bias);
+  if (layer.bias.defined()) sums.add_(layer.bias);
   y.copy_(sums);
 }
 
-// x: [rows, in]; weight: [out, in] -> y [rows, out]
-void multiply_many(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& y) {
-  const int64_t in = weight.size(1);
-  const int64_t out = weight.size(0);
-  const auto* const w = weight.const_data_ptr<Bf16>();
-  const auto* const b = bias.defined() ? bias.const_data_ptr<Bf16>() : nullptr;
+// x: [rows, in] -> y [rows, out]
+void multiply_many(const at::Tensor& x, const Layer& layer, const at::Tensor& y) {
+  const int64_t in = layer.weight.size(1);
+  const int64_t out = layer.weight.size(0);
+  const auto* const w = layer.weight.const_data_ptr<Bf16>();
+  const auto* const b = layer.bias.defined() ? layer.bias.const_data_ptr<Bf16>() : nullptr;
   for (int64_t row = 0; row < x.size(0); row += kRowsTogether) {
     const int64_t count = std::min(kRowsTogether, x.size(0) - row);
     const at::Tensor panels = row_panels(x.const_data_ptr<Bf16>() + row * in, count, in);
@@ -269,9 +283,9 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   TORCH_CHECK(x.size(-1) == weight.size(1), "columns of a product: expected ", weight.size(1), ", found ", x.size(-1));
   TORCH_CHECK(!bias.defined() || bias.numel() == weight.size(0), "numbers of a bias: expected ", weight.size(0));
   const at::Tensor rows = x.reshape({-1, weight.size(1)}).contiguous();
+  const Layer layer{weight.contiguous(), bias.defined() ? bias.contiguous() : bias};
   const at::Tensor y = at::empty({rows.size(0), weight.size(0)}, x.options());
-  rows.size(0) <= kMostRows ? multiply_few(rows, weight.contiguous(), bias, y)
-                            : multiply_many(rows, weight.contiguous(), bias, y);
+  rows.size(0) <= kMostRows ? multiply_few(rows, layer, y) : multiply_many(rows, layer, y);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
   return y.view(shape);
@@ -284,7 +298,7 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::
     taps.down.push_back(i / kernel - kernel / 2);
     taps.right.push_back(i % kernel - kernel / 2);
   }
-  const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
+  at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
   const at::Tensor pixels = x.contiguous();
   const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
   Convolution(pixels, panels, bias, y, taps).compute();
@@ -293,7 +307,7 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::
 
 at::Tensor halved_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const Taps taps{{0, 0, 0, 1, 1, 1, 2, 2, 2}, {0, 1, 2, 0, 1, 2, 0, 1, 2}, /*step=*/2};
-  const at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2) / 2, x.size(3) / 2}, x.options());
+  at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2) / 2, x.size(3) / 2}, x.options());
   const at::Tensor pixels = x.contiguous();
   const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
   Convolution(pixels, panels, bias, y, taps).compute();
@@ -301,7 +315,7 @@ at::Tensor halved_convolution(const at::Tensor& x, const at::Tensor& weight, con
 }
 
 at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const at::Tensor y = at::empty({x.size(0), weight.size(0), 2 * x.size(2), 2 * x.size(3)}, x.options());
+  at::Tensor y = at::empty({x.size(0), weight.size(0), 2 * x.size(2), 2 * x.size(3)}, x.options());
   const at::Tensor pixels = x.contiguous();
   const at::Tensor wide = weight.to(at::kFloat);
   // An output of the upper or left half sees the pixel before with the first weight, and its own with the other two.
