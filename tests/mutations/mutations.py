@@ -7,10 +7,11 @@ A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components
                     "engine/components/vae.cc", "engine/components/flow_schedule.cc")
 R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/steps_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
+DK, CONV = "kernels/decoder_kernels.cc", "kernels/convolution.cc"
 
 MUTATIONS = [
     # --- the image decoder
-    ("dit: no rope", D, "image.copy_(rotate(image, *s.rotary));", "image.copy_(image.clone());"),
+    ("dit: no rope", DK, "image.copy_(rotate(image, rotary));", "image.copy_(image.clone());"),
     ("dit: rope rows and columns swapped", R, "at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1)",
      "at::cat({by_column.expand({rows, columns, -1}), by_row.expand({rows, columns, -1})}, -1)"),
     ("rope: interleaved pairs", ROT, "at::cat({-rotated.slice(-1, rotary / 2), rotated.slice(-1, 0, rotary / 2)}, -1)",
@@ -18,14 +19,14 @@ MUTATIONS = [
     ("adaln: shift and scale of attention swapped", D, "table(kScaleAttention), table(kShiftAttention)", "table(kShiftAttention), table(kScaleAttention)"),
     ("adaln: text and image swapped", D, "layout.groups.push_back({row, row + text, 1});\n    layout.groups.push_back({row + text, row + text + image, 0});",
      "layout.groups.push_back({row, row + text, 0});\n    layout.groups.push_back({row + text, row + text + image, 1});"),
-    ("adaln: gates of attention and MLP swapped", D, "add_gated(x, attended, layout.groups, table(kGateAttention))", "add_gated(x, attended, layout.groups, table(kGateMlp))"),
+    ("adaln: gates of attention and MLP swapped", D, "layout, layer), table(kGateAttention)}", "layout, layer), table(kGateMlp)}"),
     ("norm_out: shift before scale", D, "m[0], m[1], kEps)", "m[1], m[0], kEps)"),
     ("patch order (y, x, C)", D, ".permute({1, 3, 0, 2, 4})", ".permute({1, 3, 2, 4, 0})"),
     ("unpatch order (y, x, C)", D, ".reshape({-1, height, width, config_.out_channels, p, p})\n      .permute({0, 3, 1, 4, 2, 5})",
      ".reshape({-1, height, width, p, p, config_.out_channels})\n      .permute({0, 5, 1, 3, 2, 4})"),
     ("glyph projector: tanh GELU", D, "FeedForward::Activation::gelu_erf", "FeedForward::Activation::gelu_tanh"),
     ("feed-forward: erf GELU", D, "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh", "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_erf"),
-    ("no norm of q and k", D, "at::layer_norm(qkv.slice(1, 0, 2), {head_dim_}, {}, {}, kEps)", "qkv.slice(1, 0, 2).clone()"),
+    ("no norm of q and k", DK, "at::layer_norm(qkv.slice(1, 0, 2), {head}, {}, {}, eps)", "qkv.slice(1, 0, 2).clone()"),
     ("layer norm: eps 1e-6", D, "constexpr double kEps = 1e-5;", "constexpr double kEps = 1e-6;"),
     ("group norm: eps 1e-5", V, "constexpr double kEps = 1e-6;", "constexpr double kEps = 1e-5;"),
     ("timestep t instead of t - 1", RUN, "schedule.timesteps[static_cast<size_t>(k)] - 1.0", "schedule.timesteps[static_cast<size_t>(k)] - 0.0"),
@@ -56,13 +57,13 @@ MUTATIONS = [
     ("t5: no relative bias", G, "at::where(visible, position_bias(ids.size(1)),", "at::where(visible, position_bias(ids.size(1)) * 0,"),
     ("t5: erf GELU", G, 'at::gelu(gate_up[0], "tanh")', 'at::gelu(gate_up[0], "none")'),
     # --- the VAE
-    ("vae: second convolution 10 % off", V, "h = conv2_.forward(at::silu_(h));", "h = 0.9 * conv2_.forward(at::silu_(h));"),
+    ("vae: second convolution 10 % off", V, "h = convolve_normed(norm2_, conv2_, h);", "h = 0.9 * convolve_normed(norm2_, conv2_, h);"),
     # --- references
     ("vision: corners of the position table aligned", W, "kBorder, /*align_corners=*/false", "kBorder, /*align_corners=*/true"),
     ("vision: tanh GELU", W, 'at::gelu(up_.forward(norm2_.forward(a)), "none")', 'at::gelu(up_.forward(norm2_.forward(a)), "tanh")'),
-    ("vision: patch order (y, x, C)", W, "at::conv2d(own, patch_weight_, patch_bias_, config_.patch)",
-     "at::conv2d(own, patch_weight_.view({config_.dim, config_.patch, config_.patch, config_.channels}).permute({0, 3, 1, 2}), patch_bias_, config_.patch)"),
-    ("vae: padded above and on the left", V, "at::constant_pad_nd(x, {0, 1, 0, 1})", "at::constant_pad_nd(x, {1, 0, 1, 0})"),
+    ("vision: patch order (y, x, C)", W, "convolve_patches(own, patch_weight_, patch_bias_)",
+     "convolve_patches(own, patch_weight_.view({config_.dim, config_.patch, config_.patch, config_.channels}).permute({0, 3, 1, 2}), patch_bias_)"),
+    ("vae: padded above and on the left", CONV, "at::constant_pad_nd(x, {0, 1, 0, 1})", "at::constant_pad_nd(x, {1, 0, 1, 0})"),
     # --- our own
     ("vision: rows and columns of positions swapped", W, "at::stack({at_column, at_row}, -1)", "at::stack({at_row, at_column}, -1)"),
     ("codebook: entries not normalised", Q, "entries_(normalize((w / \"quantize.embedding\").tensor(\"weight\", {c.entries, c.dim})))",
