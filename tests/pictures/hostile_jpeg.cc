@@ -122,9 +122,9 @@ void add_large(Pictures* pictures) {
   add(
       "largest_progressive", [=] { return jpeg(progressive); }, "8192x4096");
   add(
-      "largest_progressive_of_32_scans", [=] { return with_more_scans(jpeg(progressive), 22); }, "8192x4096");
+      "largest_progressive_of_20_scans", [=] { return with_more_scans(jpeg(progressive), 10); }, "8192x4096");
   add(
-      "largest_progressive_of_33_scans", [=] { return with_more_scans(jpeg(progressive), 23); }, "scans");
+      "largest_progressive_of_21_scans", [=] { return with_more_scans(jpeg(progressive), 11); }, "scans");
   add(
       "largest_progressive_of_100000_scans",
       [=] {
