@@ -1,12 +1,11 @@
 #include "kernels/decoder_kernels.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <cstdint>
 
-#include "glm/error.h"
+#include "kernels/cuda_calls.h"
 
 namespace glm {
 namespace {
@@ -18,10 +17,6 @@ const bf16_bits* bits_of(const at::Tensor& tensor) {
 }
 bf16_bits* writable_bits_of(const at::Tensor& tensor) {
   return static_cast<bf16_bits*>(tensor.mutable_data_ptr());
-}
-
-int narrow(int64_t value) {
-  return static_cast<int>(value);
 }
 
 bool is_aligned(const at::Tensor& x) {
@@ -54,12 +49,7 @@ bool cover(const std::vector<RowGroup>& groups, int64_t rows) {
 }  // namespace
 
 void DecoderKernels::run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const {
-  const at::Device device = x.device();
-  void* const stream =  // tests run the kernels' bodies on the host
-      device.is_cpu() ? nullptr : c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-  if (const char* wrong = library_->run(calls.data(), narrow(static_cast<int64_t>(calls.size())), stream)) {
-    throw Error(ErrorCode::device, std::string("our CUDA kernels: ") + wrong);
-  }
+  check_cuda_call(library_->run(calls.data(), narrow(static_cast<int64_t>(calls.size())), current_stream(x.device())));
 }
 
 at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& product,
@@ -91,7 +81,7 @@ at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& p
     p.shift = bits_of(modulation->shift);
     p.normed = writable_bits_of(normed);
   }
-  for (const RowGroup& group : groups) p.parts[p.part_count++] = {narrow(group.end), narrow(group.modulation)};
+  for (size_t i = 0; i < groups.size(); ++i) p.parts[i] = {narrow(groups[i].end), narrow(groups[i].modulation)};
   p.rows = narrow(x.size(0));
   p.dim = narrow(x.size(1));
   p.stride = narrow(tables[0].stride(0));
@@ -125,7 +115,9 @@ at::Tensor DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<S
   p.qkv = writable_bits_of(qkv);
   p.cosines = cosines.const_data_ptr<float>();
   p.sines = sines.const_data_ptr<float>();
-  for (const SequenceRows& s : sequences) p.sequences[p.sequence_count++] = {narrow(s.text), narrow(s.image)};
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    p.sequences[i] = {narrow(sequences[i].text), narrow(sequences[i].image)};
+  }
   p.rows = narrow(qkv.size(0));
   p.heads = narrow(qkv.size(2));
   p.head = narrow(head);

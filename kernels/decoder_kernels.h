@@ -1,5 +1,6 @@
-// Contract: what stands between the products of the diffusion transformer and of the VAE. ATen computes it, or our CUDA
-//   kernels do, in bf16 and where the sizes suit them. modulation.h, rotary.h and ATen's group_norm say what.
+// Contract: computes what stands between the products of the diffusion transformer and of the VAE. ATen computes it, or
+//   our CUDA kernels do. They compute in bf16, and only sizes that suit them. modulation.h, rotary.h and ATen's
+//   group_norm say what the results are.
 //   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, ResnetBlock2D
 // Roofline: memory. At 1024x1024, both branches: 0.27 GB for a modulation, 0.27 GB for the heads of a layer.
 #pragma once
@@ -39,20 +40,21 @@ inline constexpr int64_t kBandBytes = 1LL << 30;
 
 class DecoderKernels {
  public:
-  // library: our kernels, or null for ATen. It has to live as long as this object. band_bytes: kBandBytes, or less in
-  // tests
+  // library: our kernels, or null for ATen. It has to live as long as this object. band_bytes: tests give less than
+  // kBandBytes.
   explicit DecoderKernels(const cuda::Library* library = nullptr, int64_t band_bytes = kBandBytes)
       : library_(library), band_bytes_(band_bytes) {}
 
   bool are_ours() const { return library_ != nullptr; }
 
-  // Adds the gated product to x, and returns the sum's norm with its modulation. x: [R, D], becomes the sum. Without
-  // `modulation` nothing is normed, and the result is undefined. -> [R, D]
+  // Adds the gated product to x, which becomes the sum. Then norms the sum, modulates the norm, and returns that.
+  // Without `product` nothing is added. Without `modulation` nothing is normed, and an undefined tensor is returned. x:
+  // [R, D] -> [R, D]
   at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                       const std::optional<Modulation>& modulation, double eps) const;
 
-  // Norms each head of q and k, and rotates those of the image rows by their place in the picture. Our kernel works in
-  // place, and the result is a part of qkv then.
+  // Norms each head of q and k. Then rotates the heads of the image rows by their place in the picture. Our kernel
+  // changes qkv, and its result is a view of qkv. ATen leaves qkv as it is.
   at::Tensor norm_heads(const at::Tensor& qkv,                       // [R, 3, H, head]
                         const std::vector<SequenceRows>& sequences,  // cover all of R, one behind the other
                         const RotaryTable& rotary,                   // [image, head]
@@ -65,8 +67,8 @@ class DecoderKernels {
                         const at::Tensor& bias,        // [C]
                         double eps, bool silu) const;  // -> [P, C, H, W]
 
-  // The same in two parts, of which the second may be done band by band. The statistics are each group's mean and
-  // 1 / sqrt(variance + eps).
+  // These two do the same in two steps. The second step can be done band by band. The statistics of a group are its
+  // mean and 1 / sqrt(variance + eps).
   at::Tensor group_statistics(const at::Tensor& x,                // [P, C, H, W]
                               int64_t groups, double eps) const;  // -> fp32 [P, G, 2]
   at::Tensor group_norm_by(const at::Tensor& statistics,          // fp32 [P, G, 2]
@@ -75,16 +77,16 @@ class DecoderKernels {
                            const at::Tensor& bias,                // [C]
                            bool silu) const;                      // -> [P, C, rows, W]
 
-  // Returns into how many rows at a time x is divided when each pixel becomes so many numbers; H where one band takes
-  // all. x: [P, C, H, W]
+  // Returns how many rows of x a band has. If x is small enough, that is all of them. numbers_a_pixel: how many numbers
+  // a pixel of x becomes in the tensor that is to be avoided. x: [P, C, H, W]
   int64_t band_rows(const at::Tensor& x, int64_t numbers_a_pixel) const;
 
  private:
-  // Queues a call on the current stream of x's device. Throws Error(device) when the library can't.
+  // Queues calls on the current stream of x's device. Throws what check_cuda_call() throws.
   void run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const;
 
   bool takes_groups(const at::Tensor& x, int64_t groups) const;
-  // Returns what both kernels are told. x: in channels-last order
+  // Returns the call with what both kernels of the group norm are told. x: in channels-last order
   static cuda::Call group_call(const at::Tensor& x, const at::Tensor& statistics);
 
   const cuda::Library* library_;

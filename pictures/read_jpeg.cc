@@ -15,7 +15,8 @@
 namespace glm {
 namespace {
 
-// Encoders write at most 18 (libjpeg, for four inks). Each scan costs a pass over the picture, however few bytes it has.
+// Encoders write at most 18 (libjpeg, for four inks). Each scan costs a pass over the picture, however few bytes it
+// has.
 constexpr int kMostScans = 20;
 constexpr JOCTET kEnd[] = {0xFF, JPEG_EOI};
 // How the segments begin that are read.

@@ -19,16 +19,17 @@ at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
   return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(w.device(), w.dtype());
 }
 
-// Computes a tensor of pixels in bands of so many rows of x. work: takes rows [P, C, n, W], and returns
-// [P, out, n * scale, W * scale]; a row of its result may depend on one more row on either side. -> [P, out, H * scale,
-// W * scale]
+// Computes a tensor of pixels band by band. rows: how many rows of x a band has; H and more make one band. work: takes
+// rows of x, [P, C, n, W], and returns [P, out, n * scale, W * scale]. Each row of its result may depend on its own row
+// of x, and on the one above and the one below. -> [P, out, H * scale, W * scale]
 at::Tensor in_bands(const at::Tensor& x, int64_t rows, int64_t scale,
                     const std::function<at::Tensor(const at::Tensor&)>& work) {
   const int64_t height = x.size(2);
+  if (rows >= height) return work(x);
   at::Tensor all;
   for (int64_t begin = 0; begin < height; begin += rows) {
     const int64_t end = std::min(height, begin + rows);
-    const int64_t first = std::max<int64_t>(0, begin - 1);  // the band's zeros beyond its edges are the picture's alone
+    const int64_t first = std::max<int64_t>(0, begin - 1);  // work sees one more row above and below the band
     const at::Tensor band = work(x.slice(2, first, std::min(height, end + 1)));
     if (!all.defined()) {
       all = at::empty({x.size(0), band.size(1), height * scale, x.size(3) * scale},
@@ -92,7 +93,7 @@ Resnet::Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels)
 
 at::Tensor Resnet::convolve_normed(const GroupNorm& norm, const Conv& conv, const at::Tensor& x) const {
   const int64_t rows = kernels_.band_rows(x, x.size(1));
-  if (rows == x.size(2)) return conv.forward(norm.forward_silu(x));
+  if (rows == x.size(2)) return conv.forward(norm.forward_silu(x));  // ATen's norm of one piece
   const at::Tensor statistics = norm.statistics(x);
   return in_bands(x, rows, /*scale=*/1,
                   [&](const at::Tensor& band) { return conv.forward(norm.forward_silu_by(statistics, band)); });
@@ -205,9 +206,8 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   for (const UpBlock& block : up_blocks_) {
     for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
     if (!block.upsample) continue;
-    const int64_t rows = kernels_.band_rows(x, 4 * x.size(1));
-    const auto doubled = [&](const at::Tensor& band) { return block.upsample->forward_doubled(band); };
-    x = rows == x.size(2) ? doubled(x) : in_bands(x, rows, /*scale=*/2, doubled);
+    x = in_bands(x, kernels_.band_rows(x, 4 * x.size(1)), /*scale=*/2,
+                 [&](const at::Tensor& band) { return block.upsample->forward_doubled(band); });
   }
   x = norm_out_.forward_silu(x);
   return conv_out_.forward(x);

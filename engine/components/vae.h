@@ -49,7 +49,8 @@ class GroupNorm {
   GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;       // [P, C, H, W] -> [P, C, H, W]
   at::Tensor forward_silu(const at::Tensor& x) const;  // likewise, and then SiLU
-  // The same in two parts: what is known of a whole picture, and some of its rows. Upstream has one.
+  // These two do what forward_silu() does in two steps. The first one sees the whole picture, and the second one takes
+  // some of its rows.
   at::Tensor statistics(const at::Tensor& x) const;  // [P, C, H, W] -> fp32 [P, G, 2]
   at::Tensor forward_silu_by(const at::Tensor& statistics,
                              const at::Tensor& x) const;  // fp32 [P, G, 2], [P, C, rows, W] -> [P, C, rows, W]
@@ -72,7 +73,8 @@ class Resnet {
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
 
  private:
-  // Norms, applies SiLU and convolves; large pictures band by band. [P, C, H, W] -> [P, out, H, W]
+  // Norms x, applies SiLU, and convolves the result. If x is large, it does so band by band.
+  // [P, C, H, W] -> [P, out, H, W]
   at::Tensor convolve_normed(const GroupNorm& norm, const Conv& conv, const at::Tensor& x) const;
 
   GroupNorm norm1_, norm2_;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "glm/error.h"
+#include "kernels/cuda_calls.h"
 
 namespace glm {
 namespace {
@@ -18,20 +19,8 @@ using cuda::bf16_bits;
 bf16_bits* bits(const at::Tensor& tensor) {
   return tensor.defined() ? reinterpret_cast<bf16_bits*>(tensor.data_ptr<at::BFloat16>()) : nullptr;
 }
-int narrow(int64_t value) {
-  return static_cast<int>(value);
-}
 int64_t padded(int64_t inner) {
   return (inner + cuda::kBlockInner - 1) / cuda::kBlockInner * cuda::kBlockInner;
-}
-
-void check(const char* wrong) {
-  if (wrong == nullptr) return;
-  const std::string what = wrong;
-  if (what.find("cudaErrorMemoryAllocation") != std::string::npos) {
-    throw Error(ErrorCode::memory, "out of GPU memory: " + what + "; try fewer pictures at once, or a smaller size");
-  }
-  throw Error(ErrorCode::internal, "one of our CUDA kernels failed: " + what + "; --kernels off works without them");
 }
 
 int64_t largest_capacity(const std::vector<DevicePicture>& pictures) {
@@ -284,26 +273,21 @@ DeviceDecoder::~DeviceDecoder() {
   }
 }
 
-// Returns the current CUDA stream, or null where tests run the kernels' bodies on the host.
-void* DeviceDecoder::queue() const {
-  const at::Device device = state.device();
-  return device.is_cpu() ? nullptr : c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-}
-
 void DeviceDecoder::draw_first() {
   const std::vector<cuda::Call> first = Step(*this, written.size(0)).first_draw();
-  check(library_.run(first.data(), narrow(static_cast<int64_t>(first.size())), queue()));
+  check_cuda_call(
+      library_.run(first.data(), narrow(static_cast<int64_t>(first.size())), current_stream(state.device())));
 }
 
 void DeviceDecoder::record(int64_t rows) {
   void*& graph = graphs_[static_cast<size_t>(rows)];
   if (graph != nullptr) return;
   const std::vector<cuda::Call> calls = Step(*this, rows).calls();
-  check(library_.record(calls.data(), narrow(static_cast<int64_t>(calls.size())), &graph));
+  check_cuda_call(library_.record(calls.data(), narrow(static_cast<int64_t>(calls.size())), &graph));
 }
 
 void DeviceDecoder::replay(int64_t rows, int64_t times) {
-  check(library_.replay(graphs_[static_cast<size_t>(rows)], narrow(times), queue()));
+  check_cuda_call(library_.replay(graphs_[static_cast<size_t>(rows)], narrow(times), current_stream(state.device())));
 }
 
 }  // namespace glm

@@ -36,8 +36,8 @@ class DeviceDecoder {
   // pass has up to 16 rows, which are those of `state`. The kernels change only tokens and not_finite there.
   enum class Pass { one_of_each, several };
 
-  // transformer: has packed weights. It and the library have to outlive this object. pictures: 1 to 16. Throws
-  // Error(memory) when the GPU has too little memory.
+  // transformer: has packed weights. It and the library have to outlive this object. pictures: 1 to 16. The constructor
+  // throws Error(memory) if the GPU's memory is too small.
   DeviceDecoder(const PriorTransformer& transformer, const cuda::Library& library,
                 const std::vector<DevicePicture>& pictures, const TokenRules& rules, Pass pass);
   ~DeviceDecoder();
@@ -62,8 +62,6 @@ class DeviceDecoder {
  private:
   struct Memory;
   class Step;
-
-  void* queue() const;
 
   const PriorTransformer& transformer_;
   const cuda::Library& library_;

@@ -50,8 +50,9 @@ class RowChooser {
   // asked: a fixed number of rows, 1 to 16; or 0, and the class chooses.
   explicit RowChooser(int64_t asked) : asked_(asked) {}
 
-  // Returns how many rows each picture has in the next pass. pictures: so many share the pass, 1 to 16. They have up to
-  // 16 rows together. If their number has changed, the times of earlier passes are forgotten.
+  // Returns how many rows each picture has in the next pass. pictures: how many pictures share the pass, 1 to 16. All
+  // of them together have up to 16 rows. If the number of pictures has changed, this object forgets the times of
+  // earlier passes.
   int64_t rows(int64_t pictures);
 
   // Tells how a pass went. accepted: how many draws were right, for each picture.

@@ -29,8 +29,8 @@ struct ModelOptions {
   std::string look_ahead = "auto";       // how many tokens are written at once: auto, off, or a number from 1 to 16
   bool map_weights = false;              // the files stay mapped, as LoadOptions says
   const CancelToken* cancel = nullptr;   // asked before each component is loaded
-  // Kernels for the diffusion transformer and the VAE. Null: our CUDA kernels where `kernels` is force, else ATen,
-  // until somebody has measured ours. Tests give the kernels' bodies.
+  // Kernels for the diffusion transformer and the VAE; tests give the bodies of ours. If it is null, our CUDA kernels
+  // are taken where `kernels` is force, and ATen otherwise, because nobody has measured ours yet.
   const cuda::Library* decoder = nullptr;
 };
 

@@ -23,8 +23,9 @@ struct LoadOptions {
   std::string device =
       "auto";  // "cpu", "cuda:N", "cuda" (the first GPU that can be used), or "auto" (the same, else the CPU)
   std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
-  // Our CUDA kernels: "auto" (where they pass their check; those of the diffusion transformer and the VAE aren't taken,
-  // as nobody has measured them yet), "off", "force" (all of them)
+  // Which of our CUDA kernels compute. "auto": those that write tokens, if they pass their check. The kernels of the
+  // diffusion transformer and the VAE don't compute then, because nobody has measured them yet. "off": none. "force":
+  // all of them.
   std::string kernels = "auto";
   // How many image tokens of a picture are computed at once, the next one and guesses of those behind it: "auto" (what
   // turns out to be fastest), "off", or a number from 1 to 16. It changes no token, only how long they take. On a GPU

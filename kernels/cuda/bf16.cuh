@@ -12,7 +12,8 @@ GLM_DEVICE bf16_bits to_bf16(float value) {
   return static_cast<bf16_bits>(simt::pack_bf16(value, 0.0f) & 0xFFFFu);
 }
 
-// Convert four or eight neighbours between the words that they are in memory and fp32 numbers.
+// These convert four or eight neighbouring numbers. In memory they are bf16, and two of them share a word. The kernels
+// compute with them in fp32.
 GLM_DEVICE void unpack(const simt::Words2& packed, float (&to)[4]) {
 #pragma unroll
   for (int k = 0; k < 4; ++k) to[k] = of_bf16(static_cast<bf16_bits>(packed.word[k / 2] >> 16 * (k % 2)));

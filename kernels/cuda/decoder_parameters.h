@@ -14,7 +14,7 @@ constexpr int kVector = 8;        // neighbours that a thread loads at once
 
 // Rows that use the same row of the modulation's tables.
 struct RowPart {
-  int end;  // the row behind the last one; the part begins where the one before ends
+  int end;  // the row behind the last one; each part begins where the one before ends
   int modulation;
 };
 
@@ -26,9 +26,9 @@ struct ModulateParams {
   bf16_bits* sum;          // [rows, dim]; may be x
   const bf16_bits* scale;  // null: nothing is normed
   const bf16_bits* shift;
-  bf16_bits* normed;  // [rows, dim]
-  RowPart parts[kMostParts];
-  int part_count, rows;
+  bf16_bits* normed;          // [rows, dim]
+  RowPart parts[kMostParts];  // they cover all rows
+  int rows;
   int dim;     // a multiple of 8, at most kWidestRow
   int stride;  // between rows of the tables, a multiple of 8
   float eps;
@@ -38,25 +38,25 @@ constexpr int vectors_of(int dim) {  // that a thread holds: 1, 2 or 4
   return dim <= kVector * kRowThreads ? 1 : dim <= 2 * kVector * kRowThreads ? 2 : 4;
 }
 
-// A sequence: text rows, then image rows. Sequences follow each other.
+// A sequence has text rows, then image rows. Each sequence begins where the one before ends.
 struct Sequence {
   int text, image;
 };
 
-// Norms each head of queries and keys, and rotates the image rows' by their places. It works in place. The norm is
-// rounded to bf16, the rotation is fp32 and rounded once.
+// Norms each head of queries and keys. Then rotates the heads of the image rows by their places. It works in place. The
+// norm is rounded to bf16. The rotation is computed in fp32, and its result is rounded once.
 struct HeadsParams {
   bf16_bits* qkv;        // [rows, 3, heads, head]: q, k, v
   const float* cosines;  // [image, head]
   const float* sines;
-  Sequence sequences[kMostParts];
-  int sequence_count, rows, heads;
+  Sequence sequences[kMostParts];  // they cover all rows
+  int rows, heads;
   int head;  // 8 times a power of two from 2 to 32
   float eps;
 };
 
-// Group norm of pixels in channels-last order, and the SiLU of it. First come `statistics`, of the whole picture. The
-// rest may be done for some of its pixels at a time.
+// Norms groups of channels, and may apply SiLU to the result. The pixels are in channels-last order. One kernel
+// computes the statistics of the whole picture. Then another one computes y, of all pixels or of some at a time.
 struct GroupNormParams {
   const bf16_bits* x;  // [pictures, pixels, channels]
   const bf16_bits* weight;
@@ -88,14 +88,15 @@ constexpr bool group_norm_fits(int64_t channels, int64_t groups) {
          groups > 0 && groups <= kRowThreads && channels % groups == 0 && (group == 4 || group % kVector == 0);
 }
 
-// How many pixels a block takes, and how many such chunks a picture has. A large picture has larger chunks, because one
-// block joins the numbers of all of them.
+// Returns how many pixels a chunk has. A block takes a chunk. One block later joins the moments of all chunks, so there
+// mustn't be too many: the chunks of a large picture are larger.
 constexpr int64_t chunk_pixels(int64_t pixels) {
   constexpr int64_t least = 512;
   constexpr int64_t most_chunks = 2048;
   const int64_t share = (pixels + most_chunks - 1) / most_chunks;
   return share > least ? share : least;
 }
+// Returns how many chunks a picture has.
 constexpr int64_t group_norm_chunks(int64_t pixels) {
   return (pixels + chunk_pixels(pixels) - 1) / chunk_pixels(pixels);
 }

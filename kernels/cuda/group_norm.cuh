@@ -1,5 +1,6 @@
-// Group norm and SiLU of pixels in channels-last order, as three kernels: the statistics of each chunk of pixels, those
-// of the picture, and the result. A thread holds the same 8 channels of one pixel after the other.
+// Norms groups of channels and applies SiLU. The pixels are in channels-last order. There are three kernels: the first
+// computes the statistics of each chunk of pixels, the second joins them, and the third computes the result. A thread
+// goes from pixel to pixel, and always takes the same 8 channels.
 // Upstream: torch.nn.GroupNorm and SiLU in ResnetBlock2D
 #pragma once
 
@@ -39,8 +40,9 @@ GLM_DEVICE PixelWork work_of(const GroupNormParams& p) {
           simt::block().y * p.pixels * p.channels};
 }
 
-// Distances from the thread's first pixel are summed, so that a large mean costs no digits. Each half of the 8 channels
-// has moments of its own, because a group may have only 4. shared: 2 * kRowThreads moments
+// Computes the moments of each group in the block's chunk. A thread sums distances from its first pixel, so that a
+// large mean costs no digits. Each half of its 8 channels has moments of its own, because a group may have only 4
+// channels. shared: 2 * kRowThreads moments
 GLM_DEVICE void chunk_statistics(const GroupNormParams& p) {
   auto* const shared = reinterpret_cast<Moments*>(simt::shared());
   const PixelWork w = work_of(p);
@@ -89,8 +91,8 @@ GLM_DEVICE void chunk_statistics(const GroupNormParams& p) {
   to[2] = all.squares;
 }
 
-// One block does a picture. As many threads as there are for each group take the chunks by turns. shared: kRowThreads
-// moments
+// Joins the moments of a picture's chunks. One block does a picture. Several threads share a group, and take its chunks
+// by turns. shared: kRowThreads moments
 GLM_DEVICE void picture_statistics(const GroupNormParams& p) {
   auto* const shared = reinterpret_cast<Moments*>(simt::shared());
   const int turns = kRowThreads / p.groups;

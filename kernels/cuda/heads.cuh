@@ -1,5 +1,5 @@
-// The norm of each head's queries and keys, and their rotation, in place. As many threads as a head has vectors of 8
-// numbers do a head; a vector's partner in the rotation is half a head away.
+// Norms each head of queries and keys, and rotates it, in place. A thread holds a vector of 8 numbers, and the threads
+// of a head's vectors work together. The rotation pairs a vector with the one that is half a head away.
 // Upstream: GlmImageAttnProcessor, apply_rotary_emb
 #pragma once
 
@@ -18,7 +18,7 @@ GLM_DEVICE int place_of(const HeadsParams& p, int row) {
   return row < p.sequences[sequence].text ? -1 : row - p.sequences[sequence].text;
 }
 
-// Adds the values of the head's threads, to each of them. `lanes` is a power of two.
+// Returns the sum of the values of the head's threads, to each of them. lanes: how many there are, a power of two
 GLM_DEVICE float sum_of_head(float value, int lanes) {
   for (int mask = 1; mask < lanes; mask *= 2) value += simt::shuffle_xor(value, mask);
   return value;
@@ -41,7 +41,7 @@ GLM_DEVICE void norm_head(const HeadsParams& p, int lanes, float (&values)[kVect
   for (int k = 0; k < kVector; ++k) values[k] = simt::round_bf16(values[k] * scale);
 }
 
-// `first`: this thread's first number in its head
+// first: the place of this thread's first number in its head
 GLM_DEVICE void rotate_head(const HeadsParams& p, int place, int first, int lanes, float (&values)[kVector]) {
   const int64_t from = static_cast<int64_t>(place < 0 ? 0 : place) * p.head + first;
   const float sign = first < p.head / 2 ? -1.0f : 1.0f;

@@ -1,5 +1,5 @@
-// The gated residual, the layer norm of it, and its modulation, in one pass over the rows. One block does a row.
-// Upstream: GlmImageTransformerBlock.forward, GlmImageAdaLayerNormZero
+// Adds the gated product to the residual, norms the sum, and modulates the norm, in one pass over the rows. A block
+// does one row after another. Upstream: GlmImageTransformerBlock.forward, GlmImageAdaLayerNormZero
 #pragma once
 
 #include "kernels/cuda/bf16.cuh"
@@ -14,7 +14,7 @@ GLM_DEVICE int modulation_of(const ModulateParams& p, int row) {
   return p.parts[part].modulation;
 }
 
-// Rounds the products and sums where upstream's bf16 tensors do.
+// Adds the gated product to a row. It rounds where upstream's bf16 tensors do.
 template <int kVectors>
 GLM_DEVICE void add_gated(const ModulateParams& p, int64_t row, int64_t table, const int (&at)[kVectors],
                           const bool (&there)[kVectors], float (&values)[kVectors][kVector]) {
@@ -68,7 +68,7 @@ GLM_DEVICE void norm_and_modulate(const ModulateParams& p, int64_t row, int64_t 
   }
 }
 
-// kVectors: how many vectors of 8 neighbours a thread holds. shared: kSumSlots floats
+// kVectors: how many vectors of 8 neighbours a thread holds. shared: room for kSumSlots floats
 template <int kVectors>
 GLM_DEVICE void modulate(const ModulateParams& p) {
   auto* const slots = reinterpret_cast<float*>(simt::shared());

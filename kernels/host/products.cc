@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/host/elementwise.h"
 #include "kernels/host/host_kernels.h"
 #include "kernels/host/processor.h"
 
@@ -15,11 +16,11 @@ namespace {
 using Bf16 = at::BFloat16;
 
 constexpr int64_t kWeightsWorthAThread = 1 << 17;  // a smaller share of a product isn't worth waking a thread
-constexpr int64_t kDepth = 256;  // columns that are multiplied before the next ones: a panel fits in the first cache
-constexpr int64_t kRowsTogether =
-    int64_t{64} * kPanelRows;                           // of x, for which a part of a weight is put into panels once
-constexpr int64_t kOutsTogether = int64_t{4} * kLanes;  // of a weight, which a thread takes at a time
-constexpr int64_t kPanelsTogether = 8;                  // of pixels, likewise
+constexpr int64_t kDepth = 256;  // columns that are multiplied at a time, so that a panel fits in the first cache
+// So many rows of x share a part of a weight that was put into panels.
+constexpr int64_t kRowsTogether = int64_t{64} * kPanelRows;
+constexpr int64_t kOutsTogether = int64_t{4} * kLanes;  // outputs of a weight that a thread takes at a time
+constexpr int64_t kPanelsTogether = 8;                  // panels of pixels that a thread takes at a time
 
 int64_t divided_up(int64_t number, int64_t by) {
   return (number + by - 1) / by;
@@ -59,13 +60,12 @@ at::Tensor row_panels(const T* from, int64_t rows, int64_t depth) {
   return all;
 }
 
-// Writes rows of sums that are complete, with the bias.
-void finish_rows(const float* sums, const Bf16* bias, int64_t rows, int64_t outs, Bf16* y, int64_t y_stride) {
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t o = 0; o < outs; ++o) {
-      const float added = bias == nullptr ? 0.0F : static_cast<float>(bias[o]);
-      y[r * y_stride + o] = static_cast<Bf16>(sums[r * kOutsTogether + o] + added);
-    }
+// Adds the bias to complete sums, rounds them, and writes them to y. sums: [rows, kOutsTogether], changed; y: [rows,
+// outs], a row every y_stride
+void finish_rows(std::vector<float>& sums, const Bf16* bias, int64_t outs, Bf16* y, int64_t y_stride) {
+  for (size_t at = 0; at < sums.size(); at += kOutsTogether, y += y_stride) {
+    finish_product(bias, Type::bf16, outs, sums.data() + at);
+    narrow(sums.data() + at, outs, Type::bf16, y);
   }
 }
 
@@ -132,8 +132,7 @@ void multiply_many(const at::Tensor& x, const Layer& layer, const at::Tensor& y)
         const int64_t first = i * kOutsTogether;
         const int64_t outs = std::min(kOutsTogether, out - first);
         multiply_outs(p, w + first * in, in, outs, sums);
-        finish_rows(sums.data(), b == nullptr ? nullptr : b + first, count, outs,
-                    y.data_ptr<Bf16>() + row * out + first, out);
+        finish_rows(sums, b == nullptr ? nullptr : b + first, outs, y.data_ptr<Bf16>() + row * out + first, out);
       }
     });
   }
@@ -260,11 +259,16 @@ class Convolution {
   const Taps& taps_;
 };
 
-template <typename T>
-at::Tensor kernel_panels(const at::Tensor& weight, const at::Tensor& x) {
+// Convolves by a kernel with these taps. Writes what Taps says of y. x: bf16 [P, in, H, W]; weight: [out, in, taps]
+void convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const Taps& taps,
+              const at::Tensor& y) {
   TORCH_CHECK(x.size(1) == weight.size(1), "channels of a convolution: expected ", weight.size(1), ", found ",
               x.size(1));
-  return row_panels(weight.const_data_ptr<T>(), weight.size(0), weight.numel() / weight.size(0));
+  const at::Tensor pixels = x.contiguous();
+  const at::Tensor wide = weight.to(at::kFloat).contiguous();
+  const at::Tensor panels =
+      row_panels(wide.const_data_ptr<float>(), wide.size(0), wide.numel() / std::max<int64_t>(1, wide.size(0)));
+  Convolution(pixels, panels, bias, y, taps).compute();
 }
 
 }  // namespace
@@ -275,7 +279,7 @@ void multiply_on_threads(const Product& product, int64_t outs) {
 }
 
 bool takes_products(const at::Tensor& x) {
-  static const bool faster = runnable_kernels().size() > 1 && !multiplies_bf16();
+  static const bool faster = &best_kernels() != &kPlain && !multiplies_bf16();
   return faster && x.is_cpu() && x.scalar_type() == at::kBFloat16;
 }
 
@@ -299,18 +303,14 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::
     taps.right.push_back(i % kernel - kernel / 2);
   }
   at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
-  const at::Tensor pixels = x.contiguous();
-  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
-  Convolution(pixels, panels, bias, y, taps).compute();
+  convolve(x, weight, bias, taps, y);
   return y;
 }
 
 at::Tensor halved_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const Taps taps{{0, 0, 0, 1, 1, 1, 2, 2, 2}, {0, 1, 2, 0, 1, 2, 0, 1, 2}, /*step=*/2};
   at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2) / 2, x.size(3) / 2}, x.options());
-  const at::Tensor pixels = x.contiguous();
-  const at::Tensor panels = kernel_panels<Bf16>(weight.contiguous(), x);
-  Convolution(pixels, panels, bias, y, taps).compute();
+  convolve(x, weight, bias, taps, y);
   return y;
 }
 
@@ -318,7 +318,8 @@ at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, co
   at::Tensor y = at::empty({x.size(0), weight.size(0), 2 * x.size(2), 2 * x.size(3)}, x.options());
   const at::Tensor pixels = x.contiguous();
   const at::Tensor wide = weight.to(at::kFloat);
-  // An output of the upper or left half sees the pixel before with the first weight, and its own with the other two.
+  // The first output of a pixel sees the pixel before with the first weight, and its own pixel with the other two. The
+  // second output sees its own pixel with the first two weights, and the next pixel with the last.
   const auto halves = [](const at::Tensor& w, int64_t dim, bool second) {
     const at::Tensor middle = w.narrow(dim, 1, 1);
     const at::Tensor first = w.narrow(dim, 0, 1);
@@ -329,9 +330,7 @@ at::Tensor doubled_convolution(const at::Tensor& x, const at::Tensor& weight, co
     for (const int64_t beside : {0, 1}) {
       const Taps taps{
           {below - 1, below - 1, below, below}, {beside - 1, beside, beside - 1, beside}, 1, 2, below, beside};
-      const at::Tensor folded = halves(halves(wide, 2, below == 1), 3, beside == 1).contiguous();
-      const at::Tensor panels = kernel_panels<float>(folded, x);
-      Convolution(pixels, panels, bias, y, taps).compute();
+      convolve(pixels, halves(halves(wide, 2, below == 1), 3, beside == 1), bias, taps, y);
     }
   }
   return y;

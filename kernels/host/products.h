@@ -1,7 +1,7 @@
 // Contract: torch's linear and conv2d in bf16, for a CPU without instructions for bf16. Products are fp32, and each sum
 //   is rounded once. The bits depend neither on the number of threads nor on the processor's instructions. Up to 16
-//   rows are added in another order than more rows are. Upstream: torch.nn.Linear, torch.nn.Conv2d, and the Upsample2D
-//   before a Conv2d
+//   rows are added in another order than more rows are.
+//   Upstream: torch.nn.Linear, torch.nn.Conv2d, and the Upsample2D before a Conv2d
 // Roofline: compute; kernels/README.md has numbers.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace glm::host {
 
-// Computes the outputs 0 .. outs - 1 of a product of few rows, on all threads.
+// Computes a product of up to 16 rows, with all threads. outs: how many outputs the weight has
 void multiply_on_threads(const Product& product, int64_t outs);
 
 // Says whether the following functions are the fastest for this tensor on this processor.
@@ -33,8 +33,8 @@ at::Tensor halved_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
                               const at::Tensor& weight,  // bf16 [out, in, 3, 3]
                               const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, H / 2, W / 2]
 
-// What a convolution with a kernel of 3 gives for pixels that are doubled in both directions before. Each of the four
-// outputs of a pixel sees only 2 x 2 pixels, so it is a kernel of 2, whose weights are sums of the given ones in fp32.
+// Doubles the pixels in both directions, and then convolves with a kernel of 3. Each of the four outputs of a pixel
+// sees only 2 x 2 pixels of x. So each is computed by a kernel of 2, whose weights are sums of the given ones in fp32.
 at::Tensor doubled_convolution(const at::Tensor& x,       // bf16 [P, in, H, W]
                                const at::Tensor& weight,  // bf16 [out, in, 3, 3]
                                const at::Tensor& bias);   // bf16 [out] -> bf16 [P, out, 2 H, 2 W]

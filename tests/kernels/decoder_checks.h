@@ -1,5 +1,5 @@
-// The kernels of the diffusion transformer and the VAE against ATen, at sizes with every kind of edge. The same checks
-// run with the bodies on the host and with the library on a GPU. Failures are gtest's.
+// These compare the kernels of the diffusion transformer and the VAE with ATen, at sizes with every kind of edge. Tests
+// call them for the kernels' bodies on the host, and for the library on a GPU. Failures are gtest's.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -12,7 +12,7 @@ void check_modulations(const cuda::Library& library, at::Device device);
 void check_heads(const cuda::Library& library, at::Device device);
 void check_group_norms(const cuda::Library& library, at::Device device);
 
-// Sizes that the kernels don't take are ATen's, bit for bit.
+// Checks that ATen computes the sizes that the kernels don't take.
 void check_other_sizes(const cuda::Library& library, at::Device device);
 
 }  // namespace glm

@@ -15,10 +15,11 @@ struct HostStep {
   uint64_t order = 0;  // simt::Launch's
 };
 
-// All of them parts of a step, products of one format. Throws std::runtime_error as simt::launch does.
+// Runs the calls as one launch. Each call has to be a part of a step, and all products have to have the same format.
+// Throws std::runtime_error as simt::launch does.
 void run_step(const std::vector<cuda::Call>& calls, const HostStep& how);
 
-// Any calls, each as a launch of its own.
+// Runs any calls, each as a launch of its own.
 void run_calls(const std::vector<cuda::Call>& calls, const HostStep& how);
 
 }  // namespace glm

@@ -13,16 +13,7 @@ FeedForward::FeedForward(const Weights& w, Dims dims, Activation activation, boo
 at::Tensor FeedForward::forward(const at::Tensor& x) const {
   if (activation_ == Activation::gelu_tanh) return second_.forward(first_.forward_gelu(x, fused_));
   at::Tensor inner = first_.forward(x);
-  switch (activation_) {
-    case Activation::gelu_erf:
-      at::gelu_(inner, "none");
-      break;
-    case Activation::gelu_tanh:
-      break;  // above
-    case Activation::silu:
-      at::silu_(inner);
-      break;
-  }
+  activation_ == Activation::silu ? at::silu_(inner) : at::gelu_(inner, "none");
   return second_.forward(inner);
 }
 

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +15,7 @@
 #include "engine/device/trust/kernel_cache.h"
 #include "glm/error.h"
 #include "kernels/cuda/loader.h"
+#include "kernels/cuda_calls.h"
 
 namespace glm {
 namespace {
@@ -186,8 +186,7 @@ KernelReport check_kernels(at::Device device, const std::function<void(const std
   const c10::DeviceGuard current(device);
   const cuda::Library& library = *cuda::load_library().library;
   const LaunchCalls launch = [&](const std::vector<cuda::Call>& calls) {
-    void* const stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-    return library.run(calls.data(), static_cast<int>(calls.size()), stream);
+    return library.run(calls.data(), static_cast<int>(calls.size()), current_stream(device));
   };
   std::string at = "the first trial";
   std::vector<KernelVerdict> verdicts;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "engine/device/trust/trial_tensors.h"
+#include "kernels/cuda_calls.h"
 #include "kernels/decode_reference.h"
 #include "kernels/random.h"
 
@@ -15,10 +16,6 @@ namespace {
 
 constexpr float kEps = 1e-5f;
 constexpr int kTotal = 1000;  // tokens that a sampled row writes: more than there are timed calls, which add one each
-
-int narrow(int64_t value) {
-  return static_cast<int>(value);
-}
 
 struct AttentionCase {
   std::vector<int> lengths;
