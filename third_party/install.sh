@@ -35,7 +35,7 @@ if [ "${1:-}" = --which ]; then choose_kind; echo "$kind"; exit 0; fi
 
 packages=(g++ cmake ninja-build pkg-config python3 python3-pip ca-certificates
   libsentencepiece-dev libpcre2-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev libpng-dev
-  libjpeg-dev libwebp-dev libgif-dev libstb-dev liblcms2-dev libexif-dev libmd-dev libtomlplusplus-dev libsixel-dev uuid-dev
+  libjpeg-dev libwebp-dev libgif-dev libstb-dev liblcms2-dev libexif-dev libssl-dev libtomlplusplus-dev libsixel-dev uuid-dev
   libcurl4-openssl-dev libsqlite3-dev)
 [ "${1:-}" = --tests ] && packages+=(libgtest-dev ccache clang-format-14 clang-tidy-14 universal-ctags python3-jsonschema git zsh fish bash-completion groff-base)
 

@@ -24,6 +24,14 @@ TEST(Sha256Of, AFileIsThatOfItsBytes) {
   EXPECT_TRUE(refused(ErrorCode::io, {"none"}, [&] { sha256_of(folder / "none"); }));
 }
 
+// As `git hash-object` says.
+TEST(GitBlobNameOf, AFileIsGits) {
+  GitBlobName name(12);
+  for (const char* part : {"hello ", "world\n"}) name.add({reinterpret_cast<const uint8_t*>(part), 6});
+  EXPECT_EQ(name.hex(), "3b18e512dba79e4c8300dd08aeb37f8e728b8dad");
+  EXPECT_EQ(GitBlobName(0).hex(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+}
+
 TEST(FreeMemory, IsLessThanAllAndMoreThanNothing) {
   EXPECT_GT(free_memory(), 1 << 20);
   EXPECT_LT(free_memory(), int64_t{1} << 50);
