@@ -68,6 +68,8 @@ struct Panels {
   int64_t sums_stride = 0;
 };
 
+struct Codes;  // codes.h
+
 struct Kernels {
   const char* name;                                                      // "plain", "avx2", "avx512"
   void (*multiply)(const Product& product, int64_t begin, int64_t end);  // the outputs begin .. end-1
@@ -77,6 +79,8 @@ struct Kernels {
   float (*exponentials)(float* x, int64_t count, float shift);
   void (*silu)(float* x, int64_t count);  // replaces each x by x / (1 + exp(-x))
   void (*multiply_panels)(const Panels& panels);
+  // Writes the numbers of a row's columns begin .. end-1. begin: even
+  void (*decode)(const Codes& codes, int64_t row, int64_t begin, int64_t end, float* to);
 };
 
 // Returns the kernels of this name, or null where the processor can't run them.

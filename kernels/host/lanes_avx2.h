@@ -89,6 +89,38 @@ inline float sum(Lanes value) {
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+// Returns for each of 8 codes its value of 8, by the lowest three bits.
+inline __m256 pick_of_8(const float* values, __m256i codes) {
+  return _mm256_permutevar8x32_ps(_mm256_loadu_ps(values), codes);
+}
+
+// Returns `set` where bit number `bit` of a code is set, and `clear` elsewhere.
+template <int bit>
+inline __m256 by_bit(__m256i codes, __m256 clear, __m256 set) {
+  return _mm256_blendv_ps(clear, set, _mm256_castsi256_ps(_mm256_slli_epi32(codes, 31 - bit)));
+}
+
+inline __m256 pick_half_of_16(const float* values, __m256i codes) {
+  return by_bit<3>(codes, pick_of_8(values, codes), pick_of_8(values + 8, codes));
+}
+
+inline __m256 pick_half_of_32(const float* values, __m256i codes) {
+  return by_bit<4>(codes, pick_half_of_16(values, codes), pick_half_of_16(values + 16, codes));
+}
+
+inline Lanes pick_of_16(const float* values, const uint8_t* codes) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
+  const __m128i all = _mm_unpacklo_epi8(bytes, _mm_srli_epi16(bytes, 4));  // more than 4 bits do no harm
+  return {pick_half_of_16(values, _mm256_cvtepu8_epi32(all)),
+          pick_half_of_16(values, _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(all, all)))};
+}
+
+inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
+  return {pick_half_of_32(values, _mm256_cvtepu8_epi32(all)),
+          pick_half_of_32(values, _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(all, all)))};
+}
+
 inline void sum_each(const Lanes* four, float* to) {
   for (int i = 0; i < 4; ++i) to[i] = sum(four[i]);
 }

@@ -74,6 +74,17 @@ inline Lanes scaled(Lanes value, Lanes whole) {
 }
 
 // Four together cost less than one by one.
+inline Lanes pick_of_16(const float* values, const uint8_t* codes) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes));
+  const __m128i all = _mm_unpacklo_epi8(bytes, _mm_srli_epi16(bytes, 4));  // more than 4 bits do no harm
+  return {_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(all), _mm512_loadu_ps(values))};
+}
+
+inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
+  const __m512i all = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  return {_mm512_permutex2var_ps(_mm512_loadu_ps(values), all, _mm512_loadu_ps(values + 16))};
+}
+
 inline void sum_each(const Lanes* four, float* to) {
   // [a.low + a.high, b.low + b.high], likewise of c and d; then the quarters of all four, and so on.
   const auto eights = [](__m512 a, __m512 b) {

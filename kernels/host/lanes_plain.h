@@ -102,6 +102,20 @@ inline float sum(Lanes value) {
   return value.all[0];
 }
 
+// Returns for each of 16 codes its value. values: [16]. codes: two in a byte, the one in the lower half first.
+inline Lanes pick_of_16(const float* values, const uint8_t* codes) {
+  Lanes lanes{};
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = values[codes[i / 2] >> (i % 2 * 4) & 15];
+  return lanes;
+}
+
+// The same, with a code in each byte. values: [32]
+inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
+  Lanes lanes{};
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = values[codes[i] & 31];
+  return lanes;
+}
+
 // Writes sum() of each of four.
 inline void sum_each(const Lanes* four, float* to) {
   for (int i = 0; i < 4; ++i) to[i] = sum(four[i]);

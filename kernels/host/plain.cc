@@ -1,11 +1,12 @@
 #include "kernels/host/lanes_plain.h"
 // After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
+#include "kernels/host/code_bodies.h"
 #include "kernels/host/panel_bodies.h"
 #include "kernels/host/processor.h"
 
 namespace glm::host {
 
-const Kernels kPlain = {"plain", multiply, attend, exponentials, silu, multiply_panels};
+const Kernels kPlain = {"plain", multiply, attend, exponentials, silu, multiply_panels, decode};
 
 }  // namespace glm::host

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/host/codes.h"
 #include "kernels/host/elementwise.h"
 #include "kernels/host/host_kernels.h"
 #include "kernels/host/processor.h"
@@ -69,9 +70,29 @@ void finish_rows(std::vector<float>& sums, const Bf16* bias, int64_t outs, Bf16*
   }
 }
 
-// Multiplies up to kRowsTogether rows of x, which are in panels, by some outputs of a weight. weight: [outs, in], the
-// first of them. sums: room for [rows, kOutsTogether]
-void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::vector<float>& sums) {
+struct Layer {
+  const Bf16* weight = nullptr;  // [out, in], or null where there are codes
+  const Codes* codes = nullptr;
+  const Bf16* bias = nullptr;  // [out] or null
+  int64_t in = 0;
+  int64_t out = 0;
+};
+
+// Writes columns k .. k + depth - 1 of up to 16 outputs as a panel [depth, 16]. out: the first of them
+void fill_weights(const Layer& layer, int64_t out, int64_t k, int64_t depth, float* to) {
+  if (layer.codes == nullptr) {
+    fill_panel<kLanes>(Rows<Bf16>{layer.weight + out * layer.in + k, layer.in, layer.out - out}, depth, to);
+    return;
+  }
+  float rows[kLanes * kDepth];
+  const int64_t count = std::min<int64_t>(kLanes, layer.out - out);
+  for (int64_t i = 0; i < count; ++i) best_kernels().decode(*layer.codes, out + i, k, k + depth, rows + i * depth);
+  fill_panel<kLanes>(Rows<float>{rows, depth, count}, depth, to);
+}
+
+// Multiplies up to kRowsTogether rows of x, which are in panels, by some outputs of a weight. first, outs: which
+// outputs. sums: room for [rows, kOutsTogether]
+void multiply_outs(Panels p, const Layer& layer, int64_t first, int64_t outs, std::vector<float>& sums) {
   float panels[kOutsTogether * kDepth];
   std::fill(sums.begin(), sums.end(), 0.0F);
   p.lanes = panels;
@@ -79,46 +100,41 @@ void multiply_outs(Panels p, const Bf16* weight, int64_t in, int64_t outs, std::
   p.sums = sums.data();
   p.sums_stride = kOutsTogether;
   const float* const rows = p.rows;
-  for (int64_t k = 0; k < in; k += kDepth) {
-    p.depth = std::min(kDepth, in - k);
+  for (int64_t k = 0; k < layer.in; k += kDepth) {
+    p.depth = std::min(kDepth, layer.in - k);
     p.lanes_stride = p.depth * kLanes;
     p.rows = rows + k * kPanelRows;
     for (int64_t i = 0; i < p.lane_panels; ++i) {
-      const int64_t out = i * kLanes;
-      fill_panel<kLanes>(Rows<Bf16>{weight + out * in + k, in, outs - out}, p.depth, panels + i * p.lanes_stride);
+      fill_weights(layer, first + i * kLanes, k, p.depth, panels + i * p.lanes_stride);
     }
     best_kernels().multiply_panels(p);
   }
 }
 
-struct Layer {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out] or undefined
-};
-
 // x: [rows, in], at most 16 -> y [rows, out]
 void multiply_few(const at::Tensor& x, const Layer& layer, const at::Tensor& y) {
-  const at::Tensor& weight = layer.weight;
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor sums = at::empty(y.sizes(), at::kFloat);
-  multiply_on_threads({.weight = {weight.const_data_ptr<Bf16>(), Type::bf16},
-                       .in = weight.size(1),
-                       .x = wide.const_data_ptr<float>(),
-                       .x_stride = weight.size(1),
-                       .rows = x.size(0),
-                       .y = sums.data_ptr<float>(),
-                       .y_stride = weight.size(0)},
-                      weight.size(0));
-  if (layer.bias.defined()) sums.add_(layer.bias);
-  y.copy_(sums);
+  const Product product{.weight = {layer.weight, Type::bf16},
+                        .in = layer.in,
+                        .x = wide.const_data_ptr<float>(),
+                        .x_stride = layer.in,
+                        .rows = x.size(0),
+                        .y = sums.data_ptr<float>(),
+                        .y_stride = layer.out};
+  layer.codes == nullptr ? multiply_on_threads(product, layer.out)
+                         : multiply_codes_on_threads(product, *layer.codes, layer.out);
+  for (int64_t r = 0; r < x.size(0); ++r) {
+    float* const own = sums.data_ptr<float>() + r * layer.out;
+    finish_product(layer.bias, Type::bf16, layer.out, own);
+    narrow(own, layer.out, Type::bf16, y.data_ptr<Bf16>() + r * layer.out);
+  }
 }
 
 // x: [rows, in] -> y [rows, out]
 void multiply_many(const at::Tensor& x, const Layer& layer, const at::Tensor& y) {
-  const int64_t in = layer.weight.size(1);
-  const int64_t out = layer.weight.size(0);
-  const auto* const w = layer.weight.const_data_ptr<Bf16>();
-  const auto* const b = layer.bias.defined() ? layer.bias.const_data_ptr<Bf16>() : nullptr;
+  const int64_t in = layer.in;
+  const int64_t out = layer.out;
   for (int64_t row = 0; row < x.size(0); row += kRowsTogether) {
     const int64_t count = std::min(kRowsTogether, x.size(0) - row);
     const at::Tensor panels = row_panels(x.const_data_ptr<Bf16>() + row * in, count, in);
@@ -131,8 +147,9 @@ void multiply_many(const at::Tensor& x, const Layer& layer, const at::Tensor& y)
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i * kOutsTogether;
         const int64_t outs = std::min(kOutsTogether, out - first);
-        multiply_outs(p, w + first * in, in, outs, sums);
-        finish_rows(sums, b == nullptr ? nullptr : b + first, outs, y.data_ptr<Bf16>() + row * out + first, out);
+        multiply_outs(p, layer, first, outs, sums);
+        finish_rows(sums, layer.bias == nullptr ? nullptr : layer.bias + first, outs,
+                    y.data_ptr<Bf16>() + row * out + first, out);
       }
     });
   }
@@ -271,6 +288,20 @@ void convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& b
   Convolution(pixels, panels, bias, y, taps).compute();
 }
 
+// x: bf16 [..., in] -> bf16 [..., out]
+at::Tensor multiply(const at::Tensor& x, const Layer& layer) {
+  const at::Tensor rows = x.reshape({-1, layer.in}).contiguous();
+  const at::Tensor y = at::empty({rows.size(0), layer.out}, x.options());
+  rows.size(0) <= kMostRows ? multiply_few(rows, layer, y) : multiply_many(rows, layer, y);
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = layer.out;
+  return y.view(shape);
+}
+
+const Bf16* bytes_of_bias(const at::Tensor& bias) {
+  return bias.defined() ? bias.const_data_ptr<Bf16>() : nullptr;
+}
+
 }  // namespace
 
 void multiply_on_threads(const Product& product, int64_t outs) {
@@ -286,13 +317,19 @@ bool takes_products(const at::Tensor& x) {
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   TORCH_CHECK(x.size(-1) == weight.size(1), "columns of a product: expected ", weight.size(1), ", found ", x.size(-1));
   TORCH_CHECK(!bias.defined() || bias.numel() == weight.size(0), "numbers of a bias: expected ", weight.size(0));
-  const at::Tensor rows = x.reshape({-1, weight.size(1)}).contiguous();
-  const Layer layer{weight.contiguous(), bias.defined() ? bias.contiguous() : bias};
-  const at::Tensor y = at::empty({rows.size(0), weight.size(0)}, x.options());
-  rows.size(0) <= kMostRows ? multiply_few(rows, layer, y) : multiply_many(rows, layer, y);
-  std::vector<int64_t> shape = x.sizes().vec();
-  shape.back() = weight.size(0);
-  return y.view(shape);
+  const at::Tensor rows = weight.contiguous();
+  const at::Tensor added = bias.defined() ? bias.contiguous() : bias;
+  return multiply(x, {.weight = rows.const_data_ptr<Bf16>(),
+                      .bias = bytes_of_bias(added),
+                      .in = weight.size(1),
+                      .out = weight.size(0)});
+}
+
+at::Tensor product(const at::Tensor& x, const Codes& codes, int64_t outs, const at::Tensor& bias) {
+  TORCH_CHECK(x.size(-1) == codes.in, "columns of a product: expected ", codes.in, ", found ", x.size(-1));
+  TORCH_CHECK(!bias.defined() || bias.numel() == outs, "numbers of a bias: expected ", outs);
+  const at::Tensor added = bias.defined() ? bias.contiguous() : bias;
+  return multiply(x, {.codes = &codes, .bias = bytes_of_bias(added), .in = codes.in, .out = outs});
 }
 
 at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

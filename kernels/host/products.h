@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "kernels/host/codes.h"
 #include "kernels/host/host_kernels.h"
 
 namespace glm::host {
@@ -22,6 +23,13 @@ bool takes_products(const at::Tensor& x);
 at::Tensor product(const at::Tensor& x,       // bf16 [..., in]
                    const at::Tensor& weight,  // bf16 [out, in]
                    const at::Tensor& bias);   // bf16 [out] or undefined -> bf16 [..., out]
+
+// The same by a weight of codes, of which at most some tiles are numbers at a time. The bits are those of the numbers
+// in a dense weight.
+at::Tensor product(const at::Tensor& x,  // bf16 [..., in]
+                   const Codes& codes,   // its type: bf16
+                   int64_t outs,
+                   const at::Tensor& bias);  // bf16 [out] or undefined -> bf16 [..., out]
 
 // Convolves with stride 1, and with half a kernel of zeros on all sides.
 at::Tensor convolution(const at::Tensor& x,       // bf16 [P, in, H, W]

@@ -1,0 +1,41 @@
+#include "kernels/host/codes.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace glm::host {
+namespace {
+
+constexpr int64_t kWeightsWorthAThread = 1 << 16;  // fewer than of a dense weight, because decoding costs time, too
+constexpr int64_t kOutsTogether = 12;              // rows of the weight that are numbers at a time
+
+}  // namespace
+
+void multiply_codes_on_threads(const Product& product, const Codes& codes, int64_t outs) {
+  const int64_t grain = std::max<int64_t>(kOutsTogether, kWeightsWorthAThread / product.in);
+  at::parallel_for(0, outs, grain, [&](int64_t begin, int64_t end) {
+    std::vector<float> numbers(static_cast<size_t>(kOutsTogether * codes.in));
+    Product some = product;
+    some.weight = {numbers.data(), Type::fp32};
+    for (int64_t out = begin; out < end; out += kOutsTogether) {
+      const int64_t count = std::min(kOutsTogether, end - out);
+      for (int64_t i = 0; i < count; ++i) {
+        best_kernels().decode(codes, out + i, 0, codes.in, numbers.data() + i * codes.in);
+      }
+      some.y = product.y + out;
+      best_kernels().multiply(some, 0, count);
+    }
+  });
+}
+
+void decode_on_threads(const Codes& codes, int64_t begin, int64_t end, float* to) {
+  at::parallel_for(begin, end, std::max<int64_t>(1, kWeightsWorthAThread / codes.in), [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; ++row) {
+      best_kernels().decode(codes, row, 0, codes.in, to + (row - begin) * codes.in);
+    }
+  });
+}
+
+}  // namespace glm::host
