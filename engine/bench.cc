@@ -20,7 +20,7 @@
 #include "engine/device/shortest_time.h"
 #include "engine/run/cost.h"
 #include "engine/run/measured_speeds.h"
-#include "engine/run/prior_kernels.h"
+#include "engine/run/memory.h"
 #include "engine/run/references.h"
 #include "engine/run/settings.h"
 #include "glm/pipeline.h"
@@ -229,23 +229,24 @@ class Measurement {
 };
 
 // Computes how much work each stage does in a second. Stores these speeds for plan().
-void add_rates(BenchReport& report, const ModelConfig& config, const Request& request, const LoadOptions& options,
-               double passes_a_token, bool is_random) {
+void add_rates(BenchReport& report, const CheckpointName& name, const ModelConfig& config, const Request& request,
+               const LoadOptions& options, double passes_a_token) {
   const at::Device device(report.device);
   const at::ScalarType dtype = compute_dtype(report.dtype, config.dtype);
   const Settings settings = settle(request, config);
   const Work work = work_of(config, settings.canvas(), kPromptLength, {});
-  const auto element = static_cast<double>(c10::elementSize(dtype));
-  const double prior = device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes;
   Speeds speeds;
   double prompt = 0;
   for (BenchStage& stage : report.stages) {
     if (stage.samples == 0) continue;
     double units = 1;
-    if (stage.name == "load" && !is_random) stage.bytes = weight_bytes(config, element, prior) / stage.seconds;
+    if (stage.name == "load" && !name.random) {
+      stage.bytes = bytes_of_weights(name, config, dtype, device, options.prior_precision) / stage.seconds;
+    }
     if (stage.name == "prompt") prompt = stage.seconds;
     if (stage.name == "tokens") {
-      stage.bytes = work.read * prior * passes_a_token / stage.seconds;
+      const double bytes = bytes_of_pass(name, config, dtype, device, options.prior_precision);
+      stage.bytes = bytes * passes_a_token / stage.seconds;
       units = static_cast<double>(work.tokens);
       speeds.read = work.read * units / (prompt + units * stage.seconds);
     }
@@ -305,7 +306,7 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
       const Ceiling ceiling(device, compute_dtype(report.dtype, config.dtype));
       report.operations = ceiling.operations;
       report.bytes = ceiling.bytes;
-      add_rates(report, config, request, options, passes_a_token, name.random);
+      add_rates(report, name, config, request, options, passes_a_token);
     });
   });
   return report;

@@ -136,8 +136,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .preview_width = small.width,
           .preview_height = small.height,
           .tokens = work_of(config, s.canvas(), kPromptLength, load.references).tokens,
-          .weight_bytes = weight_bytes(
-              config, element, device.is_cpu() ? element : cuda::row_of(format_of(options.prior_precision)).bytes),
+          .weight_bytes = bytes_of_weights(name, config, dtype, device, options.prior_precision),
           .working_bytes = call_bytes(config, load, element),
           .free_bytes = free_memory_of(device),
           .seconds = seconds_of(config, s, load, measured.read(), device, dtype)};

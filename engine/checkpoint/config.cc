@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config_defaults.h"
+#include "engine/checkpoint/quantisation.h"
 #include "engine/checkpoint/section.h"
 
 namespace glm {
@@ -280,6 +281,10 @@ ModelConfig::ModelConfig(const fs::path& folder) {
   vae = vae_config(read(folder / "vae" / "config.json", "vae"), dit);
   schedule = schedule_config(read(folder / "scheduler" / "scheduler_config.json", "scheduler"));
   picture = picture_defaults(folder, vae, &generation);
+  for (const char* part : {"vision_language_encoder", "text_encoder", "transformer", "vae"}) {
+    const std::optional<Quantisation> quantisation = Quantisation::of(folder / part);
+    if (quantisation) quantised += (quantised.empty() ? "" : "; ") + std::string(part) + ": " + quantisation->text();
+  }
   const fs::path own = folder / "glm_image.json";
   const json given = is_present(own) ? read_json(own) : json::object();
   if (!is_present(sampling) && !(given.contains("temperature") && given.contains("top_p") && given.contains("top_k"))) {

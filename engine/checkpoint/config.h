@@ -156,6 +156,7 @@ struct ModelConfig {
   ScheduleConfig schedule;
   PictureDefaults picture;
   std::string dtype;                  // the vision_language_encoder's: "float32", "bfloat16" or "float16"
+  std::string quantised;              // how components were quantised that are; "" where none is
   std::vector<std::string> warnings;  // about files that are missing and may be
 
   int64_t patch() const { return vae.pixels_per_latent() * dit.patch; }  // pixels a side of a patch of the DiT

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/refuse.h"
 #include "engine/checkpoint/dtype.h"
+#include "engine/checkpoint/quantisation.h"
 #include "engine/checkpoint/random_weights.h"
 #include "engine/checkpoint/safetensors.h"
 #include "glm/error.h"
@@ -27,6 +28,7 @@ struct Weights::Store {
   at::Device device = at::kCPU;
   std::shared_ptr<Uploader> uploader;  // brings tensors of files to the device; null: they stay on the CPU
   bool random = false;                 // true: there are no files
+  std::optional<Quantisation> quantisation;
   std::vector<SafetensorsFile> files;
   std::map<std::string, size_t> file_of;               // tensor name -> index into files
   std::set<std::string> claimed;                       // tensor names
@@ -49,6 +51,16 @@ std::string first_of(const std::vector<std::string>& names) {
   std::string text;
   for (size_t i = 0; i < names.size() && i < 3; ++i) text += (i > 0 ? ", \"" : "\"") + names[i] + "\"";
   return names.size() > 3 ? text + ", …" : text;
+}
+
+std::string place_of(const SafetensorsFile& file, const std::string& name) {
+  return file.path().string() + ": tensor \"" + name + "\"";
+}
+
+void check_float(const SafetensorsFile& file, const std::string& name) {
+  const at::ScalarType dtype = file.tensors().at(name).dtype;
+  if (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf) return;
+  refuse(ErrorCode::model, place_of(file, name), "F32, BF16 or F16", dtype_name(dtype));
 }
 
 // Opens the shards that an index file names, and checks that each holds exactly the tensors that the index says.
@@ -92,6 +104,7 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<U
   store_->folder = folder;
   store_->dtype = dtype;
   if (uploader != nullptr) store_->device = uploader->device();
+  store_->quantisation = Quantisation::of(folder);
   store_->uploader = std::move(uploader);
   for (const char* stem : {"model", "diffusion_pytorch_model"}) {  // transformers' and diffusers' names
     const fs::path single = folder / (std::string(stem) + ".safetensors");
@@ -147,23 +160,53 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
 
 at::Tensor Weights::stored(const std::string& full, at::IntArrayRef shape) const {
   if (store_->random) return random_weight(full, shape, at::TensorOptions(store_->dtype).device(store_->device));
+  if (is_coded(full)) return read_coded(full, shape).numbers(store_->dtype, 0, shape[0]);
+  const SafetensorsFile& file = claim(full, shape);
+  check_float(file, full);
+  return read(file, full).to(store_->dtype);
+}
+
+const SafetensorsFile& Weights::claim(const std::string& full, std::optional<at::IntArrayRef> shape) const {
   const auto found = store_->file_of.find(full);
   if (found == store_->file_of.end()) {
-    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full +
-                                      "\" is missing; expected it with shape " + shape_text(shape));
+    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full + "\" is missing" +
+                                      (shape ? "; expected it with shape " + shape_text(*shape) : ""));
   }
   const SafetensorsFile& file = store_->files[found->second];
   const TensorInfo& info = file.tensors().at(full);
-  const std::string where = file.path().string() + ": tensor \"" + full + "\"";
-  if (at::IntArrayRef(info.shape) != shape) {
-    refuse(ErrorCode::model, where, "shape " + shape_text(shape), shape_text(info.shape),
+  if (shape && at::IntArrayRef(info.shape) != *shape) {
+    refuse(ErrorCode::model, place_of(file, full), "shape " + shape_text(*shape), shape_text(info.shape),
            "does config.json belong to this file?");
   }
-  if (info.dtype != at::kFloat && info.dtype != at::kBFloat16 && info.dtype != at::kHalf) {
-    refuse(ErrorCode::model, where, "F32, BF16 or F16", dtype_name(info.dtype));
-  }
   store_->claimed.insert(full);
-  return read(file, full).to(store_->dtype);
+  return file;
+}
+
+bool Weights::is_coded(const std::string& full) const {
+  if (!store_->quantisation) return false;
+  const std::vector<std::string> parts = store_->quantisation->parts(full);
+  return parts.size() > 1 && store_->file_of.contains(parts[0]) && store_->file_of.contains(parts[1]);
+}
+
+CodedWeight Weights::read_coded(const std::string& full, at::IntArrayRef shape) const {
+  const ReadStored read = [&](const std::string& name, std::optional<at::ScalarType> dtype,
+                              const std::vector<int64_t>& of) {
+    const SafetensorsFile& file = of.empty() ? claim(name) : claim(name, of);
+    const at::ScalarType found = file.tensors().at(name).dtype;
+    if (!dtype) check_float(file, name);
+    if (dtype && found != *dtype) {
+      refuse(ErrorCode::model, place_of(file, name), dtype_name(*dtype), dtype_name(found),
+             "does config.json belong to this file?");
+    }
+    return this->read(file, name);
+  };
+  return glm::read_coded(*store_->quantisation, full, shape, read, store_->folder.string() + ": \"" + full + "\"");
+}
+
+std::optional<CodedWeight> Weights::coded(const std::string& name, at::IntArrayRef shape) const {
+  const std::string full = scope_ + name;
+  if (store_->random || !changes_.empty() || !is_coded(full)) return std::nullopt;
+  return read_coded(full, shape);
 }
 
 // Looks for zeros while the bytes pass by. It stops at the first that is something else, so that it costs no time.
@@ -195,8 +238,27 @@ std::vector<std::string> Weights::warnings() const {
   return warnings;
 }
 
+double Weights::bytes() const {
+  double bytes = 0;
+  for (const SafetensorsFile& file : store_->files) {
+    for (const auto& [name, info] : file.tensors()) {
+      if (!name.starts_with(scope_)) continue;
+      const auto stored = static_cast<double>(info.end - info.begin);
+      const bool is_number = c10::isFloatingType(info.dtype) && !Quantisation::is_part(name);
+      if (is_number) {
+        bytes += stored * static_cast<double>(c10::elementSize(store_->dtype)) /
+                 static_cast<double>(c10::elementSize(info.dtype));
+      } else {
+        const bool fives = info.dtype == at::kByte && info.shape.size() == 2;  // eight codes in five bytes
+        bytes += fives ? stored * 8 / 5 : stored;
+      }
+    }
+  }
+  return bytes;
+}
+
 bool Weights::has(const std::string& name) const {
-  return store_->random || store_->file_of.contains(scope_ + name);
+  return store_->random || store_->file_of.contains(scope_ + name) || is_coded(scope_ + name);
 }
 
 at::ScalarType Weights::dtype() const {

@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/checkpoint/safetensors.h"
 #include "engine/device/upload.h"
+#include "kernels/coded_weight.h"
 
 namespace glm {
 
@@ -37,10 +39,19 @@ class Weights {
   Weights changed(Change change) const;
 
   // Claims the tensor of this scope's name followed by `name`, and returns it with its changes. On the CPU it is a view
-  // of the file where that is mapped and the dtypes agree; elsewhere it has memory of its own. Throws Error(model)
-  // naming file, tensor, expected and found when the tensor is missing, has another shape, or isn't in F32, BF16 or
-  // F16, and Error(internal) when a change doesn't keep shape, dtype and device.
+  // of the file where that is mapped and the dtypes agree; elsewhere it has memory of its own. A matrix in a quantised
+  // format becomes numbers. Throws Error(model) naming file, tensor, expected and found when the tensor is missing, has
+  // another shape, or isn't in F32, BF16 or F16, and Error(internal) when a change doesn't keep shape, dtype and
+  // device.
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
+
+  // Claims a matrix that the checkpoint has in a quantised format, and returns it so. Returns nothing where the matrix
+  // isn't quantised, or where a change is laid over it: tensor() has it then. Throws as tensor() does, and Error(model)
+  // where the matrix contradicts the component's quantization_config.
+  std::optional<CodedWeight> coded(const std::string& name, at::IntArrayRef shape) const;
+
+  // Returns how many bytes the tensors of this scope take in memory: codes and scales as they are, others in dtype().
+  double bytes() const;
 
   // Does the checkpoint have this tensor? Claims nothing.
   bool has(const std::string& name) const;
@@ -66,6 +77,10 @@ class Weights {
   Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes = {});
   at::Tensor stored(const std::string& full, at::IntArrayRef shape) const;  // the tensor before its changes
   at::Tensor read(const SafetensorsFile& file, const std::string& full) const;
+  bool is_coded(const std::string& full) const;
+  CodedWeight read_coded(const std::string& full, at::IntArrayRef shape) const;
+  // Finds a tensor, checks its shape where there is one, and claims it. Returns its file.
+  const SafetensorsFile& claim(const std::string& full, std::optional<at::IntArrayRef> shape = {}) const;
 
   std::shared_ptr<Store> store_;
   std::string scope_;  // what stands before a tensor's name: "" or a text that ends in a dot

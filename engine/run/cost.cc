@@ -44,10 +44,6 @@ double dit_width(const DitConfig& c) {
   return real(c.heads) * real(c.head_dim);
 }
 
-double prior_layers(const PriorConfig& p) {
-  return real(p.layers) * real(p.dim) * (real(p.head_dim) * 2 * real(p.heads + p.kv_heads) + 3 * real(p.inner_dim));
-}
-
 double dit_blocks(const DitConfig& c) {
   return real(c.layers) * 12 * dit_width(c) * dit_width(c);
 }
@@ -104,7 +100,11 @@ double glyph_rows(const CallLoad& load) {
 
 }  // namespace
 
-double weight_bytes(const ModelConfig& c, double element, double prior_element) {
+double prior_layer_weights(const PriorConfig& p) {
+  return real(p.layers) * real(p.dim) * (real(p.head_dim) * 2 * real(p.heads + p.kv_heads) + 3 * real(p.inner_dim));
+}
+
+WeightBytes weight_bytes(const ModelConfig& c, double element, double prior_element) {
   const PriorConfig& p = c.prior;
   const VisionConfig& v = c.vision;
   const GlyphConfig& g = c.glyph;
@@ -119,7 +119,10 @@ double weight_bytes(const ModelConfig& c, double element, double prior_element) 
   const double codebook = real(c.codebook.entries) * real(c.codebook.dim);
   const double glyph =
       real(g.dim) * (real(g.vocab) + real(g.layers) * (4 * real(g.heads) * real(g.head_dim) + 3 * real(g.inner_dim)));
-  return prior_layers(p) * prior_element + (tables + dit + vision + codebook + glyph + kWholeVae * vae) * element;
+  return {.language = prior_layer_weights(p) * prior_element + (tables + vision + codebook) * element,
+          .glyphs = glyph * element,
+          .dit = dit * element,
+          .vae = kWholeVae * vae * element};
 }
 
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
@@ -167,11 +170,11 @@ Work work_of(const ModelConfig& c, const Canvas& canvas, int64_t prompt_length, 
     patches += rows_of_own;
   }
   return {.references = reading,
-          .prompt = 2 * prior_layers(c.prior) * (real(prompt_length) + places),
+          .prompt = 2 * prior_layer_weights(c.prior) * (real(prompt_length) + places),
           .step = 2 * dit_blocks(c.dit) * rows(canvas, kGlyphRows) +
                   real(canvas.branches) * attention(c.dit, sequence, sequence) + attention(c.dit, sequence, patches),
           .pixels = vae_pass(c.vae, g),
-          .read = prior_layers(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),
+          .read = prior_layer_weights(c.prior) + real(c.prior.vision_vocab) * real(c.prior.dim),
           .tokens = cells + small + 1};
 }
 

@@ -9,9 +9,19 @@
 
 namespace glm {
 
-// Bytes of all weights. element: bytes of one weight; prior_element: the same in the prior's layers, which a GPU may
-// keep quantised.
-double weight_bytes(const ModelConfig& c, double element, double prior_element);
+// How many weights the prior's layers have.
+double prior_layer_weights(const PriorConfig& p);
+
+// Bytes of the weights of a checkpoint's folders.
+struct WeightBytes {
+  double language;  // vision_language_encoder: the prior, the vision tower and the codebook
+  double glyphs;    // text_encoder
+  double dit;       // transformer
+  double vae;
+  double all() const { return language + glyphs + dit + vae; }
+};
+// element: bytes of one weight; prior_element: the same in the prior's layers, which a GPU may keep quantised.
+WeightBytes weight_bytes(const ModelConfig& c, double element, double prior_element);
 
 // What a picture's cost depends on.
 struct Canvas {

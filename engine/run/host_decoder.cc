@@ -112,17 +112,13 @@ void HostDecoder::embed(std::span<const HostRow> rows) {
 
 // Multiplies the rows of x by a layer's weight. x: [16, in or more] -> y [16, out]
 void HostDecoder::multiply(const at::Tensor& x, const Linear& layer, const at::Tensor& y) {
-  const at::Tensor& weight = layer.dense();
-  const int64_t out = weight.size(0);
-  const host::Product product{.weight = {bytes_of(weight), type_},
-                              .in = weight.size(1),
-                              .x = row_of(x, 0),
-                              .x_stride = x.size(1),
-                              .rows = rows_,
-                              .y = row_of(y, 0),
-                              .y_stride = y.size(1)};
-  host::multiply_on_threads(product, out);
-  for (int64_t r = 0; r < rows_; ++r) host::finish_product(bytes_of(layer.bias()), type_, out, row_of(y, r));
+  layer.multiply_rows({.weight = {},
+                       .x = row_of(x, 0),
+                       .x_stride = x.size(1),
+                       .rows = rows_,
+                       .y = row_of(y, 0),
+                       .y_stride = y.size(1)});
+  for (int64_t r = 0; r < rows_; ++r) host::finish_product(bytes_of(layer.bias()), type_, layer.out(), row_of(y, r));
 }
 
 void HostDecoder::norm(const at::Tensor& from, const RmsNorm& norm, const at::Tensor& to) {

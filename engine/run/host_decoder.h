@@ -23,7 +23,7 @@ struct HostRow {
 
 class HostDecoder {
  public:
-  // transformer: on the CPU, with dense weights. It has to outlive this.
+  // transformer: on the CPU, with dense or coded weights. It has to outlive this.
   explicit HostDecoder(const PriorTransformer& transformer);
   ~HostDecoder();
   HostDecoder(const HostDecoder&) = delete;

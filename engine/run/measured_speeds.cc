@@ -71,7 +71,7 @@ std::string model_text(const ModelConfig& config, at::ScalarType dtype, const Lo
   char text[160];
   std::snprintf(text, sizeof text, "%.6g %.6g %.6g %.6g", work.references, work.read, work.step, work.pixels);
   return std::string(text) + " " + dtype_option(dtype) + " " + options.prior_precision + " kernels " + options.kernels +
-         " look-ahead " + options.look_ahead;
+         " look-ahead " + options.look_ahead + (config.quantised.empty() ? "" : " " + config.quantised);
 }
 
 }  // namespace

@@ -3,19 +3,65 @@
 #include <c10/core/Device.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/free_memory.h"
 #include "base/refuse.h"
 #include "base/text.h"
+#include "engine/checkpoint/quantisation.h"
+#include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
+#include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "glm/error.h"
 
 namespace glm {
-void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device device, double prior_bytes) {
-  const auto element = static_cast<double>(c10::elementSize(dtype));
-  const double need = weight_bytes(c, element, device.is_cpu() ? element : prior_bytes);
+namespace {
+
+// Returns the weights of one of the checkpoint's folders, if it has them in a quantised format.
+std::optional<Weights> quantised(const CheckpointName& name, const char* part, at::ScalarType dtype) {
+  const std::filesystem::path folder = name.folder / part;
+  if (name.random || !Quantisation::of(folder)) return std::nullopt;
+  return Weights(folder, dtype);
+}
+
+double bytes_of_element(at::ScalarType dtype) {
+  return static_cast<double>(c10::elementSize(dtype));
+}
+
+double bytes_of_prior(at::ScalarType dtype, at::Device device, const std::string& format) {
+  return device.is_cpu() ? bytes_of_element(dtype) : cuda::row_of(format_of(format)).bytes;
+}
+
+}  // namespace
+
+double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
+                        const std::string& prior_format) {
+  WeightBytes bytes = weight_bytes(c, bytes_of_element(dtype), bytes_of_prior(dtype, device, prior_format));
+  const std::pair<const char*, double*> parts[] = {{"vision_language_encoder", &bytes.language},
+                                                   {"text_encoder", &bytes.glyphs},
+                                                   {"transformer", &bytes.dit},
+                                                   {"vae", &bytes.vae}};
+  for (const auto& [part, own] : parts) {
+    if (const std::optional<Weights> weights = quantised(name, part, dtype)) *own = weights->bytes();
+  }
+  return bytes.all();
+}
+
+double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
+                     const std::string& prior_format) {
+  const double head = static_cast<double>(c.prior.vision_vocab) * static_cast<double>(c.prior.dim);
+  const double element = bytes_of_prior(dtype, device, prior_format);
+  if (const std::optional<Weights> weights = quantised(name, "vision_language_encoder", dtype)) {
+    return (*weights / "model.language_model.layers").bytes() + head * bytes_of_element(dtype);
+  }
+  return prior_layer_weights(c.prior) * element + head * element;
+}
+
+void check_weights_fit(double need, at::ScalarType dtype, at::Device device) {
   release_cached_memory(device);  // what an earlier model has left unused
   const auto found = static_cast<double>(free_memory_of(device));
   if (found < 0 || need <= found) return;

@@ -5,7 +5,9 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <string>
 
+#include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/run/cost.h"
 #include "engine/run/references.h"
@@ -13,9 +15,17 @@
 
 namespace glm {
 
-// Throws Error(memory) when the weights can't fit on the device. prior_bytes: bytes of one weight of the prior's layers
-// on a GPU.
-void check_weights_fit(const ModelConfig& c, at::ScalarType dtype, at::Device device, double prior_bytes);
+// Returns how many bytes the weights take on the device. Components that the checkpoint has in a quantised format take
+// what their files say. prior_format: the format of the prior's layers on a GPU. Throws Error(model) for such files.
+double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
+                        const std::string& prior_format);
+
+// Returns how many bytes a pass of the prior reads for a token. Likewise.
+double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
+                     const std::string& prior_format);
+
+// Throws Error(memory) when weights of so many bytes can't fit on the device.
+void check_weights_fit(double bytes, at::ScalarType dtype, at::Device device);
 
 // Returns what a request's memory depends on, with all stages. keeps_pictures: as CallLoad says. Throws Error(usage)
 // for too many texts.

@@ -53,7 +53,7 @@ struct Model::Loader {
       if (look_ahead > 1 || is_news) warnings.push_back("look-ahead is off: " + kernels.no_look_ahead);
       look_ahead = 1;
     }
-    check_weights_fit(config, dtype, device, cuda::row_of(format_of(options.prior_precision)).bytes);
+    check_weights_fit(bytes_of_weights(name, config, dtype, device, options.prior_precision), dtype, device);
   }
 
   // Returns the weights of one of the checkpoint's folders, which is opened once for all components in it. Throws

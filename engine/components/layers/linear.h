@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/checkpoint/weights.h"
+#include "kernels/coded_weight.h"
+#include "kernels/host/host_kernels.h"
 #include "kernels/packed_weight.h"
 
 namespace glm {
@@ -21,7 +23,7 @@ class Linear {
     cuda::Format format;
     PackedWeight::Rows rows = PackedWeight::Rows::plain;
   };
-  // Without packing the weight stays as the checkpoint has it.
+  // Without packing the weight stays as the checkpoint has it, be it numbers or codes.
   Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::optional<Packing> packing = {});
 
   // A part is one of several layers that have the same input: its weights, and how many features it puts out.
@@ -37,16 +39,24 @@ class Linear {
   // once.
   at::Tensor forward_gelu(const at::Tensor& x, bool in_product) const;  // [R, in] -> [R, out]
 
+  // Multiplies up to 16 rows by a CPU's own kernels, without the bias. rows: says all but the weight and its columns.
+  // Throws Error(internal) for a packed layer.
+  void multiply_rows(host::Product rows) const;
+
   // Returns what the decode kernels are told; it is valid as long as this layer. Throws Error(internal) for a layer
   // that isn't packed.
   cuda::PackedWeight packed() const;
-  // Returns the weight as the checkpoint has it, [out, in]. Throws Error(internal) for a packed layer.
-  const at::Tensor& dense() const;
   const at::Tensor& bias() const { return bias_; }  // [out] or undefined
+  int64_t out() const { return out_; }
 
  private:
-  std::variant<at::Tensor, PackedWeight> weight_;  // dense [out, in], or packed
-  at::Tensor bias_;                                // [out], or undefined
+  using Stored = std::variant<at::Tensor, PackedWeight, CodedWeight>;  // a tensor is dense: [out, in]
+  static std::vector<Stored> stored_parts(const std::vector<Part>& parts, int64_t in);
+
+  int64_t out_ = 0;
+  at::ScalarType dtype_;         // of the numbers that codes stand for
+  std::vector<Stored> weights_;  // the rows of the next one stand below those of the one before
+  at::Tensor bias_;              // [out], or undefined
 };
 
 }  // namespace glm
