@@ -127,8 +127,9 @@ std::string bash() {
     }
     out << "      " << command.name
         << ":*)\n        if [[ $word == -* ]]; then\n          offers=" << quoted(words(long_names(command)))
-        << "\n        else\n          " << bash_offers(command.argument_choices, command.argument_is_file)
-        << "\n        fi;;\n";
+        << "\n        else\n          " << bash_offers(command.argument_choices, command.argument_is_file);
+    if (!command.paths.empty()) out << "\n          [ \"$last\" -le 2 ] || offers= files=yes";
+    out << "\n        fi;;\n";
   }
   out << "    esac\n  fi\n" << kBashEnd;
   return out.str();
@@ -191,6 +192,9 @@ std::string zsh() {
       first += zsh_values(command.argument, command.argument_choices, command.argument_is_file);
       out << " \\\n        " << quoted(first);
     }
+    for (size_t i = 0; i < command.paths.size(); ++i) {
+      out << " \\\n        " << quoted(std::to_string(i + 2) + zsh_values(command.paths[i], {}, true));
+    }
     out << ";;\n";
   }
   out << "  esac\n"
@@ -219,7 +223,7 @@ std::string fish() {
       }
     }
     if (!command.argument_choices.empty()) out << here << " -a " << quoted(words(command.argument_choices)) << "\n";
-    if (command.argument_is_file) out << here << " -F\n";
+    if (command.argument_is_file || !command.paths.empty()) out << here << " -F\n";
   }
   return out.str();
 }
@@ -264,7 +268,11 @@ std::string manual() {
       << "\" \"User Commands\"\n.SH NAME\nglm\\-image \\- draws pictures with GLM\\-Image\n.SH SYNOPSIS\n";
   for (const Command& command : commands()) {
     out << ".B glm\\-image " << command.name << "\n" << (command.options.empty() ? "" : "[\\fIOPTION\\fR]... ");
-    out << (command.argument.empty() ? "\n" : "\\fI" + command.argument + "\\fR\n") << ".br\n";
+    if (!command.argument.empty()) out << "\\fI" << command.argument << "\\fR";
+    for (const std::string& path : command.paths) {
+      out << (path == command.paths.front() ? " \\fI" + path + "\\fR" : " [\\fI" + path + "\\fR]");
+    }
+    out << "\n.br\n";
   }
   for (const Command& command : commands()) {
     out << ".SH " << command.name << "\n" << roff(command.help) << "\n";

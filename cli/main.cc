@@ -21,6 +21,7 @@
 #include "cli/options.h"
 #include "cli/run_tasks.h"
 #include "cli/terminal.h"
+#include "cli/weights.h"
 #include "cli/words.h"
 #include "glm/error.h"
 
@@ -80,10 +81,17 @@ std::string usage_message(const CLI::App& command, const CLI::ParseError& error)
   if (!first.empty() && known.name == "generate") {
     return "expected one prompt, also found \"" + first + "\"; put the whole prompt in quotes";
   }
-  if (!first.empty()) return "expected one " + known.argument + ", also found \"" + first + "\"";
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
-    return (known.argument == "ACTION" ? "expected an " : "expected a ") + known.argument + ", found none";
+  if (!first.empty()) {
+    std::string expected = known.argument;
+    for (const std::string& path : known.paths)
+      expected += (&path == &known.paths.back() ? " and one " : ", one ") + path;
+    return "expected one " + expected + ", also found \"" + first + "\"";
+  }
   std::string what = error.what();
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    const std::string missing = what.substr(0, what.find(' '));
+    return (missing == "ACTION" ? "expected an " : "expected a ") + missing + ", found none";
+  }
   if (const size_t at = what.find(" was given a disallowed flag override"); at != std::string::npos) {
     return "--" + what.substr(0, at) + ": expected no value, found one";
   }
@@ -157,6 +165,11 @@ void add_command(CLI::App* app, const Command& command, Given* given) {
   } else if (!command.argument.empty()) {
     CLI::Option* argument = sub->add_option(command.argument, given->arguments)->type_name("")->expected(1);
     argument->required(!command.argument_may_be_missing);
+    if (!command.paths.empty()) argument->allow_extra_args(false);
+    for (const std::string& path : command.paths) {
+      const auto keep = [given](const std::string& text) { given->arguments.push_back(text); };
+      sub->add_option_function<std::string>(path, keep)->type_name("")->required(path == command.paths.front());
+    }
     if (command.name == "run") {
       sub->footer(
           "\nOptions may stand in the environment and in configuration files, as those of generate.\n"
@@ -178,6 +191,8 @@ void run_command(const std::string& name, const Given& given) {
     glm::cli::run_info(given.arguments[0], has("json"));
   } else if (name == "media") {
     glm::cli::run_media(given.arguments[0], given.values);
+  } else if (name == "weights") {
+    glm::cli::run_weights(given.arguments, given.values);
   } else if (name == "bench") {
     glm::cli::run_bench(given.values);
   } else if (name == "devices") {

@@ -269,6 +269,18 @@ std::vector<Option> task_options() {
       flag("answer-schema", 0, g, "Print the JSON Schema of the answers")};
 }
 
+std::vector<Option> weights_options() {
+  const Text g = "Options";
+  return {of_files(value("manifest", 0, "FILE", g,
+                         "For verify: the list of SHA-256 sums to compare with (default: SHA256SUMS in the folder, "
+                         "where there is one)")),
+          flag("write-manifest", 0, g,
+               "For verify: write such a list of all files when nothing is wrong, to the FILE behind the folder "
+               "(default: SHA256SUMS in the folder)"),
+          flag("json", 0, g, "Print one JSON object"),
+          flag("quiet", 'q', g, "Print nothing but errors and the result")};
+}
+
 std::vector<Option> all_of(std::initializer_list<std::vector<Option>> parts) {
   std::vector<Option> all;
   for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
@@ -299,6 +311,15 @@ const std::vector<Command>& commands() {
        "Look after the media store: list shows its pictures; prune, and list too, deletes those that have expired",
        {media_option("Options"), flag("json", 0, "Options", "Print JSON", set(&O::json))},
        {"list", "prune"}},
+      {"weights",
+       "ACTION",
+       "Look at a checkpoint's weights: inspect shows what a folder or a file holds, and what is wrong with it; verify "
+       "reads a folder's files whole and compares them with their SHA-256 sums",
+       weights_options(),
+       {"inspect", "verify"},
+       false,
+       false,
+       {"DIR", "FILE"}},
       {"bench", "", "Measure how fast a model runs on this machine",
        all_of({size_options(),
                model_options(),

@@ -93,6 +93,7 @@ struct Command {
   std::vector<std::string> argument_choices = {};
   bool argument_is_file = false;
   bool argument_may_be_missing = false;
+  std::vector<std::string> paths = {};  // names of the files or folders behind the argument; the first has to be there
 };
 
 const std::vector<Command>& commands();

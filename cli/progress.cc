@@ -10,6 +10,8 @@
 #include <iostream>
 #include <string>
 
+#include "base/text.h"
+
 namespace glm::cli {
 namespace {
 
@@ -32,6 +34,13 @@ std::string speed_text(double rate, int64_t left) {
   char text[64];
   std::snprintf(text, sizeof text, rate >= 1 ? "%.1f/s" : "%.1f s each", rate >= 1 ? rate : 1 / rate);
   return std::string(text) + "  " + clock_text(static_cast<double>(left) / rate) + " left";
+}
+
+std::string bar_text(int64_t done, int64_t total) {
+  const int64_t filled =
+      static_cast<int64_t>(static_cast<double>(done) / static_cast<double>(total) * static_cast<double>(kWidth));
+  const auto marks = static_cast<size_t>(std::clamp<int64_t>(filled, 0, kWidth));
+  return " [" + std::string(marks, '#') + std::string(static_cast<size_t>(kWidth) - marks, '.') + "] ";
 }
 
 // The width to cut the bar to, because a line that wraps can't be redrawn.
@@ -66,13 +75,31 @@ void ProgressBar::update(Stage stage, int64_t done, int64_t total) {
 }
 
 void ProgressBar::draw(int64_t done, int64_t total, double seconds) {
-  const auto filled = static_cast<size_t>(std::clamp<int64_t>(done * kWidth / total, 0, kWidth));
-  std::string line = std::string(stage_name(stage_)) + " [" + std::string(filled, '#') +
-                     std::string(static_cast<size_t>(kWidth) - filled, '.') + "] " + std::to_string(done) + "/" +
-                     std::to_string(total);
+  std::string line =
+      std::string(stage_name(stage_)) + bar_text(done, total) + std::to_string(done) + "/" + std::to_string(total);
   if (done > first_done_ && seconds > 0) {
     line += "  " + speed_text(static_cast<double>(done - first_done_) / seconds, total - done);
   }
+  show(line);
+}
+
+void ProgressBar::update_bytes(const std::string& what, int64_t done, int64_t total) {
+  if (!visible_ || total < 1) return;
+  const Clock::time_point now = Clock::now();
+  if (stage_start_ == Clock::time_point{}) stage_start_ = now;
+  if (done < total && now - last_draw_ < std::chrono::milliseconds(100)) return;
+  last_draw_ = now;
+  const double seconds = std::chrono::duration<double>(now - stage_start_).count();
+  std::string line = what + bar_text(done, total) + gigabytes_text(static_cast<double>(done)) + " of " +
+                     gigabytes_text(static_cast<double>(total));
+  if (done > 0 && seconds > 0) {
+    const double rate = static_cast<double>(done) / seconds;
+    line += "  " + gigabytes_text(rate) + "/s  " + clock_text(static_cast<double>(total - done) / rate) + " left";
+  }
+  show(line);
+}
+
+void ProgressBar::show(const std::string& line) {
   std::cerr << "\r\033[K" << line.substr(0, terminal_columns() - 1) << std::flush;
   drawn_ = true;
 }

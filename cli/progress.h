@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "glm/pipeline.h"
 
@@ -17,11 +18,14 @@ class ProgressBar {
 
   // Shows the stage, the part that is done, the rate and the remaining time. Redraws at most ten times a second.
   void update(Stage stage, int64_t done, int64_t total);
+  // Shows how many of `total` bytes are done, the speed and the remaining time.
+  void update_bytes(const std::string& what, int64_t done, int64_t total);
   void clear();  // removes the bar
 
  private:
   using Clock = std::chrono::steady_clock;
   void draw(int64_t done, int64_t total, double seconds);
+  void show(const std::string& line);
 
   bool visible_;
   bool drawn_ = false;

@@ -55,8 +55,9 @@ void check_behind(const Command& command, size_t before, const std::vector<std::
     throw Error(ErrorCode::usage,
                 "expected nothing after " + command.name + ", found \"" + shortened(behind[0], 60) + "\"");
   }
-  if (command.argument.empty() || before > 1 || before + behind.size() < 2) return;
-  const std::string& extra = behind[1 - before];
+  const size_t most = 1 + command.paths.size();
+  if (command.argument.empty() || before > most || before + behind.size() <= most) return;
+  const std::string& extra = behind[most - before];
   const std::string what = command.name == "generate" ? "prompt" : command.argument;
   throw Error(ErrorCode::usage, "expected one " + what + ", also found \"" + shortened(extra, 60) + "\"; " +
                                     (is_option(extra) ? "put options before --" : "put all of it in quotes"));

@@ -24,6 +24,7 @@ bool is_embedding(const std::string& name) {
 at::Tensor random_weight(const std::string& name, at::IntArrayRef shape, const at::TensorOptions& options) {
   const bool bias = name.ends_with("bias");
   if (shape.size() == 1 && !bias) return at::ones(shape, options);
+  if (options.device().is_meta()) return at::empty(shape, options);  // a shape alone, which has no numbers
   const auto inputs = static_cast<double>(c10::multiply_integers(shape.slice(1)));
   const double deviation = bias ? 0.02 : is_embedding(name) ? 1.0 : 1.0 / std::sqrt(inputs);
   return at::empty(shape, options).normal_(0.0, deviation, new_generator(options.device(), fnv1a64(name)));

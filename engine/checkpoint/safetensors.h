@@ -36,6 +36,7 @@ class SafetensorsFile {
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  uint64_t data_begin() const { return data_begin_; }  // the file's byte at which the tensors' data starts
 
   // Returns the tensor as it is stored, on the CPU. `name` must be in tensors(). A tensor of a mapped file is
   // read-only; where the file doesn't align it to its element size, it is a copy. Throws Error(model) when the file
