@@ -1,6 +1,7 @@
 #include "engine/checkpoint/file_scan.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -31,8 +33,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr uint64_t kBlock = 2 << 20;   // bytes of a read; two blocks stay in a core's cache
-constexpr uint64_t kAhead = 64 << 20;  // bytes that the system is asked to read before they are needed
+constexpr uint64_t kBlock = 2 << 20;  // bytes of a read; two blocks stay in a core's cache
+constexpr uint64_t kPage = 4096;      // bytes; O_DIRECT wants files and memory in such pieces
 constexpr auto kBetweenTellings = std::chrono::milliseconds(100);
 
 // A thread that does one job at a time while its owner does something else.
@@ -84,14 +86,75 @@ class Helper {
   std::thread thread_;
 };
 
-struct Descriptor {
-  explicit Descriptor(const fs::path& file) : number(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
+// A file that is read block by block. What the system has in memory is copied from there. All else is read past its
+// cache, because filling that takes more of a processor's time than hashing does.
+class BlockFile {
+ public:
+  explicit BlockFile(const fs::path& file) : descriptor_(opened(file, 0)) {
+    struct stat status {};
+    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
+      problem_ = std::string("can't be opened (") + std::strerror(errno) + ")";
+      return;
+    }
+    if (!S_ISREG(status.st_mode)) {
+      problem_ = "is no regular file";
+      return;
+    }
+    size_ = static_cast<uint64_t>(status.st_size);
+    if (size_ == 0) return;
+    past_cache_ = opened(file, O_DIRECT);  // -1 where the file system can't
+    void* const address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor_, 0);
+    if (address != MAP_FAILED) mapped_ = address;
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number;
+  ~BlockFile() {
+    if (mapped_ != nullptr) ::munmap(mapped_, size_);
+    if (past_cache_ >= 0) ::close(past_cache_);
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  BlockFile(const BlockFile&) = delete;
+  BlockFile& operator=(const BlockFile&) = delete;
+
+  uint64_t size() const { return size_; }
+  const std::string& problem() const { return problem_; }
+
+  // Reads `count` bytes from `begin` on, a multiple of kPage. to: aligned to kPage, with room for whole pages. Returns
+  // what went wrong, or "".
+  std::string read(char* to, uint64_t begin, uint64_t count) {
+    uint64_t done = 0;
+    if (past_cache_ >= 0 && !is_cached(begin, count)) {
+      const uint64_t whole = (count + kPage - 1) / kPage * kPage;
+      const ssize_t n = ::pread(past_cache_, to, whole, static_cast<off_t>(begin));
+      if (n > 0) done = std::min(static_cast<uint64_t>(n), count);
+    }
+    while (done < count) {
+      const ssize_t n = ::pread(descriptor_, to + done, count - done, static_cast<off_t>(begin + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0)
+        return "can't be read from byte " + std::to_string(begin + done) + " on (" + std::strerror(errno) + ")";
+      if (n == 0) return "has become shorter while it was read: it ends at byte " + std::to_string(begin + done);
+      done += static_cast<uint64_t>(n);
+    }
+    return "";
+  }
+
+ private:
+  static int opened(const fs::path& file, int flags) {
+    return ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+  }
+
+  // The mapping is there to ask the system, and no byte of it is touched.
+  bool is_cached(uint64_t begin, uint64_t count) {
+    unsigned char pages[kBlock / kPage];
+    if (mapped_ == nullptr || ::mincore(static_cast<char*>(mapped_) + begin, count, pages) != 0) return true;
+    const uint64_t all = (count + kPage - 1) / kPage;
+    return std::all_of(pages, pages + all, [](unsigned char page) { return (page & 1) != 0; });
+  }
+
+  int descriptor_;
+  int past_cache_ = -1;
+  void* mapped_ = nullptr;
+  uint64_t size_ = 0;
+  std::string problem_;
 };
 
 // The hashes of one file.
@@ -116,32 +179,23 @@ class Scanner {
 
   ScannedFile scan(const FileToScan& file) {
     ScannedFile found;
-    const Descriptor in(file.path);
-    struct stat status {};
-    if (in.number < 0 || ::fstat(in.number, &status) != 0) {
-      found.problem = std::string("can't be opened (") + std::strerror(errno) + ")";
-    } else if (!S_ISREG(status.st_mode)) {
-      found.problem = "is no regular file";
-    } else {
-      read_all(file, in.number, static_cast<uint64_t>(status.st_size), found);
-    }
+    BlockFile in(file.path);
+    found.problem = in.problem();
+    if (found.problem.empty()) read_all(file, in, found);
     return found;
   }
 
  private:
   // The hashes of a block are computed while the next one is read and looked at.
-  void read_all(const FileToScan& file, int in, uint64_t size, ScannedFile& found) {
+  void read_all(const FileToScan& file, BlockFile& in, ScannedFile& found) {
+    const uint64_t size = in.size();
     std::optional<NumberWatch> numbers;
     if (file.weights != nullptr) numbers.emplace(*file.weights);
     Hashes hashes(file, size);
-    ::posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
     for (size_t turn = 0; found.bytes < size && found.problem.empty() && !stop_; ++turn) {
       char* const block = block_of(turn);
       const uint64_t count = std::min(kBlock, size - found.bytes);
-      if (found.bytes % (kAhead / 2) < kBlock) {
-        ::posix_fadvise(in, static_cast<off_t>(found.bytes), kAhead, POSIX_FADV_WILLNEED);
-      }
-      found.problem = read_block(in, block, found.bytes, count);
+      found.problem = in.read(block, found.bytes, count);
       if (!found.problem.empty()) break;
       if (numbers) {
         std::memcpy(block - kWidestNumber, before_, kWidestNumber);
@@ -162,25 +216,17 @@ class Scanner {
     if (hashes.git_name) found.git_name = hashes.git_name->hex();
   }
 
-  static std::string read_block(int in, char* to, uint64_t begin, uint64_t count) {
-    for (uint64_t done = 0; done < count;) {
-      const ssize_t n = ::pread(in, to + done, count - done, static_cast<off_t>(begin + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0)
-        return "can't be read from byte " + std::to_string(begin + done) + " on (" + std::strerror(errno) + ")";
-      if (n == 0) return "has become shorter while it was read: it ends at byte " + std::to_string(begin + done);
-      done += static_cast<uint64_t>(n);
-    }
-    return "";
-  }
+  // Before each block there is a page, which ends with what numbers have of the block before.
+  char* block_of(size_t turn) { return memory_.get() + kPage + turn % 2 * (kBlock + kPage); }
 
-  // Before each block there is room for what numbers have of the block before.
-  char* block_of(size_t turn) { return memory_.data() + kWidestNumber + turn % 2 * (kBlock + kWidestNumber); }
-
+  struct Free {
+    void operator()(char* memory) const { ::operator delete (memory, std::align_val_t{kPage}); }
+  };
   const std::atomic<bool>& stop_;
   std::atomic<int64_t>* done_;
   char before_[kWidestNumber] = {};
-  std::vector<char> memory_ = std::vector<char>(2 * (kBlock + kWidestNumber));
+  std::unique_ptr<char, Free> memory_{
+      static_cast<char*>(::operator new (2 * (kBlock + kPage), std::align_val_t{kPage}))};
   Helper helper_;
 };
 
