@@ -71,10 +71,7 @@ Quantisation sdnq(const json& options, const std::string& file) {
     only(options, file, key, {false, nullptr});
   }
   only(options, file, "modules_quant_config", {nullptr, json::object()});
-  only(options, file, "group_size_2", {nullptr, 0});
-  for (const char* key : {"scale_dtype", "zero_point_dtype"}) {
-    only(options, file, key, {nullptr, "float32", "bfloat16", "float16", "float"});
-  }
+  for (const char* key : {"scale_dtype", "zero_point_dtype"}) only(options, file, key, {nullptr, "none"});
   Quantisation q{.method = Method::sdnq, .group = group_of(options, file, 0), .dtype = {}, .dtypes = {}, .file = file};
   q.dtype = known_dtype(options.value("weights_dtype", json()), file, "weights_dtype");
   const json lists = options.value("modules_dtype_dict", json());
@@ -155,9 +152,10 @@ struct Shape {
 CodedWeight read_auto_round(const Quantisation& q, const std::string& layer, Shape s, const ReadStored& read,
                             const std::string& where) {
   const int64_t group = q.group <= 0 ? s.in : q.group;
-  const int64_t groups = (s.in + group - 1) / group;
-  if (s.in % 8 != 0 || s.out % 8 != 0) {
-    refuse(ErrorCode::model, where, "rows and columns in eights", shape_text({s.out, s.in}), kAdvice);
+  const int64_t groups = s.in / group;
+  if (s.in % 8 != 0 || s.out % 8 != 0 || s.in % group != 0) {
+    refuse(ErrorCode::model, where, "rows in eights, and columns in groups of " + std::to_string(group),
+           shape_text({s.out, s.in}), "does config.json belong to this file?");
   }
   const at::Tensor words = read(layer + "qweight", at::kInt, {s.in / 8, s.out});
   const at::Tensor scales = read(layer + "scales", at::kHalf, {groups, s.out});
