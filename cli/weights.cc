@@ -72,15 +72,13 @@ void print_names(const StoredComponent& component, const std::vector<std::string
 
 void print_findings(const StoredComponent& c) {
   for (const std::string& problem : c.problems) print(problem + "\n");
-  if (!c.unknown.empty()) {
-    print(name_of(c) + ": nobody can tell which tensors are missing or too many, because " + c.unknown + "\n");
-  }
   if (c.tensors.empty() && !c.problems.empty()) return;  // everything is missing, and that has been said
   print_names(c, c.missing, "is missing", "are missing");
   print_names(c, c.misshapen, "has another shape than config.json says", "have other shapes than config.json says");
   print_names(c, c.unclaimed, "is one that this model doesn't use", "are ones that this model doesn't use");
   print_names(c, c.not_finite, "has numbers that are infinite or NaN", "have numbers that are infinite or NaN");
-  print_names(c, c.zeros, "holds nothing but zeros", "hold nothing but zeros");
+  print_names(c, c.zeros, "holds nothing but zeros, as an interrupted download leaves them",
+              "hold nothing but zeros, as an interrupted download leaves them");
 }
 
 void print_tensors(const StoredComponent& component) {
@@ -111,6 +109,9 @@ void print_report(const WeightsReport& report) {
   rows.push_back({"total", "", std::to_string(tensors), parameters_text(parameters), bytes_text(bytes), ""});
   print_table(rows);
   for (const std::string& problem : report.problems) print(problem + "\n");
+  if (!report.components.empty() && !report.components[0].unknown.empty()) {
+    print("which tensors are missing or too many isn't known, because " + report.components[0].unknown + "\n");
+  }
   for (const StoredComponent& component : report.components) print_findings(component);
 }
 
@@ -190,7 +191,8 @@ void run_inspect(const fs::path& path, const Values& given) {
 // "transformer/model.safetensors: tensor "a", bytes 10 to 20: …"
 std::string problem_text(const VerifiedFile& file) {
   std::string text = file.file.string() + ": ";
-  if (!file.tensor.empty()) text += "tensor \"" + shortened(file.tensor, 200) + "\", ";
+  if (!file.tensor.empty()) text += "tensor \"" + shortened(file.tensor, 200) + "\"";
+  if (!file.tensor.empty()) text += file.end > file.begin ? ", " : ": ";
   if (file.end > file.begin) text += "bytes " + std::to_string(file.begin) + " to " + std::to_string(file.end) + ": ";
   return text + file.problem;
 }
@@ -225,7 +227,7 @@ void print_report(const VerifyReport& report) {
     compared = compared || !file.compared.empty();
     rows.push_back({printable(file.file.string()), bytes_text(file.bytes),
                     file.tensors > 0 ? std::to_string(file.tensors) : "-", file.compared.empty() ? "-" : file.compared,
-                    !file.problem.empty()                        ? "damaged"
+                    !file.problem.empty()                        ? "bad"
                     : file.tensors == 0 && file.compared.empty() ? "not looked at"
                                                                  : "good"});
   }

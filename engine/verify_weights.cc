@@ -14,6 +14,7 @@
 #include "engine/boundary.h"
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/component_files.h"
+#include "engine/checkpoint/config.h"
 #include "engine/checkpoint/file_scan.h"
 #include "engine/checkpoint/manifest.h"
 #include "glm/error.h"
@@ -60,6 +61,19 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   return files;
 }
 
+// Takes the name of a tensor out of what SafetensorsFile and read_json() say of a file.
+void set_header_problem(Candidate& c, const std::string& said) {
+  const std::string begin = c.path.string() + ": ";
+  std::string text = said.starts_with(begin) ? said.substr(begin.size()) : said;
+  const std::string of_tensor = "tensor \"";
+  const size_t end = text.starts_with(of_tensor) ? text.find('"', of_tensor.size()) : std::string::npos;
+  if (end != std::string::npos) {
+    c.file.tensor = text.substr(of_tensor.size(), end - of_tensor.size());
+    text.erase(0, std::min(text.find_first_not_of(": ", end + 1), text.size()));
+  }
+  c.file.problem = text;
+}
+
 // Finds out what there is to a file before its bytes are read.
 Candidate candidate_of(const fs::path& folder, const fs::path& name) {
   Candidate c;
@@ -68,21 +82,20 @@ Candidate candidate_of(const fs::path& folder, const fs::path& name) {
   std::error_code none;
   if (!fs::is_regular_file(c.path, none)) {
     c.file.problem = fs::is_directory(c.path, none) ? "expected a file, found a folder"
-                     : fs::is_symlink(c.path, none) ? "a link that leads nowhere"
+                     : fs::is_symlink(c.path, none) ? "expected a file, found a link that leads nowhere"
                                                     : "expected a file, found something else";
     c.file.problem += kAgain;
     return c;
   }
   c.file.bytes = static_cast<int64_t>(fs::file_size(c.path, none));
   c.blob = blob_name(c.path);
-  if (name.extension() != ".safetensors") return c;
   try {
+    if (name.extension() == ".json") read_json(c.path);
+    if (name.extension() != ".safetensors") return c;
     c.weights = std::make_unique<SafetensorsFile>(c.path);
     c.file.tensors = static_cast<int64_t>(c.weights->tensors().size());
   } catch (const Error& e) {
-    const std::string begin = c.path.string() + ": ";
-    const std::string text = e.what();
-    c.file.problem = text.starts_with(begin) ? text.substr(begin.size()) : text;
+    set_header_problem(c, e.what());
   }
   return c;
 }
@@ -182,18 +195,38 @@ void read_all(std::vector<Candidate>& candidates, bool hash_all, const ReadingCa
   }
 }
 
-// Says what is wrong between an index and its shards, at the index.
-void judge_indices(std::vector<Candidate>& candidates) {
+// Adds a problem to the file that it names, or else to `place`, which may be a folder.
+void add_problem(std::vector<Candidate>& candidates, const fs::path& root, const fs::path& place, std::string problem) {
+  const auto names = [&](const fs::path& path) { return problem.starts_with(path.string() + ": "); };
   for (Candidate& c : candidates) {
-    const std::string name = c.file.file.filename().string();
-    if (!name.ends_with(".safetensors.index.json") || !c.file.problem.empty()) continue;
-    for (const std::string& problem : ComponentFiles(c.path.parent_path()).problems) {
-      const bool told = std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
-        return problem.starts_with(other.path.string() + ": ") && !other.file.problem.empty();
-      });
-      if (told) continue;
-      set_problem(c.file, problem, "", 0, c.file.bytes);
-      break;
+    if (c.path.empty() || !names(c.path)) continue;
+    set_problem(c.file, problem.substr(c.path.string().size() + 2), "", 0, c.file.bytes);
+    return;
+  }
+  if (names(root / place)) problem.erase(0, (root / place).string().size() + 2);
+  candidates.emplace_back();
+  candidates.back().file.file = place;
+  candidates.back().file.problem = problem;
+}
+
+// Adds what is wrong with the checkpoint as a whole: its configuration, weights that aren't there, and shards that
+// aren't what their index says.
+void judge_whole(std::vector<Candidate>& candidates, const fs::path& root) {
+  std::set<fs::path> folders;
+  if (is_present(root / "model_index.json")) {
+    folders = {"vision_language_encoder", "transformer", "text_encoder", "vae"};
+    try {
+      const ModelConfig config(root);
+    } catch (const Error& e) {
+      add_problem(candidates, root, "model_index.json", e.what());
+    }
+  }
+  for (const Candidate& c : candidates) {
+    if (c.file.file.string().ends_with(".safetensors.index.json")) folders.insert(c.file.file.parent_path());
+  }
+  for (const fs::path& folder : folders) {
+    for (const std::string& problem : ComponentFiles(root / folder).problems) {
+      add_problem(candidates, root, folder, problem);
     }
   }
 }
@@ -210,6 +243,9 @@ VerifyReport verify(const fs::path& given, const VerifyOptions& options, const R
   const fs::path own = default_manifest(name.folder);
   if (report.manifest.empty() && is_present(own)) report.manifest = own;
   Manifest manifest;
+  if (!report.manifest.empty() && !fs::is_regular_file(report.manifest, none)) {
+    refuse(ErrorCode::model, report.manifest.string(), "a list of SHA-256 sums", "no such file", "check its name");
+  }
   if (!report.manifest.empty()) manifest = read_manifest(report.manifest);
   std::vector<Candidate> candidates;
   for (const fs::path& file : files_of(name.folder)) {
@@ -230,7 +266,7 @@ VerifyReport verify(const fs::path& given, const VerifyOptions& options, const R
     refuse(ErrorCode::model, name.folder.string(), "a folder with safetensors files", "none",
            "give the folder of a GLM-Image checkpoint");
   }
-  judge_indices(candidates);
+  judge_whole(candidates, name.folder);
   read_all(candidates, options.hash_all, callbacks, report);
   for (Candidate& c : candidates) report.files.push_back(std::move(c.file));
   std::sort(report.files.begin(), report.files.end(),
