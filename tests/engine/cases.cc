@@ -65,7 +65,7 @@ Request small_request(std::vector<uint64_t> seeds) {
 
 std::vector<std::string> golden_cases(const std::function<bool(const Golden&)>& wanted) {
   std::vector<std::string> cases;
-  for (const char* checkpoint : {"a", "b", "c", "d", "k", "nano"}) {
+  for (const char* checkpoint : {"a", "b", "c", "d", "k", "nano", "q_autoround", "q_sdnq"}) {
     for (const auto& entry : fs::directory_iterator(fs::path(GLM_SOURCE_DIR) / "tests/goldens" / checkpoint)) {
       const std::string name = std::string(checkpoint) + "/" + entry.path().stem().string();
       if (wanted(Golden::of(name + ".safetensors"))) cases.push_back(name);

@@ -34,6 +34,7 @@ const Golden& Golden::of(const std::string& file) {
 
 fs::path Golden::checkpoint() const {
   const std::string name = parameters().at("checkpoint");
+  if (name.starts_with("q_")) return fs::path(GLM_SOURCE_DIR) / "tests/data/quantised" / name;
   return name == "nano" ? fs::path(GLM_SOURCE_DIR) / "models/nano" : checkpoint_folder(name);
 }
 

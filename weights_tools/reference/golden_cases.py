@@ -185,7 +185,13 @@ SOURCE_CASES = (source_cases("a", 121) + source_cases("b", 131, ["bfloat16"]) + 
                 source_cases("nano", 151, ["bfloat16"]) +
                 [Case("k", "bf16_from_0", "a blue door", 128, 128, 1, 1.5, 167, dtype="bfloat16", level="stages",
                       references=((64, 64, 9),), min_pixels=4096)])
-CASES = FIRST_CASES + MORE_CASES + SOURCE_CASES
+# Upstream computes with the numbers that the packages make of the codes.
+QUANTISED_CASES = [case for name, seed in (("q_autoround", 191), ("q_sdnq", 195)) for case in (
+    Case(name, "bf16_words", SIGN, 128, 128, 2, 1.5, seed, dtype="bfloat16"),
+    Case(name, "bf16_greedy", "poster 'A' \"B\"", 128, 192, 1, 7.5, seed + 1, greedy=True, dtype="bfloat16", level="stages"),
+    Case(name, "bf16_from_0", "a blue door", 128, 128, 1, 1.5, seed + 2, dtype="bfloat16", level="stages",
+         references=((64, 64, 9),), min_pixels=4096))]
+CASES = FIRST_CASES + MORE_CASES + SOURCE_CASES + QUANTISED_CASES
 
 # What is kept of each tap: a larger tensor than `whole` elements (None: no limit) is thinned to about `thinned` elements.
 # The first pattern that fits holds. Whole are the integers, and what the test of a later stage starts from.

@@ -22,6 +22,8 @@ from sdnq.quantizer import SDNQConfig, sdnq_quantize_layer_weight
 
 AUTO_ROUND = {"autoround_128": (128, True), "autoround_64": (64, True), "autoround_32": (32, False)}
 SDNQ = {"sdnq": {}, "sdnq_bf16": {"dequantize_fp32": False}, "sdnq_rows": {"group_size": -1}, "sdnq_32": {"group_size": 32}}
+AUTO_ROUND_CONFIG = {"quant_method": "auto-round", "bits": 4, "data_type": "int", "iters": 0,
+                     "packing_format": "auto_round:auto_gptq", "autoround_version": auto_round.__version__}
 SDNQ_LAYERS = {"four": "uint4", "five": "int5", "float": "float5_e3m1fn"}
 
 
@@ -33,30 +35,36 @@ def weight(name, out, columns):
     return values.to(torch.bfloat16)
 
 
-def auto_round_layer(name, group, sym, bias):
+def auto_round_tensors(values, bias, group, sym):
     """Returns the tensors of a layer, and its numbers as its forward pass has them: the product with a unit matrix."""
-    values = weight(name, 32, 256)
+    out, columns = values.shape
     quantise = quant_tensor_sym if sym else quant_tensor_asym
     _, scale, zero = quantise(values.float(), bits=4, group_size=group)
-    linear = torch.nn.Linear(256, 32, bias=bias)
+    linear = torch.nn.Linear(columns, out, bias=bias is not None)
     linear.weight.data = values.float()
-    layer = QuantLinear(4, group, 256, 32, bias)
-    zero = zero.reshape(32, -1) if isinstance(zero, torch.Tensor) else zero
-    layer.pack_248_bits(linear, scale.reshape(32, -1), zero, device="cpu")
+    if bias is not None:
+        linear.bias.data = bias.float()
+    layer = QuantLinear(4, group, columns, out, bias is not None)
+    zero = zero.reshape(out, -1) if isinstance(zero, torch.Tensor) else zero
+    layer.pack_248_bits(linear, scale.reshape(out, -1), zero, device="cpu")
     tensors = {key: value.contiguous() for key, value in layer.state_dict().items()}
     layer.bias = None
-    numbers = {kind: layer(torch.eye(256, dtype=dtype)).t().contiguous()
+    numbers = {kind: layer(torch.eye(columns, dtype=dtype)).t().contiguous()
                for kind, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     return tensors, numbers
 
 
-def sdnq_layer(name, dtype, options):
+def sdnq_tensors(values, dtype, options):
     kwargs = {"weights_dtype": dtype, "layer_class_name": "Linear", "torch_dtype": torch.bfloat16, **options}
-    dequantizer, tensors = sdnq_quantize_layer_weight(weight(name, 24, 256), **kwargs)
+    dequantizer, tensors = sdnq_quantize_layer_weight(values, **kwargs)
     tensors = {key: value.contiguous() for key, value in tensors.items() if value is not None}
     numbers = {kind: dequantizer(**tensors, dtype=of).contiguous()
                for kind, of in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     return tensors, numbers
+
+
+def sdnq_config(dtypes, options):
+    return SDNQConfig(weights_dtype="uint4", modules_dtype_dict=dtypes, **options).to_dict()
 
 
 def write(folder, layers, config, version):
@@ -73,14 +81,13 @@ def write(folder, layers, config, version):
 def main():
     to = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "../../tests/data/quantised")
     for name, (group, sym) in AUTO_ROUND.items():
-        layers = {"plain": auto_round_layer("plain", group, sym, False), "biased": auto_round_layer("biased", group, sym, True)}
-        config = {"quant_method": "auto-round", "bits": 4, "group_size": group, "sym": sym, "data_type": "int", "iters": 0,
-                  "packing_format": "auto_round:auto_gptq", "autoround_version": auto_round.__version__}
+        layers = {layer: auto_round_tensors(weight(layer, 32, 256), bias, group, sym)
+                  for layer, bias in (("plain", None), ("biased", torch.linspace(-1, 1, 32)))}
+        config = {**AUTO_ROUND_CONFIG, "group_size": group, "sym": sym}
         write(os.path.join(to, name), layers, config, f"auto-round {auto_round.__version__}")
     for name, options in SDNQ.items():
-        layers = {layer: sdnq_layer(layer, dtype, options) for layer, dtype in SDNQ_LAYERS.items()}
-        config = SDNQConfig(weights_dtype="uint4", modules_dtype_dict={"int5": ["five.weight"], "float5_e3m1fn": ["float.weight"]},
-                            **options).to_dict()
+        layers = {layer: sdnq_tensors(weight(layer, 24, 256), dtype, options) for layer, dtype in SDNQ_LAYERS.items()}
+        config = sdnq_config({"int5": ["five.weight"], "float5_e3m1fn": ["float.weight"]}, options)
         write(os.path.join(to, name), layers, config, f"sdnq {sdnq_version}")
 
 

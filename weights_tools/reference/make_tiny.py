@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write a complete, tiny, randomly initialised GLM-Image checkpoint in the public folder layout.
 
-    python make_tiny.py [--variant a|b|c|d|k] [--seed 0] [--out DIR]
+    python make_tiny.py [--variant a|b|c|d|k|q] [--seed 0] [--out DIR]
 
 tiny_variants.py describes the variants. The same variant and seed give the same files. weights.json among them is the recipe of
 the weights: tests/checkpoints keeps it and the other json files, and the build of the tests draws the weights again.

@@ -27,7 +27,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 
 
 def checkpoint_folder(name):
-    """models/nano, or where make_tiny.py writes the others."""
+    """models/nano, or where make_tiny.py and make_quantised_checkpoints.py write the others."""
     return os.path.join(ROOT, "models/nano" if name == "nano" else f"build/reference/{name}")
 
 

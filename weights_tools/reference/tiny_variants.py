@@ -8,6 +8,7 @@ c  fp32; odd but legal: no attention biases, explicit head_dim, one KV head, ful
 d  fp32; a latent covers 4x4 pixels instead of 8x8 (VAE of three levels) and the DiT's patch 4x4 latents instead of 2x2;
    2 latent channels, as many KV heads as heads, codebook 288
 k  bf16; the public heads' shape (128 wide, 32 on 2) at small depth, for kernels made for it
+q  bf16; layers with 32, 64 or 96 columns, which make_quantised_checkpoints.py quantises
 """
 MEAN16 = [-0.2080078125, 1.875, -0.470703125, -1.265625, -1.421875, 0.77734375, -0.3671875, -0.9453125,
           0.318359375, 0.7734375, -0.1884765625, -0.022216796875, -0.220703125, -1.59375, -0.81640625, -0.255859375]
@@ -105,4 +106,20 @@ VARIANTS["k"] = dict(
     dit=dict(patch_size=2, in_channels=16, out_channels=16, num_layers=1, attention_head_dim=128, num_attention_heads=1,
              text_embed_dim=32, time_embed_dim=32, condition_dim=16),
     vae=dict(block_out_channels=[8, 12, 16, 16], layers_per_block=1, latent_channels=16, norm_num_groups=4, **PLAIN_VAE),
+    mean=MEAN16, std=STD16, schedule=PUBLIC_SCHEDULE, sampling=PUBLIC_SAMPLING, pixels=PUBLIC_PIXELS)
+
+VARIANTS["q"] = dict(
+    seed_offset=6000, dtype="bfloat16", shard_sizes={},
+    codebook=256, extra_ids=32, merges=100, all_codes_added=False, ignore_merges=True,
+    text=dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+              head_dim=32, rms_norm_eps=1e-5),
+    rope=dict(rope_theta=10000, mrope_section=[2, 3, 3], partial_rotary_factor=0.5),
+    vision=dict(depth=1, hidden_size=32, num_heads=2, intermediate_size=64, image_size=128, attention_bias=True,
+                layer_norm_eps=1e-6),
+    vq_dim=32,
+    t5=dict(d_model=64, d_ff=96, d_kv=16, num_heads=4, num_layers=1, relative_attention_num_buckets=32,
+            relative_attention_max_distance=128),
+    dit=dict(patch_size=2, in_channels=16, out_channels=16, num_layers=2, attention_head_dim=32, num_attention_heads=2,
+             text_embed_dim=64, time_embed_dim=32, condition_dim=16),
+    vae=dict(block_out_channels=[8, 8, 16, 16], layers_per_block=1, latent_channels=16, norm_num_groups=4, **PLAIN_VAE),
     mean=MEAN16, std=STD16, schedule=PUBLIC_SCHEDULE, sampling=PUBLIC_SAMPLING, pixels=PUBLIC_PIXELS)
