@@ -10,6 +10,7 @@
 #include <glm/safety.h>
 #include <glm/tasks.h>
 #include <glm/weight_formats.h>
+#include <glm/weights.h>
 
 #include <iostream>
 
@@ -46,6 +47,12 @@ int main(int argc, char** argv) {
   call("weight_formats", [] { glm::weight_formats(); });
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
   call("bench", [&] { glm::bench(model, {.device = "cpu"}, {.prompt = "a"}, 0, [](const std::string&) {}); });
+  call("inspect_weights", [&] { glm::inspect_weights(model, {}).count_problems(); });
+  call("verify_weights", [&] {
+    const glm::VerifyReport report = glm::verify_weights(model, {.manifest = {}, .hash_all = true}, {});
+    std::cout << report.count_problems() << " " << glm::default_manifest(model) << "\n";
+    glm::write_manifest(report, file + ".sums");
+  });
   call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
   call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });
