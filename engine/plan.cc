@@ -119,7 +119,8 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
   look_ahead_rows(options.look_ahead);
-  check_prior_options(dtype, device, {options.prior_precision, options.kernels, options.cancel});
+  check_prior_options(dtype, device,
+                      {options.prior_precision, options.kernels, options.cancel, prior_quantisation(name)});
   std::string few;  // the load says it, too
   const int threads = start_compute_threads(threads_asked(options.threads), &few);
   const Settings s = settle(request, config);

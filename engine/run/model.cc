@@ -41,8 +41,9 @@ struct Model::Loader {
         access(options.map_weights && device.is_cpu() ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
         look_ahead(look_ahead_rows(options.look_ahead)),
-        kernels(choose_prior_kernels(config.prior, dtype, device,
-                                     {options.prior_precision, options.kernels, options.cancel}, &warnings)),
+        kernels(choose_prior_kernels(
+            config.prior, dtype, device,
+            {options.prior_precision, options.kernels, options.cancel, prior_quantisation(name)}, &warnings)),
         decoder(options.decoder != nullptr   ? options.decoder
                 : options.kernels == "force" ? cuda::load_library().library
                                              : nullptr),

@@ -1,9 +1,11 @@
 #include "engine/run/prior_kernels.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/refuse.h"
 #include "base/text.h"
+#include "engine/checkpoint/quantisation.h"
 #include "engine/device/trust/kernel_check.h"
 #include "engine/run/device_decoder.h"
 #include "glm/error.h"
@@ -16,7 +18,8 @@ constexpr const char* kSeeReport =
     "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
 
 // Returns why our kernels can't write this model's tokens, or "".
-std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
+std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype, const std::string& quantised) {
+  if (!quantised.empty()) return "they don't read weights in " + quantised;
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
   if (!DeviceDecoder::fits(c))
     return "they need at most 16 query heads for each key/value head, heads of at most 128 and sizes within their "
@@ -26,6 +29,12 @@ std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype) {
 }
 
 }  // namespace
+
+std::string prior_quantisation(const CheckpointName& checkpoint) {
+  if (checkpoint.random) return "";
+  const std::optional<Quantisation> found = Quantisation::of(checkpoint.folder / "vision_language_encoder");
+  return found ? found->text() : "";
+}
 
 cuda::Format format_of(const std::string& precision) {
   std::vector<std::string> names;
@@ -60,6 +69,10 @@ void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOpt
   if (asked != "auto" && asked != "off" && asked != "force") {
     refuse("kernels", "auto, off or force", asked);
   }
+  if (quantised && !options.quantised.empty()) {
+    refuse(ErrorCode::usage, "precision " + options.precision, "a checkpoint in bf16", options.quantised,
+           "leave out this option; the checkpoint is small already");
+  }
   if (device.is_cpu() && (quantised || asked == "force")) {
     refuse(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels"), "a GPU",
            "--device cpu", "leave out this option, or take a GPU that glm-image devices lists");
@@ -77,7 +90,7 @@ PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at
   const cuda::Format format = format_of(options.precision);
   const bool quantised = cuda::row_of(format).quantised;
   const std::string& asked = options.kernels;
-  std::string problem = problem_of_kernels(c, dtype);
+  std::string problem = problem_of_kernels(c, dtype, options.quantised);
   if (asked == "force" && !problem.empty()) {
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
   }

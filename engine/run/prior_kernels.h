@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/components/prior_transformer.h"
 #include "glm/cancel.h"
@@ -20,7 +21,13 @@ struct PriorOptions {
   std::string precision = "bf16";
   std::string kernels = "auto";
   const CancelToken* cancel = nullptr;  // asked while another process checks the kernels
+  // How the checkpoint's weights of the prior are quantised already, as Quantisation::text() says; "" if they aren't.
+  std::string quantised = {};
 };
+
+// Returns how the checkpoint's weights of the prior are quantised, or "". Throws Error(model) as Quantisation::of()
+// does.
+std::string prior_quantisation(const CheckpointName& checkpoint);
 
 // Returns the format of this name. Throws Error(usage) that lists the names for an unknown one.
 cuda::Format format_of(const std::string& precision);
@@ -34,8 +41,8 @@ std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked)
 std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats,
                           bool look_ahead = false);
 
-// Throws Error(usage) for unknown options and for options that exclude each other, and Error(device) for options that
-// need a GPU when there is none.
+// Throws Error(usage) for unknown options and for options that exclude each other or the checkpoint's own format, and
+// Error(device) for options that need a GPU when there is none.
 void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options);
 
 // Chooses both for a model. warnings: gets a line when kernels that should be used can't be. Throws as

@@ -15,6 +15,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/components/layers/linear.h"
 #include "engine/device/upload.h"
+#include "engine/run/prior_kernels.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 
@@ -107,6 +108,20 @@ TEST(Quantisation, SaysWhatItIs) {
   EXPECT_EQ(Quantisation::of(kFolder / "sdnq")->text(), "SDNQ float5_e3m1fn, int5, uint4");
   EXPECT_FALSE(Quantisation::of(fs::path(GLM_SOURCE_DIR) / "models/nano/transformer"));
   EXPECT_FALSE(Quantisation::of(kFolder / "no such folder"));
+}
+
+TEST(Quantisation, WhatIsQuantisedIsNotQuantisedAgain) {
+  const CheckpointName small(kFolder / "q_autoround");
+  const std::string own = prior_quantisation(small);
+  EXPECT_EQ(own, "AutoRound int4, groups of 32");
+  EXPECT_EQ(prior_quantisation(CheckpointName("random:" + small.folder.string())), "");
+  const auto check = [&](const char* precision, const std::string& quantised) {
+    check_prior_options(at::kBFloat16, at::Device(at::kCUDA, 0), {.precision = precision, .quantised = quantised});
+  };
+  EXPECT_NO_THROW(check("bf16", own));
+  EXPECT_NO_THROW(check("int4", ""));
+  EXPECT_TRUE(
+      refused(ErrorCode::usage, {"precision int4", "AutoRound int4", "leave out"}, [&] { check("int4", own); }));
 }
 
 // A copy of a component, to be changed.
