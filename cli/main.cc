@@ -14,6 +14,7 @@
 #include "cli/completion.h"
 #include "cli/devices.h"
 #include "cli/generate.h"
+#include "cli/hint.h"
 #include "cli/interrupt.h"
 #include "cli/kernels.h"
 #include "cli/media.h"

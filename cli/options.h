@@ -109,11 +109,6 @@ std::string environment_name(const std::string& name);
 // It is "" for any other option.
 std::string opposite(const Option& option);
 
-// Returns "; did you mean steps?" for a name that is close to an option's, such as "Step", else "". `spell` writes
-// the option's name as the source of the mistake knows it.
-std::string hint(const Command& command, const std::string& name,
-                 const std::function<std::string(const Option&)>& spell);
-
 // The texts of one source's options, by the options' names.
 using Values = std::map<std::string, std::vector<std::string>>;
 

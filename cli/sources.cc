@@ -13,6 +13,7 @@
 #include "base/refuse.h"
 #include "base/text.h"
 #include "base/user_folder.h"
+#include "cli/hint.h"
 #include "cli/input.h"
 #include "cli/values.h"
 #include "glm/error.h"

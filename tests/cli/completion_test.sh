@@ -73,6 +73,8 @@ for rc in rc rc_with rc_breaks; do
   check 'generate ca' 'generate ca'
   check 'info tw' 'info two\ words.jpg '
   check 'completion f' 'completion fish '
+  check 'weights ve' 'weights verify '
+  check 'weights verify tw' 'weights verify two\ words.jpg '
 done
 
 "$program" completion fish >"$work/fish"
@@ -83,6 +85,7 @@ expect "fish: a command" "$(in_fish 'glm-image gen')" generate
 expect "fish: an option" "$(in_fish 'glm-image generate --cfg')" --cfg-scale
 expect "fish: an option's opposite" "$(in_fish 'glm-image generate --no-ov')" --no-overwrite
 expect "fish: an option's values" "$(in_fish 'glm-image generate --format ')" "jpg png webp"
+expect "fish: actions" "$(in_fish 'glm-image weights insp')" inspect
 expect "fish: shells" "$(in_fish 'glm-image completion z')" zsh
 
 mkdir "$work/functions"
@@ -103,6 +106,8 @@ in_zsh() { timeout 30 zsh -f "$work/type.zsh" "$work/functions" "$1"; }
 expect "zsh: a command" "$(in_zsh 'glm-image gen')" "glm-image generate "
 expect "zsh: an option" "$(in_zsh 'glm-image generate --cfg')" "glm-image generate --cfg-scale "
 expect "zsh: a switch's opposite" "$(in_zsh 'glm-image generate --no-ov')" "glm-image generate --no-overwrite "
+expect "zsh: an action" "$(in_zsh 'glm-image weights ve')" "glm-image weights verify "
+expect "zsh: an action's folder" "$(in_zsh 'glm-image weights verify /et')" "glm-image weights verify /etc/"
 expect "zsh: an option's values" "$(in_zsh 'glm-image generate --format we')" "glm-image generate --format webp "
 
 "$program" man >"$work/page"
