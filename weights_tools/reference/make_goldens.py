@@ -203,6 +203,8 @@ def main():
     torch.set_num_threads(1)
     folders = {**{case.checkpoint: checkpoint_folder(case.checkpoint) for case in CASES}, "nano": args.nano}
     wanted = [c for c in CASES if not args.only or any(f"{c.checkpoint}/{c.name}".startswith(o) for o in args.only)]
+    if not args.only:                       # make_all.sh doesn't run make_quantised_checkpoints.py
+        wanted = [c for c in wanted if not c.checkpoint.startswith("q_") or os.path.isdir(folders[c.checkpoint])]
     if not wanted:
         sys.exit("no such case")
 

@@ -28,22 +28,26 @@ SDNQ_LAYERS = {"four": "uint4", "five": "int5", "float": "float5_e3m1fn"}
 
 
 def weight(name, out, columns):
-    """Random numbers, some rows of which are so small that fp16 has few bits for them."""
+    """Random numbers. Some rows are so small that fp16 has few bits for them, some have one sign, and one is nothing but zeros.
+    They aren't bf16, because the scales of a symmetric layer would be bf16 too then."""
     generator = torch.Generator().manual_seed(sum(name.encode()))
     values = torch.randn(out, columns, generator=generator) * 0.03
     values[::5] *= 2e-3
-    return values.to(torch.bfloat16)
+    values[1::5] = values[1::5].abs()
+    values[2::5] = -values[2::5].abs()
+    values[3] = 0
+    return values
 
 
 def auto_round_tensors(values, bias, group, sym):
     """Returns the tensors of a layer, and its numbers as its forward pass has them: the product with a unit matrix."""
     out, columns = values.shape
     quantise = quant_tensor_sym if sym else quant_tensor_asym
-    _, scale, zero = quantise(values.float(), bits=4, group_size=group)
+    _, scale, zero = quantise(values, bits=4, group_size=group)
     linear = torch.nn.Linear(columns, out, bias=bias is not None)
-    linear.weight.data = values.float()
+    linear.weight.data = values
     if bias is not None:
-        linear.bias.data = bias.float()
+        linear.bias.data = bias
     layer = QuantLinear(4, group, columns, out, bias is not None)
     zero = zero.reshape(out, -1) if isinstance(zero, torch.Tensor) else zero
     layer.pack_248_bits(linear, scale.reshape(out, -1), zero, device="cpu")
@@ -86,7 +90,8 @@ def main():
         config = {**AUTO_ROUND_CONFIG, "group_size": group, "sym": sym}
         write(os.path.join(to, name), layers, config, f"auto-round {auto_round.__version__}")
     for name, options in SDNQ.items():
-        layers = {layer: sdnq_tensors(weight(layer, 24, 256), dtype, options) for layer, dtype in SDNQ_LAYERS.items()}
+        layers = {layer: sdnq_tensors(weight(layer, 24, 256).to(torch.bfloat16), dtype, options)
+                  for layer, dtype in SDNQ_LAYERS.items()}
         config = sdnq_config({"int5": ["five.weight"], "float5_e3m1fn": ["float.weight"]}, options)
         write(os.path.join(to, name), layers, config, f"sdnq {sdnq_version}")
 
