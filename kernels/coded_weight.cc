@@ -128,7 +128,7 @@ at::Tensor coded_linear(const at::Tensor& x, const CodedWeight& weight, const at
   if (rows >= out) return at::linear(x, weight.numbers(x.scalar_type(), 0, out), bias);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = out;
-  const at::Tensor y = at::empty(shape, x.options());
+  at::Tensor y = at::empty(shape, x.options());
   for (int64_t begin = 0; begin < out; begin += rows) {
     const int64_t end = std::min(out, begin + rows);
     const at::Tensor own = bias.defined() ? bias.slice(0, begin, end) : bias;

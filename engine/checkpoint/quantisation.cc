@@ -48,11 +48,22 @@ int64_t group_of(const json& options, const std::string& file, int64_t otherwise
          json_text(found), kAdvice);
 }
 
+// auto-round may leave layers as they are, which it writes as 16 bits.
+void check_extra_config(const json& layers, const std::string& file) {
+  if (layers.is_null()) return;
+  const std::string where = file + ": quantization_config: extra_config";
+  if (!layers.is_object()) refuse(ErrorCode::model, where, "an object", json_text(layers), kAdvice);
+  for (const auto& [name, options] : layers.items()) {
+    if (options.is_object() && options.value("bits", json()) == 16) continue;
+    refuse(ErrorCode::model, where + ": " + name, "16 bits: a layer as it was", json_text(options), kAdvice);
+  }
+}
+
 Quantisation auto_round(const json& options, const std::string& file) {
   only(options, file, "bits", {4});
   only(options, file, "data_type", {"int"});
   only(options, file, "packing_format", {"auto_round:auto_gptq"});
-  only(options, file, "extra_config", {nullptr, json::object()});
+  check_extra_config(options.value("extra_config", json()), file);
   only(options, file, "sym", {true, false});
   return {.method = Method::auto_round, .group = group_of(options, file, 128), .dtype = {}, .dtypes = {}, .file = file};
 }
@@ -87,32 +98,40 @@ Quantisation sdnq(const json& options, const std::string& file) {
         refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict: " + dtype, "names of weights",
                json_text(name));
       }
-      q.dtypes.emplace(name.get<std::string>(), known);
+      const auto [at, is_new] = q.dtypes.emplace(name.get<std::string>(), known);
+      if (!is_new && at->second != known) {
+        refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict",
+               "one dtype for \"" + at->first + "\"", at->second + " and " + known, kAdvice);
+      }
     }
   }
   return q;
 }
 
-// Does a name in modules_dtype_dict mean this weight? Upstream: sdnq's check_param_name_in
+// Does a name in modules_dtype_dict mean this weight? It may be the whole name, a module in it, or a pattern. Upstream:
+// sdnq's check_param_name_in
 bool means(const std::string& entry, const std::string& weight) {
   if (entry.starts_with('.')) return weight.starts_with(entry.substr(1));
-  if (entry == weight || ("." + weight + ".").find("." + entry + ".") != std::string::npos) return true;
+  const bool is_module = entry.find('.') == std::string::npos;
+  if (entry == weight) return true;
+  if (is_module && std::string(".").append(weight).append(".").find("." + entry + ".") != std::string::npos)
+    return true;
   return entry.find('*') != std::string::npos && fnmatch((entry + "*").c_str(), weight.c_str(), 0) == 0;
 }
 
 Coding coding_of(const Quantisation& q, const std::string& weight) {
   if (q.method == Method::auto_round) return Coding::auto_round;
-  std::string dtype = q.dtype;
-  const auto exact = q.dtypes.find(weight);
-  if (exact != q.dtypes.end()) {
-    dtype = exact->second;
-  } else {
-    for (const auto& [entry, other] : q.dtypes) {
-      if (!means(entry, weight)) continue;
+  std::string dtype;
+  for (const auto& [entry, other] : q.dtypes) {
+    if (!means(entry, weight) || other == dtype) continue;
+    if (dtype.empty()) {
       dtype = other;
-      break;
+      continue;
     }
+    refuse(ErrorCode::model, q.file + ": quantization_config: modules_dtype_dict", "one dtype for \"" + weight + "\"",
+           dtype + " and " + other, kAdvice);
   }
+  if (dtype.empty()) dtype = q.dtype;
   return dtype == "uint4" ? Coding::uint4 : dtype == "int5" ? Coding::int5 : Coding::float5;
 }
 

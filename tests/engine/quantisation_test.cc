@@ -17,6 +17,7 @@
 #include "engine/device/upload.h"
 #include "engine/run/prior_kernels.h"
 #include "tests/base/refusal.h"
+#include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"
 
 namespace glm {
@@ -86,7 +87,7 @@ TEST_P(Quantised, LayersOfAnyKindsAreComputedAsOne) {
   const at::Tensor right = at::linear(x.to(at::kDouble), at::cat(dense).to(at::kDouble));
   const Linear layer(parts, 256, Linear::Bias::no);
   EXPECT_EQ(layer.out(), right.size(1));
-  EXPECT_TRUE(at::allclose(layer.forward(x).to(at::kDouble), right, 1e-2, 1e-3));
+  EXPECT_TRUE(equal_as_bf16(layer.forward(x), right.to(at::kBFloat16)));
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor y = at::empty(right.sizes(), at::kFloat);
   layer.multiply_rows({.weight = {},
@@ -95,7 +96,7 @@ TEST_P(Quantised, LayersOfAnyKindsAreComputedAsOne) {
                        .rows = 5,
                        .y = y.data_ptr<float>(),
                        .y_stride = right.size(1)});
-  EXPECT_TRUE(at::allclose(y.to(at::kDouble), right, 1e-5, 1e-5));
+  EXPECT_TRUE(near(y, right.to(at::kFloat), right.abs().max().item<double>(), tolerance::kStage));
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Quantised,
@@ -217,6 +218,19 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   EXPECT_TRUE(weight_refused("five", 24, {"five.weight", "finite"}));
   tensors_["five.scale"] = at::ones({24, 2, 1}, at::kInt);
   EXPECT_TRUE(weight_refused("five", 24, {"five.scale", "F32", "I32"}));
+}
+
+TEST_F(LyingFolder, AutoRoundMayLeaveLayersAsTheyAre) {
+  copy("autoround_128");
+  options_["extra_config"] = {{"plain", {{"bits", 16}, {"data_type", "fp"}}}};
+  write();
+  EXPECT_NO_THROW((Weights(folder_.path(), at::kFloat) / "plain").tensor("weight", {32, 256}));
+}
+
+TEST_F(LyingFolder, SdnqNamesAWeightOnce) {
+  copy("sdnq");
+  options_["modules_dtype_dict"]["float5_e3m1fn"].push_back("five");
+  EXPECT_TRUE(weight_refused("five", 24, {"modules_dtype_dict", "five.weight", "int5", "float5_e3m1fn"}));
 }
 
 // A weight may be named whole, by a module in it, or by the beginning of its name. Upstream: sdnq's check_param_name_in

@@ -11,6 +11,7 @@
 #include "kernels/host/host_kernels.h"
 #include "kernels/host/products.h"
 #include "kernels/linear.h"
+#include "tests/support/compare.h"
 
 namespace glm {
 namespace {
@@ -124,7 +125,7 @@ TEST(CodedWeight, ProductsInFp32AreAtens) {
     for (const int64_t rows : {1, 40}) {
       const at::Tensor x = at::randn({2, rows, c.in});
       const at::Tensor right = at::linear(x, w.numbers(at::kFloat, 0, c.out), at::Tensor());
-      EXPECT_TRUE(at::allclose(coded_linear(x, w, at::Tensor()), right, 1e-5, 1e-5 * right.abs().max().item<double>()));
+      EXPECT_TRUE(near(coded_linear(x, w, at::Tensor()), right, right.abs().max().item<double>(), tolerance::kStage));
     }
   }
 }
@@ -135,7 +136,7 @@ TEST(CodedWeight, LargeWeightsAreMultipliedInTiles) {
   const at::Tensor x = at::randn({20, 1024});
   const at::Tensor bias = at::randn({5000});
   const at::Tensor right = at::linear(x, w.numbers(at::kFloat, 0, 5000), bias);
-  EXPECT_TRUE(at::allclose(coded_linear(x, w, bias), right, 1e-5, 1e-5 * right.abs().max().item<double>()));
+  EXPECT_TRUE(near(coded_linear(x, w, bias), right, right.abs().max().item<double>(), tolerance::kStage));
 }
 
 TEST(CodedWeight, IsStackedWithItsLikeOnly) {
