@@ -275,7 +275,11 @@ std::vector<Option> weights_options() {
           flag("write-manifest", 0, g,
                "For verify: write such a list of all files when nothing is wrong, to the FILE behind the folder "
                "(default: SHA256SUMS in the folder)"),
-          flag("json", 0, g, "Print one JSON object"),
+          of_files(value("to", 0, "FOLDER", g, "For random: the new folder to write")),
+          with_choices(value("dtype", 0, "TYPE", g,
+                             "For random: float32, bfloat16, or auto (default): what the configuration says"),
+                       {"auto", "float32", "bfloat16"}),
+          flag("json", 0, g, "For inspect and verify: print one JSON object"),
           flag("quiet", 'q', g, "Print nothing but errors and the result")};
 }
 
@@ -311,10 +315,11 @@ const std::vector<Command>& commands() {
        {"list", "prune"}},
       {"weights",
        "ACTION",
-       "Look at a checkpoint's weights: inspect shows what a folder or a file holds, and what is wrong with it; verify "
-       "reads a folder's files whole and compares them with their SHA-256 sums",
+       "Look at a checkpoint's weights, or make some: inspect shows what a folder or a file holds, and what is wrong "
+       "with it; verify reads a folder's files whole and compares them with their SHA-256 sums; random writes random "
+       "weights for a folder's configuration",
        weights_options(),
-       {"inspect", "verify"},
+       {"inspect", "verify", "random"},
        false,
        false,
        {"DIR", "FILE"}},

@@ -1,5 +1,6 @@
 #include "cli/weights.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "cli/file_names.h"
 #include "cli/interrupt.h"
+#include "cli/model.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -150,12 +152,12 @@ std::string json_of(const WeightsReport& report) {
   return json_text(object);
 }
 
-// Tells how fast files are read, while they are and at the end.
+// Tells how fast files are read or written, while they are and at the end.
 class Reading {
  public:
-  explicit Reading(bool loud) : loud_(loud), bar_(loud) {
+  explicit Reading(bool loud, const std::string& what = "reading") : loud_(loud), bar_(loud) {
     callbacks_.cancel = &catch_interrupts();
-    callbacks_.progress = [this](int64_t done, int64_t total) { bar_.update_bytes("reading", done, total); };
+    callbacks_.progress = [this, what](int64_t done, int64_t total) { bar_.update_bytes(what, done, total); };
   }
   const ReadingCallbacks& callbacks() const { return callbacks_; }
   void finish() {
@@ -275,22 +277,47 @@ void run_verify(const fs::path& folder, const Values& given, const std::string& 
   if (options.hash_all) write_manifest(report, file);
 }
 
+// Writes random weights and prints the folder.
+void run_random(const fs::path& config, const Values& given) {
+  if (!given.contains("to")) refuse("weights random", "--to with a new folder", "none");
+  const fs::path to = path_name("--to", given.at("to").back());
+  RandomWeightsOptions options;
+  if (given.contains("dtype"))
+    options.dtype = one_of("--dtype", given.at("dtype").back(), {"auto", "float32", "bfloat16"});
+  Reading writing(!given.contains("quiet"), "writing");
+  write_random_weights(config, to, options, writing.callbacks());
+  writing.finish();
+  print(to.string() + "\n");
+}
+
+// Refuses options that belong to another action.
+void check_options(const std::string& action, const Values& given) {
+  const std::map<std::string, std::vector<std::string>> actions = {{"manifest", {"verify"}},
+                                                                   {"write-manifest", {"verify"}},
+                                                                   {"to", {"random"}},
+                                                                   {"dtype", {"random"}},
+                                                                   {"json", {"inspect", "verify"}}};
+  for (const auto& entry : given) {
+    const auto known = actions.find(entry.first);
+    if (known == actions.end() || std::find(known->second.begin(), known->second.end(), action) != known->second.end())
+      continue;
+    refuse("--" + entry.first, "weights " + listed(known->second), "weights " + action);
+  }
+}
+
 }  // namespace
 
 void run_weights(const std::vector<std::string>& arguments, const Values& given) {
-  const std::string action = one_of("weights", arguments.at(0), {"inspect", "verify"});
+  const std::string action = one_of("weights", arguments.at(0), {"inspect", "verify", "random"});
+  check_options(action, given);
   const std::string target = arguments.size() > 2 ? arguments[2] : "";
   if (!target.empty() && !given.contains("write-manifest")) {
     refuse(ErrorCode::usage, "weights " + action, "one DIR", "also \"" + shortened(target, 60) + "\"",
            "a FILE goes with verify --write-manifest");
   }
-  if (action == "inspect") {
-    for (const char* option : {"manifest", "write-manifest"}) {
-      if (given.contains(option)) refuse("--" + std::string(option), "weights verify", "weights inspect");
-    }
-    return run_inspect(path_name("DIR", arguments.at(1)), given);
-  }
-  run_verify(path_name("DIR", arguments.at(1)), given, target);
+  if (action == "random") return run_random(model_of(model_path("DIR", arguments.at(1))), given);
+  const fs::path path = path_name("DIR", arguments.at(1));
+  action == "inspect" ? run_inspect(path, given) : run_verify(path, given, target);
 }
 
 }  // namespace glm::cli

@@ -1,4 +1,4 @@
-// `glm-image weights inspect` and `glm-image weights verify`: what lies in a checkpoint's files.
+// `glm-image weights inspect`, `verify` and `random`: what lies in a checkpoint's files, and files with random weights.
 #pragma once
 
 #include <string>

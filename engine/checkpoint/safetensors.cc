@@ -264,15 +264,20 @@ void SafetensorsFile::copy(const std::string& name, uint64_t offset, char* to, u
   file_->read("tensor \"" + name + "\"", data_begin_ + tensors_.at(name).begin + offset, to, size);
 }
 
-void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,
-                       const std::map<std::string, std::string>& metadata, bool replace) {
+uint64_t TensorToWrite::bytes() const {
+  return static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
+}
+
+void write_safetensors(const fs::path& file, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata, const WriteTensor& write_tensor,
+                       bool replace) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const uint64_t end = offset + tensor.nbytes();
-    header[name] = {
-        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+  for (const TensorToWrite& tensor : tensors) {
+    const uint64_t end = offset + tensor.bytes();
+    header[tensor.name] = {
+        {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = json_text(header);
@@ -281,16 +286,28 @@ void write_safetensors(const fs::path& file, const std::map<std::string, at::Ten
     const uint64_t size = text.size();
     out.write(reinterpret_cast<const char*>(&size), sizeof size);
     out.write(text.data(), static_cast<std::streamsize>(size));
-    for (const auto& [name, tensor] : tensors) {
-      const at::Tensor bytes = tensor.cpu().contiguous();
-      out.write(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
-    }
+    const PutBytes put = [&out](const void* bytes, uint64_t count) {
+      out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(count));
+    };
+    for (const TensorToWrite& tensor : tensors) write_tensor(tensor, put);
   };
   if (replace) {
     write_file(file, write);
   } else if (!write_new_file(file, write)) {
     throw Error(ErrorCode::io, file.string() + ": exists already; choose another name");
   }
+}
+
+void write_safetensors(const fs::path& file, const std::map<std::string, at::Tensor>& tensors,
+                       const std::map<std::string, std::string>& metadata, bool replace) {
+  std::vector<TensorToWrite> all;
+  all.reserve(tensors.size());
+  for (const auto& [name, tensor] : tensors) all.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
+  const auto write_tensor = [&](const TensorToWrite& tensor, const PutBytes& put) {
+    const at::Tensor bytes = tensors.at(tensor.name).cpu().contiguous();
+    put(bytes.const_data_ptr(), bytes.nbytes());
+  };
+  write_safetensors(file, all, metadata, write_tensor, replace);
 }
 
 }  // namespace glm

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -62,6 +63,23 @@ class SafetensorsFile {
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
 };
+
+// A tensor that is to be written, and its bytes part by part.
+struct TensorToWrite {
+  std::string name;
+  at::ScalarType dtype;
+  std::vector<int64_t> shape;
+
+  uint64_t bytes() const;
+};
+using PutBytes = std::function<void(const void* bytes, uint64_t count)>;
+using WriteTensor = std::function<void(const TensorToWrite& tensor, const PutBytes& put)>;
+
+// Writes tensors in this order. write_tensor: is called for each, and may be called for all of them once more. Nothing
+// but a part is in memory. Throws as the function below does, and what `write_tensor` throws.
+void write_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata, const WriteTensor& write_tensor,
+                       bool replace);
 
 // Writes tensors from any device in the order of their names. The file is written whole or not at all. Throws
 // Error(io), also for a file that exists where `replace` is false, and Error(internal) for a dtype that the format

@@ -105,4 +105,16 @@ GLM_API std::filesystem::path default_manifest(const std::filesystem::path& fold
 // Throws Error(model) when the report has a problem, and Error(io) when the file exists or can't be written.
 GLM_API void write_manifest(const VerifyReport& report, const std::filesystem::path& file);
 
+struct RandomWeightsOptions {
+  std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the configuration says
+};
+
+// Writes a checkpoint in the public layout to the new folder `to`: the configuration and tokenizers of the folder
+// `config`, which needs no weights, and random weights, the same that "random:CONFIG" computes with on a CPU. Needs
+// less than 1 GB of memory for any configuration. `to` is there whole or not at all. Throws Error(model) when `config`
+// can't be read, Error(io) when `to` is a file or a folder that isn't empty, or the disk has too little room, and
+// Error(cancelled). callbacks: told the bytes that are written.
+GLM_API void write_random_weights(const std::filesystem::path& config, const std::filesystem::path& to,
+                                  const RandomWeightsOptions& options, const ReadingCallbacks& callbacks);
+
 }  // namespace glm

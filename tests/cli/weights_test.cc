@@ -137,11 +137,37 @@ TEST_F(WeightsCommand, VerifyShowsItsSpeedAndCtrlCEndsItAtOnce) {
   EXPECT_NE(terminal.seen().find("reading ["), std::string::npos) << terminal.seen();
 }
 
+TEST_F(WeightsCommand, RandomWritesACheckpointThatDrawsWhatRandomWeightsDraw) {
+  const fs::path made = folder_ / "made";
+  const Outcome written = run_program({"weights", "random", model().string(), "--to", made.string()});
+  EXPECT_EQ(written.status, 0) << written.err;
+  EXPECT_EQ(written.out, made.string() + "\n");
+  EXPECT_EQ(run_program({"weights", "inspect", made.string()}).status, 0);
+  EXPECT_EQ(run_program({"weights", "verify", made.string()}).status, 0);
+  for (const auto& [file, name] :
+       {std::pair{"a.png", "random:" + model().string()}, std::pair{"b.png", made.string()}}) {
+    EXPECT_EQ(run_program(small_picture(folder_ / file, {"-m", name, "--no-metadata"})).status, 0);
+  }
+  EXPECT_TRUE(read_file(folder_ / "a.png") == read_file(folder_ / "b.png"));
+  const Outcome again = run_program({"weights", "random", model().string(), "--to", made.string()});
+  EXPECT_EQ(again.status, 1);
+  expect_said(again.err, {"exists already"});
+  EXPECT_EQ(run_program({"weights", "random", "/nonexistent", "--to", (folder_ / "no").string()}).status, 3);
+  EXPECT_EQ(run_program({"weights", "random", model().string()}).status, 2);
+  EXPECT_EQ(run_program({"weights", "random", model().string(), "--to", "/proc/no"}).status, 1);
+  EXPECT_EQ(
+      run_program({"weights", "random", "random:public", "--to", (folder_ / "cut").string()}, {.file_size = 1'000'000})
+          .status,
+      1)
+      << "a file that can't grow, as on a full disk";
+  EXPECT_EQ(names_in(folder_.path()), (std::vector<std::string>{"a.png", "b.png", "made", "model"}));
+}
+
 TEST_F(WeightsCommand, WrongUseIsTold) {
   const std::string folder = model().string();
   for (const auto& [arguments, said] : std::vector<std::pair<Arguments, std::string>>{
            {{"weights"}, "expected an ACTION, found none"},
-           {{"weights", "look", folder}, "expected inspect or verify"},
+           {{"weights", "look", folder}, "expected inspect, verify or random"},
            {{"weights", "verify"}, "expected a DIR, found none"},
            {{"weights", "inspect", folder, "b"}, "also \"b\""},
            {{"weights", "verify", folder, "b", "c"}, "also found \"c\""},

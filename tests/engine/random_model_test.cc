@@ -65,5 +65,16 @@ TEST(RandomWeight, IsScaledByItsKindAndHangsOnItsName) {
   EXPECT_FALSE(at::equal(draw("a.weight"), draw("b.weight")));
 }
 
+TEST(RandomWeight, IsTheSameDrawnInParts) {
+  const std::vector<int64_t> shape = {3, 1 << 13, 1 << 12};  // more than a part in fp32
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat}) {
+    std::vector<at::Tensor> parts;
+    draw_random_weight("a.weight", shape, dtype, [&](const at::Tensor& part) { parts.push_back(part); });
+    EXPECT_GT(parts.size(), 1U);
+    const at::Tensor whole = random_weight("a.weight", shape, at::TensorOptions(dtype));
+    EXPECT_TRUE(at::equal(at::cat(parts), whole.flatten()));
+  }
+}
+
 }  // namespace
 }  // namespace glm
