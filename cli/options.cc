@@ -269,18 +269,22 @@ std::vector<Option> task_options() {
 
 std::vector<Option> weights_options() {
   const Text g = "Options";
-  return {of_files(value("manifest", 0, "FILE", g,
-                         "For verify: the list of SHA-256 sums to compare with (default: SHA256SUMS in the folder, "
-                         "where there is one)")),
-          flag("write-manifest", 0, g,
-               "For verify: write such a list of all files when nothing is wrong, to the FILE behind the folder "
-               "(default: SHA256SUMS in the folder)"),
-          of_files(value("to", 0, "FOLDER", g, "For random: the new folder to write")),
-          with_choices(value("dtype", 0, "TYPE", g,
-                             "For random: float32, bfloat16, or auto (default): what the configuration says"),
-                       {"auto", "float32", "bfloat16"}),
-          flag("json", 0, g, "For inspect and verify: print one JSON object"),
-          flag("quiet", 'q', g, "Print nothing but errors and the result")};
+  return {
+      of_files(value("manifest", 0, "FILE", g,
+                     "For verify: the list of SHA-256 sums to compare with (default: SHA256SUMS in the folder, "
+                     "where there is one)")),
+      flag("write-manifest", 0, g,
+           "For verify: write such a list of all files when nothing is wrong, to the FILE behind the folder "
+           "(default: SHA256SUMS in the folder)"),
+      of_files(value("to", 0, "FOLDER", g, "For random: the new folder to write")),
+      with_choices(
+          value("dtype", 0, "TYPE", g, "For random: float32, bfloat16, or auto (default): what the configuration says"),
+          {"auto", "float32", "bfloat16"}),
+      with_choices(value("format", 0, "FORMAT", g,
+                         "For random: autoround (int4) or sdnq (uint4, int5 and float5), what these would quantise"),
+                   {"autoround", "sdnq"}),
+      flag("json", 0, g, "For inspect and verify: print one JSON object"),
+      flag("quiet", 'q', g, "Print nothing but errors and the result")};
 }
 
 std::vector<Option> all_of(std::initializer_list<std::vector<Option>> parts) {

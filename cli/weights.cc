@@ -284,6 +284,9 @@ void run_random(const fs::path& config, const Values& given) {
   RandomWeightsOptions options;
   if (given.contains("dtype"))
     options.dtype = one_of("--dtype", given.at("dtype").back(), {"auto", "float32", "bfloat16"});
+  if (given.contains("format")) {
+    options.format = one_of("--format", given.at("format").back(), {"autoround", "sdnq"});
+  }
   Reading writing(!given.contains("quiet"), "writing");
   write_random_weights(config, to, options, writing.callbacks());
   writing.finish();
@@ -292,11 +295,9 @@ void run_random(const fs::path& config, const Values& given) {
 
 // Refuses options that belong to another action.
 void check_options(const std::string& action, const Values& given) {
-  const std::map<std::string, std::vector<std::string>> actions = {{"manifest", {"verify"}},
-                                                                   {"write-manifest", {"verify"}},
-                                                                   {"to", {"random"}},
-                                                                   {"dtype", {"random"}},
-                                                                   {"json", {"inspect", "verify"}}};
+  const std::map<std::string, std::vector<std::string>> actions = {
+      {"manifest", {"verify"}}, {"write-manifest", {"verify"}}, {"to", {"random"}},
+      {"dtype", {"random"}},    {"format", {"random"}},         {"json", {"inspect", "verify"}}};
   for (const auto& entry : given) {
     const auto known = actions.find(entry.first);
     if (known == actions.end() || std::find(known->second.begin(), known->second.end(), action) != known->second.end())

@@ -13,12 +13,15 @@
 #include "base/uuid.h"
 #include "engine/boundary.h"
 #include "engine/checkpoint/checkpoint_name.h"
+#include "engine/checkpoint/config.h"
 #include "engine/checkpoint/dtype.h"
+#include "engine/checkpoint/random_codes.h"
 #include "engine/checkpoint/random_weights.h"
 #include "engine/checkpoint/safetensors.h"
 #include "engine/run/expected_tensors.h"
 #include "glm/error.h"
 #include "glm/weights.h"
+#include "tokenizer/prompt_layout.h"
 
 namespace glm {
 
@@ -61,12 +64,14 @@ class NewFolder {
   fs::path to_, partial_;
 };
 
-// Copies a configuration's file. The weights aren't quantised, and their type may be another one.
-void copy_config(const fs::path& from, const fs::path& to, const std::string& dtype) {
+// Copies a configuration's file. How the weights are quantised, and their type, may be another. quantisation: null
+// where they aren't
+void copy_config(const fs::path& from, const fs::path& to, const std::string& dtype, const json& quantisation) {
   std::string bytes = read_file(from, uint64_t{256} << 20);
   if (from.filename() == "config.json") {
     json config = parse_json(bytes, from.string());
     config.erase("quantization_config");
+    if (!quantisation.is_null()) config["quantization_config"] = quantisation;
     if (from.parent_path().filename() == kLanguage) {
       config.erase("torch_dtype");
       config["dtype"] = dtype;
@@ -76,7 +81,9 @@ void copy_config(const fs::path& from, const fs::path& to, const std::string& dt
   write_file(to, bytes_writer(as_bytes(bytes)));
 }
 
-void copy_configs(const fs::path& from, const fs::path& to, const std::string& dtype) {
+// codes: by the folders' names
+void copy_configs(const fs::path& from, const fs::path& to, const std::string& dtype,
+                  const std::map<std::string, RandomCodes>& codes) {
   std::vector<fs::path> files = {"model_index.json", "glm_image.json"};
   for (const char* part : {"processor", "scheduler", "text_encoder", "tokenizer", "transformer", "vae", kLanguage}) {
     std::error_code none;
@@ -88,23 +95,37 @@ void copy_configs(const fs::path& from, const fs::path& to, const std::string& d
     }
   }
   for (const fs::path& file : files) {
-    if (is_present(from / file)) copy_config(from / file, to / file, dtype);
+    if (!is_present(from / file)) continue;
+    const auto own = codes.find(file.parent_path().string());
+    copy_config(from / file, to / file, dtype, own == codes.end() ? json() : own->second.config());
   }
 }
 
-std::vector<std::vector<TensorToWrite>> shards_of(const ExpectedTensors& expected, at::ScalarType dtype) {
-  std::vector<std::vector<TensorToWrite>> shards(1);
+using Shards = std::vector<std::vector<TensorToWrite>>;
+
+// A folder's tensors as they are to be written.
+struct Component {
+  Shards shards = Shards(1);
+  std::map<std::string, std::string> weight_of;  // a quantised weight's part -> the weight
+};
+
+Component component_of(const RandomCodes::Shapes& shapes, const RandomCodes& codes, at::ScalarType dtype) {
+  Component component;
   uint64_t bytes = 0;
-  for (const auto& [name, shape] : expected.shapes) {
-    TensorToWrite tensor{name, dtype, shape};
-    if (bytes > 0 && bytes + tensor.bytes() > kShard) {
-      shards.emplace_back();
-      bytes = 0;
+  for (const auto& [name, shape] : shapes) {
+    std::vector<TensorToWrite> tensors = codes.parts(name);
+    for (const TensorToWrite& part : tensors) component.weight_of[part.name] = name;
+    if (tensors.empty()) tensors.push_back({name, dtype, shape});
+    for (TensorToWrite& tensor : tensors) {
+      if (bytes > 0 && bytes + tensor.bytes() > kShard) {
+        component.shards.emplace_back();
+        bytes = 0;
+      }
+      bytes += tensor.bytes();
+      component.shards.back().push_back(std::move(tensor));
     }
-    bytes += tensor.bytes();
-    shards.back().push_back(std::move(tensor));
   }
-  return shards;
+  return component;
 }
 
 // "model-00001-of-00004.safetensors", or "model.safetensors" where there is one alone.
@@ -115,8 +136,7 @@ std::string shard_name(const std::string& stem, size_t number, size_t count) {
   return stem + end.data();
 }
 
-void write_component(const fs::path& folder, const std::vector<std::vector<TensorToWrite>>& shards,
-                     const WriteTensor& write_tensor) {
+void write_component(const fs::path& folder, const Shards& shards, const WriteTensor& write_tensor) {
   const std::string part = folder.filename().string();
   const std::string stem = part == "transformer" || part == "vae" ? "diffusion_pytorch_model" : "model";
   json map = json::object();
@@ -134,38 +154,83 @@ void write_component(const fs::path& folder, const std::vector<std::vector<Tenso
   write_file(folder / (stem + ".safetensors.index.json"), bytes_writer(as_bytes(index)));
 }
 
+// Gives a token this id, and the token that has it so far the other one's.
+void give_id(json& tokenizer, const std::string& token, int64_t id) {
+  json& vocabulary = tokenizer["model"]["vocab"];
+  json& added = tokenizer["added_tokens"];
+  int64_t before = vocabulary.value(token, int64_t{-1});
+  for (const json& one : added) {
+    if (one.value("content", "") == token) before = one.value("id", before);
+  }
+  for (json& one : vocabulary) {
+    if (one == id) one = before;
+  }
+  for (json& one : added) {
+    if (one.value("content", "") == token) {
+      one["id"] = id;
+    } else if (one.value("id", int64_t{-1}) == id) {
+      one["id"] = before;
+    }
+  }
+  if (vocabulary.contains(token)) vocabulary[token] = id;
+}
+
+// Gives the tokens that lay out a prompt the ids that config.json says. The tokenizer may be another model's.
+void fit_tokenizer(const fs::path& processor, const GenerationConfig& ids) {
+  const LayoutTokens tokens = read_layout_tokens(processor / "tokenizer_config.json");
+  const fs::path file = processor / "tokenizer.json";
+  json tokenizer = read_json(file);
+  give_id(tokenizer, tokens.image_begin, ids.image_begin);
+  give_id(tokenizer, tokens.image_end, ids.image_end);
+  give_id(tokenizer, tokens.image, ids.image_token);
+  const std::string bytes = tokenizer.dump() + "\n";
+  write_file(file, bytes_writer(as_bytes(bytes)));
+}
+
+void check_room(const fs::path& folder, const fs::path& to, uint64_t bytes) {
+  std::error_code unknown;
+  const fs::space_info space = fs::space(folder, unknown);
+  if (unknown || space.available >= bytes) return;
+  refuse(ErrorCode::io, to.string(), gigabytes_text(static_cast<double>(bytes)) + " of free disk",
+         gigabytes_text(static_cast<double>(space.available)), "choose another place");
+}
+
 void write(const fs::path& config_folder, const fs::path& to, const RandomWeightsOptions& options,
            const ReadingCallbacks& callbacks) {
   const fs::path from = CheckpointName(config_folder).folder;
   const ModelConfig config(from);
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
-  std::map<std::string, std::vector<std::vector<TensorToWrite>>> components;
+  const std::map<std::string, ExpectedTensors> expected = expected_tensors(config);
+  std::map<std::string, RandomCodes> codes;
+  std::map<std::string, Component> components;
   uint64_t total = 0;
-  for (const auto& [part, expected] : expected_tensors(config)) {
-    components[part] = shards_of(expected, dtype);
-    for (const auto& shard : components[part]) {
+  for (const auto& [part, tensors] : expected) {
+    const RandomCodes& own = codes.try_emplace(part, options.format, part, tensors.shapes).first->second;
+    components[part] = component_of(tensors.shapes, own, dtype);
+    for (const auto& shard : components[part].shards) {
       for (const TensorToWrite& tensor : shard) total += tensor.bytes();
     }
   }
-  const fs::path target = (to.has_filename() ? to : to.parent_path());
-  NewFolder folder(target);
-  std::error_code unknown;
-  const fs::space_info space = fs::space(folder.path(), unknown);
-  if (!unknown && space.available < total) {
-    refuse(ErrorCode::io, to.string(), gigabytes_text(static_cast<double>(total)) + " of free disk",
-           gigabytes_text(static_cast<double>(space.available)), "choose another place");
-  }
-  copy_configs(from, folder.path(), dtype_option(dtype));
+  NewFolder folder(to.has_filename() ? to : to.parent_path());
+  check_room(folder.path(), to, total);
+  copy_configs(from, folder.path(), dtype_option(dtype), codes);
+  fit_tokenizer(folder.path() / "processor", config.generation);
   uint64_t done = 0;
-  const auto write_tensor = [&](const TensorToWrite& tensor, const PutBytes& put) {
-    draw_random_weight(tensor.name, tensor.shape, tensor.dtype, [&](const at::Tensor& part) {
-      throw_if_cancelled(callbacks.cancel);
-      put(part.const_data_ptr(), part.nbytes());
-      done = std::min(total, done + part.nbytes());
-      if (callbacks.progress) callbacks.progress(static_cast<int64_t>(done), static_cast<int64_t>(total));
+  for (const auto& [part, component] : components) {
+    const RandomCodes& own = codes.at(part);
+    const auto& weight_of = component.weight_of;
+    write_component(folder.path() / part, component.shards, [&](const TensorToWrite& tensor, const PutBytes& put) {
+      const auto take = [&](const at::Tensor& numbers) {
+        throw_if_cancelled(callbacks.cancel);
+        put(numbers.const_data_ptr(), numbers.nbytes());
+        done = std::min(total, done + numbers.nbytes());
+        if (callbacks.progress) callbacks.progress(static_cast<int64_t>(done), static_cast<int64_t>(total));
+      };
+      const auto weight = weight_of.find(tensor.name);
+      if (weight == weight_of.end()) return draw_random_weight(tensor.name, tensor.shape, tensor.dtype, take);
+      take(own.draw(weight->second, tensor));
     });
-  };
-  for (const auto& [part, shards] : components) write_component(folder.path() / part, shards, write_tensor);
+  }
   folder.finish();
 }
 

@@ -107,13 +107,17 @@ GLM_API void write_manifest(const VerifyReport& report, const std::filesystem::p
 
 struct RandomWeightsOptions {
   std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the configuration says
+  // "autoround" quantises what auto-round does, to 4 bits. "sdnq" quantises what sdnq does, to uint4, int5 and float5.
+  // "" quantises nothing.
+  std::string format = {};
 };
 
 // Writes a checkpoint in the public layout to the new folder `to`: the configuration and tokenizers of the folder
-// `config`, which needs no weights, and random weights, the same that "random:CONFIG" computes with on a CPU. Needs
-// less than 1 GB of memory for any configuration. `to` is there whole or not at all. Throws Error(model) when `config`
-// can't be read, Error(io) when `to` is a file or a folder that isn't empty, or the disk has too little room, and
-// Error(cancelled). callbacks: told the bytes that are written.
+// `config`, which needs no weights, and random weights. Without a format they are those that "random:CONFIG" computes
+// with on a CPU. The tokenizer gets the ids that the configuration says. Needs less than 1 GB of memory for any
+// configuration. `to` is there whole or not at all. Throws Error(usage) for another dtype or format, Error(model) when
+// `config` can't be read, Error(io) when `to` is a file or a folder that isn't empty, or the disk has too little room,
+// and Error(cancelled). callbacks: told the bytes that are written.
 GLM_API void write_random_weights(const std::filesystem::path& config, const std::filesystem::path& to,
                                   const RandomWeightsOptions& options, const ReadingCallbacks& callbacks);
 

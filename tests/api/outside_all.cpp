@@ -27,6 +27,15 @@ void call(const char* name, Call function) {
   }
 }
 
+void call_weights(const std::string& model, const std::string& file) {
+  call("inspect_weights", [&] { glm::inspect_weights(model, {}).count_problems(); });
+  call("verify_weights", [&] {
+    const glm::VerifyReport report = glm::verify_weights(model, {.manifest = glm::default_manifest(model)}, {});
+    if (report.count_problems() == 0) glm::write_manifest(report, file + ".sums");
+  });
+  call("write_random_weights", [&] { glm::write_random_weights(model, file + ".random", {}, {}); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,12 +56,7 @@ int main(int argc, char** argv) {
   call("weight_formats", [] { glm::weight_formats(); });
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
   call("bench", [&] { glm::bench(model, {.device = "cpu"}, {.prompt = "a"}, 0, [](const std::string&) {}); });
-  call("inspect_weights", [&] { glm::inspect_weights(model, {}).count_problems(); });
-  call("verify_weights", [&] {
-    const glm::VerifyReport report = glm::verify_weights(model, {.manifest = glm::default_manifest(model)}, {});
-    if (report.count_problems() == 0) glm::write_manifest(report, file + ".sums");
-  });
-  call("write_random_weights", [&] { glm::write_random_weights(model, file + ".random", {}, {}); });
+  call_weights(model, file);
   call("quoted_texts", [] { glm::quoted_texts("a \"b\""); });
   call("unread_texts", [] { glm::unread_texts("a „b“"); });
   call("checkpoint_hash", [&] { glm::checkpoint_hash(model); });

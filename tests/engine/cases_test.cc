@@ -70,8 +70,8 @@ TEST_P(GoldensOf, WereMadeOnThisCheckpoint) {
 
 const auto kName = [](const auto& checkpoint) { return checkpoint.param; };
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenCases, testing::Values("a", "b", "c", "k", "nano"), kName);
-INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldensOf, testing::Values("a", "b", "c", "d", "k", "nano", "q_autoround", "q_sdnq"),
-                         kName);
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldensOf,
+                         testing::Values("a", "b", "c", "d", "k", "nano", "q_autoround", "q_sdnq"), kName);
 
 TEST(GoldenCasesTogether, SevenHaveLatentsOfFourPixels) {
   int64_t cases = 0;

@@ -3,7 +3,10 @@
 
 #include <set>
 
+#include "base/json.h"
 #include "engine/checkpoint/random_weights.h"
+#include "engine/checkpoint/weights.h"
+#include "glm/weights.h"
 #include "tests/base/refusal.h"
 #include "tests/engine/cases.h"
 
@@ -74,6 +77,77 @@ TEST(RandomWeight, IsTheSameDrawnInParts) {
     const at::Tensor whole = random_weight("a.weight", shape, at::TensorOptions(dtype));
     EXPECT_TRUE(at::equal(at::cat(parts), whole.flatten()));
   }
+}
+
+class RandomCheckpoint : public testing::TestWithParam<const char*> {
+ protected:
+  fs::path write(const std::string& name) const {
+    const fs::path to = folder_ / name;
+    write_random_weights(kModels / "nano", to, {.format = GetParam()}, {});
+    return to;
+  }
+  const TemporaryFolder folder_;
+};
+
+TEST_P(RandomCheckpoint, IsWholeInItsFormatAndTheSameEachTime) {
+  const fs::path first = write("first");
+  const WeightsReport report = inspect_weights(first, {});
+  EXPECT_EQ(report.count_problems(), 0);
+  for (const StoredComponent& component : report.components) {
+    const bool blocks = component.name == "transformer" || component.name == "vision_language_encoder";
+    const bool coded = blocks || (component.name == "text_encoder" && std::string(GetParam()) == "sdnq");
+    EXPECT_EQ(component.format.find("bf16") == std::string::npos, coded) << component.name << ": " << component.format;
+  }
+  const fs::path second = write("second");
+  for (const auto& entry : fs::recursive_directory_iterator(first)) {
+    if (!entry.is_regular_file()) continue;
+    const fs::path name = fs::relative(entry.path(), first);
+    EXPECT_TRUE(read_file(entry.path(), 1U << 30U) == read_file(second / name, 1U << 30U)) << name;
+  }
+}
+
+TEST_P(RandomCheckpoint, NumbersAreScaledAsTheUnquantisedOnesAre) {
+  const Weights w(write("made") / "transformer", at::kFloat);
+  for (int64_t block = 1; block < 6; ++block) {
+    const Weights own = w / "transformer_blocks" / std::to_string(block);
+    const at::Tensor numbers = (own / "ff.net.0.proj").tensor("weight", {1024, 256});
+    EXPECT_NEAR(numbers.std().item<double>() * 16, 1, 0.15);
+  }
+}
+
+TEST_P(RandomCheckpoint, Draws) {
+  const Pipeline pipeline(write("made"), {.device = test_device_name(), .threads = 1});
+  Request request;
+  request.prompt = "a sign that says \"A\"";
+  request.width = request.height = 128;
+  request.steps = 1;
+  const std::vector<uint8_t> drawn = pipeline.generate(request, {}).pictures[0].image.rgb;
+  EXPECT_GT(std::set<uint8_t>(drawn.begin(), drawn.end()).size(), 20) << "a picture of one colour";
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, RandomCheckpoint, testing::Values("autoround", "sdnq"),
+                         [](const auto& test) { return std::string(test.param); });
+
+// The public model's configuration comes with nano's tokenizer.
+TEST(RandomTokenizer, GetsTheIdsOfTheConfiguration) {
+  const TemporaryFolder folder;
+  const fs::path shapes = folder / "shapes";
+  fs::copy(kModels / "nano", shapes, fs::copy_options::recursive);
+  const fs::path file = shapes / "vision_language_encoder/config.json";
+  nlohmann::json config = read_json(file);
+  config["image_token_id"] = 2100;
+  config["image_start_token_id"] = 1100;
+  write_bytes(file, config.dump());
+  write_random_weights(shapes, folder / "made", {}, {});
+  const Model model(folder / "made", "auto", test_device());
+  EXPECT_EQ(model.text_tokenizer.id_of("<|image|>"), 2100);
+}
+
+TEST(RandomTokenizer, IsNotWrittenInOtherFormats) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(refused(ErrorCode::usage, {"format", "autoround or sdnq", "gguf"},
+                      [&] { write_random_weights(kModels / "nano", folder / "made", {.format = "gguf"}, {}); }));
+  EXPECT_FALSE(fs::exists(folder / "made"));
 }
 
 }  // namespace
