@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "base/refuse.h"
+#include "glm/picture_file.h"
 #include "pictures/libpng.h"
 #include "pictures/orientation_texts.h"
 #include "pictures/raster.h"
@@ -110,12 +111,22 @@ void spread(const uint8_t* row, uint8_t* to, const Pass& pass, const Raster& ras
   }
 }
 
+// As many as the largest picture has with 8 bits and alpha. A small file may inflate to any number of bytes.
+constexpr int64_t kMostInflatedBytes = 4 * kMostPicturePixels;
+
+void check_inflated_size(int64_t bytes) {
+  if (bytes <= kMostInflatedBytes) return;
+  refuse(ErrorCode::usage, "PNG", "at most " + std::to_string(kMostInflatedBytes) + " bytes of pixels",
+         std::to_string(bytes), "save it with 8 bits a channel");
+}
+
 }  // namespace
 
 Raster read_png(std::span<const uint8_t> bytes) {
   OrientationTexts texts;
   PngReader reader(bytes);
   Raster raster;
+  int64_t inflated = 0;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_read_fn(png, &reader, PngReader::read);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
@@ -123,8 +134,10 @@ Raster read_png(std::span<const uint8_t> bytes) {
     png_read_info(png, info);
     raster.width = png_get_image_width(png, info);
     raster.height = png_get_image_height(png, info);
+    inflated = static_cast<int64_t>(png_get_rowbytes(png, info)) * raster.height;
   });
   check_picture_size(raster.width, raster.height);
+  check_inflated_size(inflated);
   bool interlaced = false;
   reader.run_or_refuse([&](png_structp png, png_infop info) {
     png_set_expand(png);    // palettes and fewer bits become 8-bit samples, a transparent colour becomes alpha

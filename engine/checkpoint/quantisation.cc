@@ -179,8 +179,8 @@ CodedWeight read_auto_round(const Quantisation& q, const std::string& layer, Sha
   const at::Tensor words = read(layer + "qweight", at::kInt, {s.in / 8, s.out});
   const at::Tensor scales = read(layer + "scales", at::kHalf, {groups, s.out});
   const at::Tensor stored_zeros = read(layer + "qzeros", at::kInt, {groups, s.out / 8});
-  constexpr double kMostScale = 65504.0 / 16;  // then fp16 holds every number
-  check_finite(scales, kMostScale, where);
+  constexpr double most_scale = 65504.0 / 16;  // then fp16 holds every number
+  check_finite(scales, most_scale, where);
   CodedWeight w{.coding = Coding::auto_round, .in = s.in, .group = group, .codes = {}, .scales = {}, .zeros = {}};
   // A word has eight columns of a row, from its lowest byte on.
   w.codes = words.view(at::kByte).view({s.in / 8, s.out, 4}).transpose(0, 1).reshape({s.out, s.in / 2});

@@ -8,6 +8,7 @@ A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components
 R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/steps_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
 DK, CONV = "kernels/decoder_kernels.cc", "kernels/convolution.cc"
+QUANT, CODES = "engine/checkpoint/quantisation.cc", "kernels/host/code_bodies.h"
 
 MUTATIONS = [
     # --- the image decoder
@@ -95,4 +96,11 @@ MUTATIONS = [
     ("glyphs: parity pad left out", "tokenizer/glyph_text.cc", "if (texts.size() % 2 == 0)", "if (texts.empty())"),
     ("pixels: truncated instead of rounded", V, "(unit * 255).round()", "(unit * 255).floor()"),
     ("euler: the sigma of this step twice", F, "sigmas[i + 1] - sigmas[i]", "sigmas[i] - sigmas[i + 1]"),
+    # --- quantised checkpoints
+    ("auto-round: zeros as they are stored", QUANT, ".add(1);  // the file has them minus 1", ".add(0);"),
+    ("auto-round: scales without a sign", QUANT, "w.scales = scales.t().contiguous();", "w.scales = scales.abs().t().contiguous();"),
+    ("sdnq: two bits of the eighth code swapped", QUANT, "bits(4, 7, 1, 3) + bits(3, 7, 1, 4)", "bits(3, 7, 1, 3) + bits(4, 7, 1, 4)"),
+    ("sdnq: every weight in the first dtype", QUANT, "dtype = other;\n      continue;", "dtype = q.dtype;\n      continue;"),
+    ("codes: the product not rounded to fp16", CODES, "as_fp16((c.levels[i] - zero) * scale)", "(c.levels[i] - zero) * scale"),
+    ("codes: the sum rounded twice", CODES, "__builtin_fmaf(c.levels[i], scale, zero)", "c.levels[i] * scale + zero"),
 ]

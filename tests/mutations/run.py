@@ -19,7 +19,7 @@ CLONE = os.path.join(ROOT, "build/mutations")
 BUILD = os.path.join(CLONE, "build")
 # Of the engine's tests the small pictures' cases: seconds for all.
 FAST = {"engine_tests": "*a_words_*:*words_none*:*a_bf16_words*:*a_from_*:*FromReferences*:*ReferenceStore*:*AttentionToSequences*:*OtherHead*large*:*Pictures*:*AnySize*:PixelsToBytes*:FlowSchedule*:FaintInputs*:PriorGrid.U*",
-        "kernels_tests": "*", "tokenizer_tests": "-Glm4*:*Megabyte*"}
+        "files_tests": "*Quantised*", "kernels_tests": "*", "tokenizer_tests": "-Glm4*:*Megabyte*"}
 
 
 def run(*command, **options):
