@@ -26,11 +26,14 @@ inline float as_bf16(float value) {
 }
 
 // Below 2^-14 fp16 has steps of 2^-24, as floats have from 0.5 to 1. No value is so large that fp16 lacks it.
+// Without branches, so that the compiler computes several at once.
 inline float as_fp16(float value) {
-  const float magnitude = value < 0 ? -value : value;
-  const float small = (magnitude + 0.5F) - 0.5F;
   const uint32_t sign = bits_of(value) & 0x80000000U;
-  return magnitude < 0x1p-14F ? from_bits(bits_of(small) | sign) : without_bits(value, 13);
+  const uint32_t magnitude = bits_of(value) & 0x7FFFFFFFU;
+  const uint32_t small = bits_of((from_bits(magnitude) + 0.5F) - 0.5F);
+  const uint32_t normal = bits_of(without_bits(from_bits(magnitude), 13));
+  const uint32_t is_small = magnitude < bits_of(0x1p-14F) ? 0xFFFFFFFFU : 0U;
+  return from_bits(sign | (small & is_small) | (normal & ~is_small));
 }
 
 inline float widened_fp16(uint16_t half) {
@@ -48,14 +51,15 @@ inline float number_at(const void* from, Codes::Number number, int64_t index) {
 
 // Writes what each code stands for in a group of a row.
 template <int kLevels>
-inline void list_values(const Codes& c, int64_t row, int64_t group, float* values) {
+inline void list_values(const Codes& c, int64_t row, int64_t group, float* __restrict values) {
+  const float* const __restrict levels = c.levels;
   const int64_t at = row * c.groups() + group;
   const float scale = number_at(c.scales, c.number, at);
   const float zero = c.zeros == nullptr ? 0.0F : number_at(c.zeros, c.number, at);
   if (c.formula == Codes::Formula::product) {
-    for (int i = 0; i < kLevels; ++i) values[i] = as_fp16((c.levels[i] - zero) * scale);
+    for (int i = 0; i < kLevels; ++i) values[i] = as_fp16((levels[i] - zero) * scale);
   } else {
-    for (int i = 0; i < kLevels; ++i) values[i] = __builtin_fmaf(c.levels[i], scale, zero);
+    for (int i = 0; i < kLevels; ++i) values[i] = __builtin_fmaf(levels[i], scale, zero);
     if (c.number == Codes::Number::bf16) {
       for (int i = 0; i < kLevels; ++i) values[i] = as_bf16(values[i]);
     } else if (c.number == Codes::Number::fp16) {

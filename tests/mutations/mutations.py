@@ -101,6 +101,6 @@ MUTATIONS = [
     ("auto-round: scales without a sign", QUANT, "w.scales = scales.t().contiguous();", "w.scales = scales.abs().t().contiguous();"),
     ("sdnq: two bits of the eighth code swapped", QUANT, "bits(4, 7, 1, 3) + bits(3, 7, 1, 4)", "bits(3, 7, 1, 3) + bits(4, 7, 1, 4)"),
     ("sdnq: every weight in the first dtype", QUANT, "dtype = other;\n      continue;", "dtype = q.dtype;\n      continue;"),
-    ("codes: the product not rounded to fp16", CODES, "as_fp16((c.levels[i] - zero) * scale)", "(c.levels[i] - zero) * scale"),
-    ("codes: the sum rounded twice", CODES, "__builtin_fmaf(c.levels[i], scale, zero)", "c.levels[i] * scale + zero"),
+    ("codes: the product not rounded to fp16", CODES, "as_fp16((levels[i] - zero) * scale)", "(levels[i] - zero) * scale"),
+    ("codes: the sum rounded twice", CODES, "__builtin_fmaf(levels[i], scale, zero)", "levels[i] * scale + zero"),
 ]
