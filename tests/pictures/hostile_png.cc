@@ -132,7 +132,7 @@ void add_bombs(Pictures* pictures) {
   add("rgb", {.width = 8192, .height = 4096});
   add("rgb_interlaced", {.width = 8192, .height = 4096, .interlace = 1});
   add("rgba", {.width = 4096, .height = 8192, .colour = 6});
-  add("rgba_16_bits", {.width = 8192, .height = 4096, .bits = 16, .colour = 6});
+  add("rgba_16_bits", {.width = 8192, .height = 2048, .bits = 16, .colour = 6});
   add("grey_bits", {.width = 8192, .height = 4096, .bits = 1, .colour = 0});
   add("narrow", {.width = 16, .height = 8192, .colour = 6});
   add("turned", {.width = 4096, .height = 8192, .before = png_chunk("eXIf", exif(1))});
