@@ -65,7 +65,12 @@ Quantisation auto_round(const json& options, const std::string& file) {
   only(options, file, "packing_format", {"auto_round:auto_gptq"});
   check_extra_config(options.value("extra_config", json()), file);
   only(options, file, "sym", {true, false});
-  return {.method = Method::auto_round, .group = group_of(options, file, 128), .dtype = {}, .dtypes = {}, .file = file};
+  return {.method = Method::auto_round,
+          .group = group_of(options, file, 128),
+          .dtype = {},
+          .dtypes = {},
+          .symmetric = options.value("sym", json()) == true,
+          .file = file};
 }
 
 std::string known_dtype(const json& value, const std::string& file, const char* key) {
@@ -83,7 +88,12 @@ Quantisation sdnq(const json& options, const std::string& file) {
   }
   only(options, file, "modules_quant_config", {nullptr, json::object()});
   for (const char* key : {"scale_dtype", "zero_point_dtype"}) only(options, file, key, {nullptr, "none"});
-  Quantisation q{.method = Method::sdnq, .group = group_of(options, file, 0), .dtype = {}, .dtypes = {}, .file = file};
+  Quantisation q{.method = Method::sdnq,
+                 .group = group_of(options, file, 0),
+                 .dtype = {},
+                 .dtypes = {},
+                 .symmetric = false,
+                 .file = file};
   q.dtype = known_dtype(options.value("weights_dtype", json()), file, "weights_dtype");
   const json lists = options.value("modules_dtype_dict", json());
   if (lists.is_null()) return q;
@@ -186,7 +196,12 @@ CodedWeight read_auto_round(const Quantisation& q, const std::string& layer, Sha
   w.codes = words.view(at::kByte).view({s.in / 8, s.out, 4}).transpose(0, 1).reshape({s.out, s.in / 2});
   w.scales = scales.t().contiguous();
   const at::Tensor zeros = halves_of_bytes(stored_zeros.view(at::kByte)).add(1);  // the file has them minus 1
-  if (!zeros.eq(8).all().item<bool>()) w.zeros = zeros.t().to(at::kHalf).contiguous();
+  if (zeros.eq(8).all().item<bool>()) return w;
+  if (q.symmetric) {
+    refuse(ErrorCode::model, where, "zeros of 8, because quantization_config says sym", "others",
+           "download the file again");
+  }
+  w.zeros = zeros.t().to(at::kHalf).contiguous();
   return w;
 }
 

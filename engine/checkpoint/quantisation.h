@@ -23,6 +23,7 @@ struct Quantisation {
   int64_t group = 0;                          // columns of a group; -1: all; 0: what the method chooses for a coding
   std::string dtype;                          // SDNQ: of all weights that `dtypes` doesn't name
   std::map<std::string, std::string> dtypes;  // SDNQ: a weight's full name -> its dtype
+  bool symmetric = false;                     // AutoRound: every zero is 8
   std::string file;                           // the config.json, for messages
 
   // Reads the config.json of a component's folder. Returns nothing where the component isn't quantised. Throws

@@ -197,6 +197,8 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   tensors_["plain.qweight"] = tensors_["plain.qweight"].to(at::kLong);
   EXPECT_TRUE(weight_refused("plain", 32, {"plain.qweight", "I32", "I64"}));
   copy("autoround_128");
+  tensors_["plain.qzeros"][0][1] = 0x77777778;
+  EXPECT_TRUE(weight_refused("plain", 32, {"plain.weight", "zeros of 8", "sym"}));
   tensors_.erase("plain.qzeros");
   EXPECT_TRUE(weight_refused("plain", 32, {"plain.qzeros", "missing"}));
   tensors_.erase("plain.scales");
