@@ -26,7 +26,7 @@ constexpr const char* kAdvice =
     "take the checkpoint in bf16 (zai-org/GLM-Image), Intel's AutoRound or Disty0's SDNQ version of it";
 constexpr const char* kOwnDtypes[] = {"uint4", "int5", "float5_e3m1fn"};
 
-// Refuses every value of a key but those that are listed. A key that is absent is well.
+// Refuses a value that isn't one of `known`. The key may be absent.
 void only(const json& options, const std::string& file, const char* key, const std::vector<json>& known) {
   if (!options.contains(key)) return;
   const json& found = options[key];
@@ -118,8 +118,8 @@ Quantisation sdnq(const json& options, const std::string& file) {
   return q;
 }
 
-// Does a name in modules_dtype_dict mean this weight? It may be the whole name, a module in it, or a pattern. Upstream:
-// sdnq's check_param_name_in
+// Does an entry of modules_dtype_dict mean this weight? The entry may be the weight's whole name, the name of a module
+// above it, the begin of its name behind a dot, or a pattern. Upstream: sdnq's check_param_name_in
 bool means(const std::string& entry, const std::string& weight) {
   if (entry.starts_with('.')) return weight.starts_with(entry.substr(1));
   const bool is_module = entry.find('.') == std::string::npos;
@@ -154,7 +154,7 @@ at::Tensor halves_of_bytes(const at::Tensor& bytes) {
   return at::stack({bytes.bitwise_and(15), bytes.__rshift__(4)}, -1).flatten(-2);
 }
 
-// Eight codes lie in five bytes. u8 [n / 8, 5] -> u8 [n]. Upstream: sdnq's unpack_uint5
+// Takes codes of 5 bits apart. Five bytes hold eight codes. u8 [n / 8, 5] -> u8 [n]. Upstream: sdnq's unpack_uint5
 at::Tensor unpack_fives(const at::Tensor& bytes) {
   const auto byte = [&](int64_t i) { return bytes.select(1, i); };
   const auto bits = [&](int64_t i, int64_t from, int64_t count, int64_t to) {
@@ -276,10 +276,8 @@ bool Quantisation::is_part(const std::string& name) {
 std::vector<std::string> Quantisation::parts(const std::string& weight) const {
   if (!weight.ends_with("weight")) return {};
   const std::string layer = without_weight(weight);
-  if (method == Method::auto_round) return {layer + "qweight", layer + "scales", layer + "qzeros"};
-  std::vector<std::string> names = {weight, layer + "scale"};
-  if (coding_of(*this, weight) == Coding::uint4) names.push_back(layer + "zero_point");
-  return names;
+  if (method == Method::auto_round) return {layer + "qweight", layer + "scales"};
+  return {weight, layer + "scale"};
 }
 
 CodedWeight read_coded(const Quantisation& q, const std::string& weight, at::IntArrayRef shape, const ReadStored& read,

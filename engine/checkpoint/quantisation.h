@@ -36,8 +36,8 @@ struct Quantisation {
   // Says whether a tensor of this name holds scales or zeros of a quantised weight.
   static bool is_part(const std::string& name);
 
-  // Returns the names of the tensors that hold the weight of this full name, if it is quantised: codes and scales, and
-  // perhaps zeros.
+  // Returns the names of the two tensors that tell whether the weight of this full name is quantised: those of its
+  // codes and its scales. Returns nothing for a name that doesn't end in "weight".
   std::vector<std::string> parts(const std::string& weight) const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <map>
@@ -9,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
 #include "base/refuse.h"
+#include "engine/checkpoint/component_files.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/quantisation.h"
 #include "engine/checkpoint/random_weights.h"
@@ -20,7 +21,6 @@
 namespace glm {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 struct Weights::Store {
   fs::path folder;
@@ -46,13 +46,6 @@ bool all_zeros(const char* bytes, size_t size) {
   return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-// Returns the first names in quotes.
-std::string first_of(const std::vector<std::string>& names) {
-  std::string text;
-  for (size_t i = 0; i < names.size() && i < 3; ++i) text += (i > 0 ? ", \"" : "\"") + names[i] + "\"";
-  return names.size() > 3 ? text + ", …" : text;
-}
-
 std::string place_of(const SafetensorsFile& file, const std::string& name) {
   return file.path().string() + ": tensor \"" + name + "\"";
 }
@@ -61,40 +54,6 @@ void check_float(const SafetensorsFile& file, const std::string& name) {
   const at::ScalarType dtype = file.tensors().at(name).dtype;
   if (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf) return;
   refuse(ErrorCode::model, place_of(file, name), "F32, BF16 or F16", dtype_name(dtype));
-}
-
-// Opens the shards that an index file names, and checks that each holds exactly the tensors that the index says.
-std::vector<SafetensorsFile> open_shards(const fs::path& folder, const fs::path& index, FileAccess access) {
-  const json content = read_json(index);
-  if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object()) {
-    refuse(ErrorCode::model, index.string(), "the key weight_map with an object", "none", "download the file again");
-  }
-  std::map<std::string, std::set<std::string>> wanted;  // shard -> tensor names
-  for (const auto& [name, shard] : content["weight_map"].items()) {
-    const std::string file = shard.is_string() ? shard.get<std::string>() : "";
-    if (file.empty() || file.front() == '.' || file != fs::path(file).filename()) {
-      refuse(ErrorCode::model, index.string(), "a plain file name for \"" + name + "\"", shard.dump());
-    }
-    wanted[file].insert(name);
-  }
-  std::vector<SafetensorsFile> files;
-  for (const auto& [shard, names] : wanted) {
-    SafetensorsFile file(folder / shard, access);
-    for (const std::string& name : names) {
-      if (!file.tensors().contains(name)) {
-        throw Error(ErrorCode::model, (folder / shard).string() + ": " + index.filename().string() +
-                                          " expects the tensor \"" + name + "\" here, and it is missing");
-      }
-    }
-    for (const auto& [name, info] : file.tensors()) {
-      if (!names.contains(name)) {
-        throw Error(ErrorCode::model, (folder / shard).string() + ": holds the tensor \"" + name + "\", which " +
-                                          index.filename().string() + " doesn't name here");
-      }
-    }
-    files.push_back(std::move(file));
-  }
-  return files;
 }
 
 }  // namespace
@@ -106,21 +65,9 @@ Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<U
   if (uploader != nullptr) store_->device = uploader->device();
   store_->quantisation = Quantisation::of(folder);
   store_->uploader = std::move(uploader);
-  for (const char* stem : {"model", "diffusion_pytorch_model"}) {  // transformers' and diffusers' names
-    const fs::path single = folder / (std::string(stem) + ".safetensors");
-    const fs::path index = folder / (std::string(stem) + ".safetensors.index.json");
-    if (is_present(single)) {
-      store_->add(SafetensorsFile(single, access));
-      return;
-    }
-    if (is_present(index)) {
-      for (SafetensorsFile& file : open_shards(folder, index, access)) store_->add(std::move(file));
-      return;
-    }
-  }
-  refuse(ErrorCode::model, folder.string(),
-         "model.safetensors, diffusion_pytorch_model.safetensors or the index of their shards", "none",
-         "is the checkpoint complete?");
+  ComponentFiles component(folder, access);
+  if (!component.problems.empty()) throw Error(ErrorCode::model, component.problems.front());
+  for (SafetensorsFile& file : component.files) store_->add(std::move(file));
 }
 
 Weights::Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes)
@@ -185,7 +132,8 @@ const SafetensorsFile& Weights::claim(const std::string& full, std::optional<at:
 bool Weights::is_coded(const std::string& full) const {
   if (!store_->quantisation) return false;
   const std::vector<std::string> parts = store_->quantisation->parts(full);
-  return parts.size() > 1 && store_->file_of.contains(parts[0]) && store_->file_of.contains(parts[1]);
+  return !parts.empty() && std::all_of(parts.begin(), parts.end(),
+                                       [this](const std::string& part) { return store_->file_of.contains(part); });
 }
 
 CodedWeight Weights::read_coded(const std::string& full, at::IntArrayRef shape) const {
