@@ -190,7 +190,7 @@ void run_inspect(const fs::path& path, const Values& given) {
                                     " wrong with these weights; the list says what to do, or download them again");
 }
 
-// "transformer/model.safetensors: tensor "a", bytes 10 to 20: …"
+// Returns what is wrong with a file: "transformer/model.safetensors: tensor "a", bytes 10 to 20: …"
 std::string problem_text(const VerifiedFile& file) {
   std::string text = file.file.string() + ": ";
   if (!file.tensor.empty()) text += "tensor \"" + shortened(file.tensor, 200) + "\"";

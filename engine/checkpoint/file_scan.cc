@@ -37,7 +37,7 @@ constexpr uint64_t kBlock = 2 << 20;  // bytes of a read; two blocks stay in a c
 constexpr uint64_t kPage = 4096;      // bytes; O_DIRECT wants files and memory in such pieces
 constexpr auto kBetweenTellings = std::chrono::milliseconds(100);
 
-// A thread that does one job at a time while its owner does something else.
+// Has a thread that does one job at a time. Meanwhile its owner does something else.
 class Helper {
  public:
   Helper() : thread_([this] { work(); }) {}
@@ -52,7 +52,7 @@ class Helper {
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
 
-  // job: may not throw. The last one has to be done.
+  // Starts a job, which may not throw. The job before it has to be finished.
   void start(std::function<void()> job) {
     {
       const std::lock_guard lock(mutex_);
@@ -86,8 +86,8 @@ class Helper {
   std::thread thread_;
 };
 
-// A file that is read block by block. What the system has in memory is copied from there. All else is read past its
-// cache, because filling that takes more of a processor's time than hashing does.
+// Reads a file block by block. A block that is in the system's cache is copied from there. Other blocks are read past
+// the cache, because filling it takes more of a processor's time than hashing does.
 class BlockFile {
  public:
   explicit BlockFile(const fs::path& file) : descriptor_(opened(file, 0)) {
@@ -142,7 +142,7 @@ class BlockFile {
     return ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
   }
 
-  // The mapping is there to ask the system, and no byte of it is touched.
+  // Asks the system which pages of the mapping are in memory. Nothing reads the mapping's bytes.
   bool is_cached(uint64_t begin, uint64_t count) {
     unsigned char pages[kBlock / kPage];
     if (mapped_ == nullptr || ::mincore(static_cast<char*>(mapped_) + begin, count, pages) != 0) return true;
@@ -267,7 +267,8 @@ class Scan {
   }
 
  private:
-  // Where the system gives no more threads, those there are do all. Without any the caller gets its error.
+  // Starts up to `count` threads. If the system gives fewer, those do all the work. If it gives none, throws
+  // Error(memory).
   void start_threads(size_t count) {
     threads_.reserve(count);
     for (size_t i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
-// How weights are stored, told by names and configuration alone: for saying what files are, also those that this engine
-// can't read.
+// Says how weights are stored. It looks at names and configurations alone, so that it can also describe files that this
+// engine can't read.
 #pragma once
 
 #include <cstdint>

@@ -73,7 +73,7 @@ class Resnet {
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
 
  private:
-  // Norms x, applies SiLU, and convolves the result. If x is large, it does so band by band.
+  // Computes the group norm of x, then SiLU, then the convolution. If x is large, it works band by band.
   // [P, C, H, W] -> [P, out, H, W]
   at::Tensor convolve_normed(const GroupNorm& norm, const Conv& conv, const at::Tensor& x) const;
 

@@ -23,7 +23,7 @@ struct HostRow {
 
 class HostDecoder {
  public:
-  // transformer: on the CPU, with dense or coded weights. It has to outlive this.
+  // transformer: it is on the CPU, its weights are dense or coded, and it has to outlive this object.
   explicit HostDecoder(const PriorTransformer& transformer);
   ~HostDecoder();
   HostDecoder(const HostDecoder&) = delete;

@@ -41,8 +41,8 @@ std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked)
 std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats,
                           bool look_ahead = false);
 
-// Throws Error(usage) for unknown options and for options that exclude each other or the checkpoint's own format, and
-// Error(device) for options that need a GPU when there is none.
+// Checks the options. Throws Error(usage) if one is unknown, or if two exclude each other, or if one doesn't go with
+// the checkpoint's own format. Throws Error(device) if one needs a GPU and there is none.
 void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options);
 
 // Chooses both for a model. warnings: gets a line when kernels that should be used can't be. Throws as

@@ -185,7 +185,7 @@ SOURCE_CASES = (source_cases("a", 121) + source_cases("b", 131, ["bfloat16"]) + 
                 source_cases("nano", 151, ["bfloat16"]) +
                 [Case("k", "bf16_from_0", "a blue door", 128, 128, 1, 1.5, 167, dtype="bfloat16", level="stages",
                       references=((64, 64, 9),), min_pixels=4096)])
-# Upstream computes with the numbers that the packages make of the codes.
+# These checkpoints hold codes. Upstream can't read codes, so it runs on the numbers that the packages make of them.
 QUANTISED_CASES = [case for name, seed in (("q_autoround", 191), ("q_sdnq", 195)) for case in (
     Case(name, "bf16_words", SIGN, 128, 128, 2, 1.5, seed, dtype="bfloat16"),
     Case(name, "bf16_greedy", "poster 'A' \"B\"", 128, 192, 1, 7.5, seed + 1, greedy=True, dtype="bfloat16", level="stages"),
