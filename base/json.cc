@@ -48,6 +48,33 @@ void check_memory(std::string_view text) {
   ::operator delete(::operator new(text.size() + of_value * (static_cast<size_t>(values) + 1)));
 }
 
+// Returns what stands at `at`, up to the end of its line.
+std::string quoted_at(std::string_view text, size_t at) {
+  const std::string_view rest = text.substr(at, text.find_first_of("\r\n", at) - at);
+  return rest.empty() ? "the end of the line" : '"' + shortened(std::string(rest.substr(0, 100)), 30) + '"';
+}
+
+// Says in our own words what the parser says in its own. It counts the bytes that it has read, with the first bad one.
+std::string problem_of(std::string_view text, const json::parse_error& e) {
+  const size_t at = std::min(e.byte > 0 ? e.byte - 1 : 0, text.size());
+  const std::string_view before = text.substr(0, at);
+  const size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+  const size_t column = at - (before.rfind('\n') + 1) + 1;  // of nothing rfind() + 1 is 0
+  const std::string place = "line " + std::to_string(line) + ", column " + std::to_string(column);
+  if (at == text.size()) return "not valid JSON (it ends too early, at " + place + ")";
+  const bool is_text = std::string_view(e.what()).find("UTF-8") == std::string_view::npos;
+  return "not valid JSON (" + place + ": " +
+         (is_text ? "expected JSON, found " + quoted_at(text, at) : "no valid UTF-8") + ")";
+}
+
+// "[json.exception.out_of_range.406] number overflow parsing '1e999'": only the number is for the user.
+std::string problem_of(const json::out_of_range& e) {
+  const std::string said = e.what();
+  const size_t begin = said.find('\'');
+  const std::string number = begin == std::string::npos ? "one" : said.substr(begin + 1, said.rfind('\'') - begin - 1);
+  return "not valid JSON (" + shortened(number, 30) + " " + kNumberTooLarge;
+}
+
 }  // namespace
 
 std::string json_problem(std::string_view text, const JsonLimits& limits, json* value) {
@@ -83,8 +110,10 @@ std::string json_problem(std::string_view text, const JsonLimits& limits, json* 
   try {
     *value = json::parse(text, check);
   } catch (const Enough&) {
-  } catch (const json::exception& e) {
-    problem = std::string("not valid JSON (") + e.what() + ")";
+  } catch (const json::parse_error& e) {
+    problem = problem_of(text, e);
+  } catch (const json::out_of_range& e) {
+    problem = problem_of(e);
   }
   return problem;
 }

@@ -10,13 +10,17 @@
 
 namespace glm {
 
+// How json_problem() ends what it says of a number that no double can hold.
+inline constexpr const char* kNumberTooLarge = "is too large for a number)";
+
 struct JsonLimits {
   int levels = 32;  // of objects and lists within each other
   size_t values = std::numeric_limits<size_t>::max();
 };
 
 // Parses `text` into *value. Returns "" when that worked. Otherwise it returns what is wrong with the text: it isn't
-// valid UTF-8 JSON, it repeats a key within an object, or it has more levels or values than the limits allow.
+// valid UTF-8 JSON, with the line and column where it stops being that; it repeats a key within an object; or it has
+// more levels or values than the limits allow.
 std::string json_problem(std::string_view text, const JsonLimits& limits, nlohmann::json* value);
 
 // Parses a checkpoint's file. Throws Error(model) naming `source` for what json_problem() finds.

@@ -208,7 +208,7 @@ std::string without_overflows(std::string_view text) {
 std::string problem_of(std::string_view text, json* array) {
   const JsonLimits limits{.levels = kMostLevels, .values = kMostValues};
   std::string problem = json_problem(text, limits, array);
-  if (problem.find("number overflow") == std::string::npos) return problem;
+  if (!problem.ends_with(kNumberTooLarge)) return problem;
   return json_problem(without_overflows(text), limits, array);
 }
 

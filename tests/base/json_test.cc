@@ -7,6 +7,7 @@ namespace glm {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 testing::AssertionResult parse_refused(const std::string& text, const std::string& said, int max_depth = 32) {
   return refused(ErrorCode::model, {"the source: ", said}, [&] { parse_json(text, "the source", max_depth); });
@@ -25,6 +26,22 @@ TEST(ParseJson, RefusesWhatIsNot) {
   EXPECT_TRUE(parse_refused("", "expected JSON, found an empty file"));
   EXPECT_TRUE(parse_refused(std::string("{}\0", 3), "NUL"));
   EXPECT_TRUE(parse_refused(std::string("{}\0{\"a\": 1", 10), "NUL"));
+}
+
+// The parser's own words name its classes; a user gets the place and what stands there.
+TEST(ParseJson, SaysWhereItIsNotAndWhatStandsThere) {
+  const auto says = [](std::string_view text) {
+    json value;
+    return json_problem(text, {}, &value);
+  };
+  EXPECT_EQ(says("{\"a\": 1,\n  'b': 2}"), "not valid JSON (line 2, column 3: expected JSON, found \"'b': 2}\")");
+  EXPECT_EQ(says("{\"a\": \"b\nc\"}"), "not valid JSON (line 1, column 9: expected JSON, found the end of the line)");
+  EXPECT_EQ(says("{\"a\": [1,\n"), "not valid JSON (it ends too early, at line 2, column 1)");
+  EXPECT_EQ(says("{\"a\": \"b"), "not valid JSON (it ends too early, at line 1, column 9)");
+  EXPECT_EQ(says("\"a\xff\""), "not valid JSON (line 1, column 3: no valid UTF-8)");
+  EXPECT_EQ(says("[1, 1e999]"), "not valid JSON (1e999 is too large for a number)");
+  EXPECT_EQ(says("{} " + std::string(200, 'x')),
+            "not valid JSON (line 1, column 4: expected JSON, found \"" + std::string(30, 'x') + "...\")");
 }
 
 TEST(ParseJson, CountsObjectsAndLists) {
