@@ -11,6 +11,7 @@ constexpr int kInterrupts[] = {SIGINT, SIGTERM, SIGHUP};
 CancelToken g_interrupted;
 volatile std::sig_atomic_t g_signal = 0;    // the first that came; 0: none
 volatile std::sig_atomic_t g_first_ms = 0;  // milliseconds() when it came
+bool g_pipe_ends = false;                   // does a closed pipe end the program, but for catch_interrupts()?
 
 // Returns the time of a clock that begins again after eleven days, so that it fits sig_atomic_t.
 std::sig_atomic_t milliseconds() {
@@ -31,6 +32,16 @@ void interrupt(int signal) {
   }
 }
 
+// Ends the program by a signal, whatever was done about that before.
+void end_by(int signal) {
+  sigset_t own;
+  sigemptyset(&own);
+  sigaddset(&own, signal);
+  std::signal(signal, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
+  std::raise(signal);
+}
+
 }  // namespace
 
 const CancelToken& catch_interrupts() {
@@ -38,7 +49,7 @@ const CancelToken& catch_interrupts() {
     // A signal that our parent ignores (nohup, a script's background job) stays ignored.
     if (std::signal(signal, interrupt) == SIG_IGN) std::signal(signal, SIG_IGN);
   }
-  std::signal(SIGPIPE, SIG_IGN);
+  if (std::signal(SIGPIPE, SIG_IGN) != SIG_IGN) g_pipe_ends = true;
   return g_interrupted;
 }
 
@@ -49,13 +60,11 @@ void release_interrupts() {
 }
 
 void end_if_interrupted() {
-  if (g_signal == 0) return;
-  sigset_t own;
-  sigemptyset(&own);
-  sigaddset(&own, g_signal);
-  std::signal(g_signal, SIG_DFL);
-  pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
-  std::raise(g_signal);
+  if (g_signal != 0) end_by(g_signal);
+}
+
+void end_by_closed_pipe() {
+  if (g_pipe_ends) end_by(SIGPIPE);
 }
 
 }  // namespace glm::cli

@@ -15,4 +15,8 @@ void release_interrupts();
 // the program was interrupted, and by what. Call it when everything is tidied up.
 void end_if_interrupted();
 
+// Ends the program by SIGPIPE, as if catch_interrupts() hadn't been called: not where the parent ignores that signal.
+// Call it when the reader of standard output has gone.
+void end_by_closed_pipe();
+
 }  // namespace glm::cli

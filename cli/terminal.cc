@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "cli/characters.h"
+#include "cli/interrupt.h"
 #include "glm/error.h"
 
 namespace glm::cli {
@@ -65,9 +66,11 @@ void print(const std::string& text, const std::string& still_there) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   errno = 0;
   std::cout << (is_terminal ? cleaned(text, /*lines=*/true) : text) << std::flush;
-  if (std::cout || (errno == EPIPE && !still_there.empty())) return;
+  const int problem = errno;
+  if (std::cout || (problem == EPIPE && !still_there.empty())) return;
+  if (problem == EPIPE) end_by_closed_pipe();
   throw Error(ErrorCode::io,
-              "standard output can't be written (" + std::string(std::strerror(errno)) + ")" + still_there);
+              "standard output can't be written (" + std::string(std::strerror(problem)) + ")" + still_there);
 }
 
 void print_json(const std::string& json, const std::string& still_there) {

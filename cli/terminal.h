@@ -17,8 +17,8 @@ void tell(const std::string& text);
 void check_told();
 
 // Writes to standard output: on a terminal as tell() does, otherwise the exact bytes, for programs. Throws Error(io)
-// where that fails. `still_there` says where else the results are, and stands at the end of the error's text; with it a
-// reader that has gone is no failure.
+// where that fails. A reader that has gone ends the program by SIGPIPE. `still_there` says where else the results are,
+// and stands at the end of the error's text; with it a reader that has gone is no failure.
 void print(const std::string& text, const std::string& still_there = "");
 
 // Writes JSON, which is in UTF-8, and the end of its line to standard output. What isn't printable is written as

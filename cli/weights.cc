@@ -271,10 +271,11 @@ void run_verify(const fs::path& folder, const Values& given, const std::string& 
   const VerifyReport report = verify_weights(folder, options, reading.callbacks());
   reading.finish();
   print_warnings(report.warnings);
+  // Before the report, whose reader may have gone.
+  if (options.hash_all && report.count_problems() == 0) write_manifest(report, file);
   given.contains("json") ? print_json(json_of(report)) : print_report(report);
   reading.tell_speed(report.bytes, report.seconds);
   if (report.count_problems() > 0) refuse_damaged(report);
-  if (options.hash_all) write_manifest(report, file);
 }
 
 // Writes random weights and prints the folder.

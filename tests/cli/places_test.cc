@@ -308,6 +308,8 @@ TEST_F(Places, WhatCanNotBePrintedIsAFailure) {
                                            {"devices"},
                                            {"completion", "bash"},
                                            {"man"},
+                                           {"weights", "inspect", small_checkpoint().string(), "-q"},
+                                           {"weights", "verify", small_checkpoint().string()},
                                            {"--version"},
                                            {"--help"},
                                            {"generate", "--help"},
