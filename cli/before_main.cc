@@ -6,11 +6,13 @@
 #include <linux/limits.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +50,8 @@ bool is_named(std::string_view entry, std::string_view name) {
   return entry.starts_with(name) && entry.substr(name.size()).starts_with('=');
 }
 
+constexpr const char* kOwnFile = "/proc/self/exe";  // even where its name leads to another file meanwhile
+
 // Starts the program once more with the environment that its libraries need, unless it has that. What is added to an
 // environment before main() doesn't reach them, because the C library takes the original one when it starts. Where the
 // program can't be started again, it goes on with what it has.
@@ -72,13 +76,15 @@ void start_again_quietly(char** arguments, char** environment) {
   if (!quiet) wanted.push_back(const_cast<char*>(kQuiet.data()));
   if (kernels != nullptr) wanted.push_back(const_cast<char*>(kernels));
   wanted.push_back(nullptr);
-  ::execve("/proc/self/exe", arguments, wanted.data());
+  ::execve(kOwnFile, arguments, wanted.data());
   // Without /proc: by the name that the kernel was given.
   ::execve(started_as(), arguments, wanted.data());
 }
 
 void before_libraries(int /*argc*/, char** arguments, char** environment) {
   start_again_quietly(arguments, environment);
+  // The kernel has named the process after the file that it was started by, and ps and pgrep show that: "exe".
+  if (std::strcmp(started_as(), kOwnFile) == 0) ::prctl(PR_SET_NAME, "glm-image");
   int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere < 0) nowhere = ::memfd_create("nowhere", MFD_CLOEXEC);  // some sandboxes have no devices
   g_standard_error = nowhere < 0 ? -1 : ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

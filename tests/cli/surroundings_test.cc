@@ -98,6 +98,17 @@ TEST_F(SurroundingsOf, NoWorkingFolder) {
   EXPECT_NE(relative.err.find("glm-image: a.png: can't be written"), std::string::npos) << relative.err;
 }
 
+// The program starts itself again, and is found by its own name afterwards. It waits for its standard input here.
+TEST_F(SurroundingsOf, AListOfProcessesShowsItsName) {
+  const Outcome named = in_shell(
+      "mkfifo p; \"$G\" info - <p & exec 3>p; n=0\n"
+      "until tr '\\0' '\\n' </proc/$!/environ | grep -q TORCH_CPP_LOG_LEVEL=FATAL || [ $((n += 1)) -gt 500 ]; do sleep "
+      "0.02; done\n"
+      "sleep 0.1; cat /proc/$!/comm; exec 3>&-; wait",
+      folder_.path());
+  EXPECT_EQ(named.out, "glm-image\n") << named.err;
+}
+
 TEST_F(SurroundingsOf, NoProcAndNoSys) {
   const std::string hidden = "mount -t tmpfs none /proc && mount -t tmpfs none /sys && ";
   if (in_shell("exec unshare -m sh -c '" + hidden + "true'").status != 0) GTEST_SKIP() << "no right to hide /proc";
