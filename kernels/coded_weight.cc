@@ -52,20 +52,30 @@ host::Codes::Number number_of(const at::Tensor& scales) {
   return scales.scalar_type() == at::kBFloat16 ? host::Codes::Number::bf16 : host::Codes::Number::fp32;
 }
 
+host::Codes::Formula formula_of(Coding coding) {
+  if (coding == Coding::auto_round) return host::Codes::Formula::fp16_product;
+  return coding == Coding::int4 || coding == Coding::int8 ? host::Codes::Formula::product : host::Codes::Formula::sum;
+}
+
 host::Type host_type(at::ScalarType dtype) {
   return dtype == at::kBFloat16 ? host::Type::bf16 : host::Type::fp32;
 }
 
 }  // namespace
 
+int CodedWeight::bits() const {
+  if (coding == Coding::int8) return 8;
+  return coding == Coding::int5 || coding == Coding::float5 ? 5 : 4;
+}
+
 host::Codes CodedWeight::host_codes(at::ScalarType dtype) const {
   return {.codes = codes.const_data_ptr<uint8_t>(),
           .levels = levels_of(*this).data(),
-          .level_count = bits() == 4 ? 16 : 32,
+          .level_count = 1 << bits(),
           .scales = scales.const_data_ptr(),
           .zeros = zeros.defined() ? zeros.const_data_ptr() : nullptr,
           .number = number_of(scales),
-          .formula = coding == Coding::auto_round ? host::Codes::Formula::product : host::Codes::Formula::sum,
+          .formula = formula_of(coding),
           .in = in,
           .group = group,
           .type = host_type(dtype)};
@@ -80,6 +90,7 @@ at::Tensor CodedWeight::numbers(at::ScalarType dtype, int64_t begin, int64_t end
 
 at::Tensor CodedWeight::numbers_by_aten(at::ScalarType dtype, int64_t begin, int64_t end) const {
   at::Tensor each = codes.slice(0, begin, end);
+  if (coding == Coding::int8) return ((each.to(at::kFloat) - 128) * scales.slice(0, begin, end)).to(dtype);
   if (bits() == 4) each = at::stack({each.bitwise_and(15), each.__rshift__(4)}, -1).flatten(1);
   const Levels& table = levels_of(*this);
   const at::Tensor levels = at::tensor(at::ArrayRef<float>(table.data(), table.size()), at::kFloat)
@@ -88,6 +99,9 @@ at::Tensor CodedWeight::numbers_by_aten(at::ScalarType dtype, int64_t begin, int
   const auto spread = [&](const at::Tensor& groups) {  // [out, groups] -> [rows, in]
     return groups.slice(0, begin, end).repeat_interleave(group, 1).slice(1, 0, in);
   };
+  if (coding == Coding::int4) {
+    return ((levels - spread(zeros).to(at::kFloat)) * spread(scales).to(at::kFloat)).to(dtype);
+  }
   if (coding != Coding::auto_round) {
     const at::Tensor steps = levels.to(scales.scalar_type());
     const at::Tensor wide = spread(scales);

@@ -1,4 +1,5 @@
 #include "kernels/host/lanes_avx512.h"
+#include "kernels/host/tables.h"
 // After the lanes that it is compiled for.
 #include "kernels/host/bodies.h"
 #include "kernels/host/code_bodies.h"
@@ -7,6 +8,6 @@
 
 namespace glm::host {
 
-const Kernels kAvx512 = {"avx512", multiply, attend, exponentials, silu, multiply_panels, decode};
+const Kernels kAvx512 = {"avx512", multiply, attend, exponentials, silu, multiply_panels, decode, multiply_codes};
 
 }  // namespace glm::host

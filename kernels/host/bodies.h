@@ -34,24 +34,12 @@ inline void write_sums(const Lanes (&sums)[kOuts][kRows], const Product& p, int6
   }
 }
 
-// Multiplies kRows rows of x by kOuts rows of a weight. Each result is a sum of 16 lanes, lane i of the columns
-// i, i + 16, i + 32 and so on, in this order: its bits depend on its own operands alone.
+// Adds the products of kRows rows of x and kOuts rows of a weight to their sums. Each result is a sum of 16 lanes, lane
+// i of the columns i, i + 16, i + 32 and so on, in this order: its bits depend on its own operands alone. part: so many
+// of the rows of the weight behind `next` are prefetched.
 template <int kOuts, int kRows, typename T>
-inline void multiply_block(const T* weight, const Product& p, int64_t row, int64_t out) {
-  Lanes sums[kOuts][kRows];
-#pragma GCC unroll 16
-  for (int o = 0; o < kOuts; ++o) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) sums[o][r] = splat(0.0f);
-  }
-  const float* const x = p.x + row * p.x_stride;
-  const T* const w = weight + out * p.in;
-  // Each group of rows prefetches a part of the next weights. They arrive while the current weights are used. If there
-  // is only one group and the weights are fp32, nothing is prefetched: that was 10 % slower, because such a product
-  // waits for memory anyway.
-  const int64_t groups = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
-  const int64_t part = groups == 1 && sizeof(T) == sizeof(float) ? 0 : (kOuts + groups - 1) / groups;
-  const T* const next = w + (kOutsInCache + row / kRowsAtOnce * part) * p.in;
+inline void add_block(Lanes (&sums)[kOuts][kRows], const T* w, const float* x, const Product& p, const T* next,
+                      int64_t part) {
   const int64_t whole = p.in - p.in % kLanes;
   for (int64_t k = 0; k < whole; k += kLanes) {
 #pragma GCC unroll 16
@@ -62,16 +50,34 @@ inline void multiply_block(const T* weight, const Product& p, int64_t row, int64
       for (int r = 0; r < kRows; ++r) sums[o][r] = multiply_add(columns, load(x + r * p.x_stride + k), sums[o][r]);
     }
   }
-  if (whole < p.in) {
+  if (whole == p.in) return;
 #pragma GCC unroll 16
-    for (int o = 0; o < kOuts; ++o) {
-      const Lanes columns = load_some(w + o * p.in + whole, p.in - whole);
+  for (int o = 0; o < kOuts; ++o) {
+    const Lanes columns = load_some(w + o * p.in + whole, p.in - whole);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        sums[o][r] = multiply_add(columns, load_some(x + r * p.x_stride + whole, p.in - whole), sums[o][r]);
-      }
+    for (int r = 0; r < kRows; ++r) {
+      sums[o][r] = multiply_add(columns, load_some(x + r * p.x_stride + whole, p.in - whole), sums[o][r]);
     }
   }
+}
+
+// Multiplies kRows rows of x by kOuts rows of a weight.
+template <int kOuts, int kRows, typename T>
+inline void multiply_block(const T* weight, const Product& p, int64_t row, int64_t out) {
+  Lanes sums[kOuts][kRows];
+#pragma GCC unroll 16
+  for (int o = 0; o < kOuts; ++o) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) sums[o][r] = splat(0.0f);
+  }
+  const T* const w = weight + out * p.in;
+  // Each group of rows prefetches a part of the next weights. They arrive while the current weights are used. If there
+  // is only one group and the weights are fp32, nothing is prefetched: that was 10 % slower, because such a product
+  // waits for memory anyway.
+  const int64_t groups = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  const int64_t part = groups == 1 && sizeof(T) == sizeof(float) ? 0 : (kOuts + groups - 1) / groups;
+  const T* const next = w + (kOutsInCache + row / kRowsAtOnce * part) * p.in;
+  add_block<kOuts, kRows>(sums, w, p.x + row * p.x_stride, p, next, part);
   write_sums<kOuts, kRows>(sums, p, row, out);
 }
 

@@ -1,4 +1,5 @@
-// Turns codes into the numbers that they stand for (codes.h). It is included as bodies.h is.
+// Turns codes into the numbers that they stand for, and multiplies by them (codes.h). It is included as bodies.h is,
+// after bodies.h and a header of tables.
 #pragma once
 
 #include "kernels/host/codes.h"
@@ -6,69 +7,33 @@
 namespace glm::host {
 namespace {
 
-inline float from_bits(uint32_t bits) {
-  return __builtin_bit_cast(float, bits);
-}
-
-inline uint32_t bits_of(float value) {
-  return __builtin_bit_cast(uint32_t, value);
-}
-
-// Rounds to the nearest number without the last `dropped` bits, and to an even one when two are as near.
-inline float without_bits(float value, int dropped) {
-  const uint32_t bits = bits_of(value);
-  const uint32_t half = (1U << (dropped - 1)) - 1 + (bits >> dropped & 1);
-  return from_bits((bits + half) & ~((1U << dropped) - 1));
-}
-
-inline float as_bf16(float value) {
-  return without_bits(value, 16);
-}
-
-// Below 2^-14 fp16 has steps of 2^-24, as floats have from 0.5 to 1. No value is so large that fp16 lacks it.
-// Without branches, so that the compiler computes several at once.
-inline float as_fp16(float value) {
-  const uint32_t sign = bits_of(value) & 0x80000000U;
-  const uint32_t magnitude = bits_of(value) & 0x7FFFFFFFU;
-  const uint32_t small = bits_of((from_bits(magnitude) + 0.5F) - 0.5F);
-  const uint32_t normal = bits_of(without_bits(from_bits(magnitude), 13));
-  const uint32_t is_small = magnitude < bits_of(0x1p-14F) ? 0xFFFFFFFFU : 0U;
-  return from_bits(sign | (small & is_small) | (normal & ~is_small));
-}
-
 inline float widened_fp16(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
   const uint32_t rest = half & 0x7FFF;
-  const float value = rest < 0x400 ? static_cast<float>(rest) * 0x1p-24F : from_bits((rest << 13) + (112U << 23));
-  return from_bits(bits_of(value) | sign);
+  const float value =
+      rest < 0x400 ? static_cast<float>(rest) * 0x1p-24F : __builtin_bit_cast(float, (rest << 13) + (112U << 23));
+  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, value) | sign);
 }
 
 inline float number_at(const void* from, Codes::Number number, int64_t index) {
   if (number == Codes::Number::fp32) return static_cast<const float*>(from)[index];
   const uint16_t half = static_cast<const uint16_t*>(from)[index];
-  return number == Codes::Number::bf16 ? from_bits(static_cast<uint32_t>(half) << 16) : widened_fp16(half);
+  return number == Codes::Number::bf16 ? __builtin_bit_cast(float, static_cast<uint32_t>(half) << 16)
+                                       : widened_fp16(half);
 }
 
-// Writes what each code stands for in a group of a row.
-template <int kLevels>
-inline void list_values(const Codes& c, int64_t row, int64_t group, float* __restrict values) {
-  const float* const __restrict levels = c.levels;
-  const int64_t at = row * c.groups() + group;
-  const float scale = number_at(c.scales, c.number, at);
-  const float zero = c.zeros == nullptr ? 0.0F : number_at(c.zeros, c.number, at);
-  if (c.formula == Codes::Formula::product) {
-    for (int i = 0; i < kLevels; ++i) values[i] = as_fp16((levels[i] - zero) * scale);
+// Returns the numbers of 16 levels of a group.
+inline Lanes numbers_of(const Codes& c, Lanes levels, float scale, float zero) {
+  Lanes numbers;
+  if (c.formula == Codes::Formula::sum) {
+    numbers = multiply_add(levels, splat(scale), splat(zero));
+    if (c.number == Codes::Number::bf16) numbers = rounded_to_bf16(numbers);
   } else {
-    for (int i = 0; i < kLevels; ++i) values[i] = __builtin_fmaf(levels[i], scale, zero);
-    if (c.number == Codes::Number::bf16) {
-      for (int i = 0; i < kLevels; ++i) values[i] = as_bf16(values[i]);
-    } else if (c.number == Codes::Number::fp16) {
-      for (int i = 0; i < kLevels; ++i) values[i] = as_fp16(values[i]);
-    }
+    numbers = (levels - splat(zero)) * splat(scale);
   }
-  if (c.type == Type::bf16) {
-    for (int i = 0; i < kLevels; ++i) values[i] = as_bf16(values[i]);
-  }
+  const bool sum_in_fp16 = c.formula == Codes::Formula::sum && c.number == Codes::Number::fp16;
+  if (sum_in_fp16 || c.formula == Codes::Formula::fp16_product) numbers = rounded_to_fp16(numbers);
+  return c.type == Type::bf16 ? rounded_to_bf16(numbers) : numbers;
 }
 
 template <int kLevels>
@@ -76,23 +41,123 @@ inline int code_at(const uint8_t* codes, int64_t column) {
   return kLevels == 16 ? codes[column / 2] >> (column % 2 * 4) & 15 : codes[column] & 31;
 }
 
+// Writes the columns k .. stop-1 of a row, which are of one group.
 template <int kLevels>
-inline void decode_levels(const Codes& c, int64_t row, int64_t begin, int64_t end, float* to) {
-  const uint8_t* const codes = c.codes + row * (kLevels == 16 ? c.in / 2 : c.in);
-  alignas(64) float values[kLevels];
-  for (int64_t k = begin; k < end;) {
-    const int64_t group = k / c.group;
-    const int64_t stop = end < (group + 1) * c.group ? end : (group + 1) * c.group;
-    list_values<kLevels>(c, row, group, values);
-    for (; k + kLanes <= stop; k += kLanes, to += kLanes) {
-      store(to, kLevels == 16 ? pick_of_16(values, codes + k / 2) : pick_of_32(values, codes + k));
-    }
-    for (; k < stop; ++k) *to++ = values[code_at<kLevels>(codes, k)];
+inline void decode_group(const Codes& c, const uint8_t* codes, int64_t k, int64_t stop, float scale, float zero,
+                         float* to) {
+  alignas(64) float numbers[kLevels];
+  for (int i = 0; i < kLevels; i += kLanes) store(numbers + i, numbers_of(c, load(c.levels + i), scale, zero));
+  const auto at = [codes](int64_t column) { return codes + (kLevels == 16 ? column / 2 : column); };
+  if (c.type == Type::bf16) {
+    const Bf16Table<kLevels> table(numbers);
+    for (; k + 2 * kLanes <= stop; k += 2 * kLanes, to += 2 * kLanes) table.pick_32(at(k), to);
   }
+  for (; k + kLanes <= stop; k += kLanes, to += kLanes) {
+    store(to, kLevels == 16 ? pick_of_16(numbers, at(k)) : pick_of_32(numbers, at(k)));
+  }
+  for (; k < stop; ++k) *to++ = numbers[code_at<kLevels>(codes, k)];
+}
+
+// The same with 256 levels, which have no table.
+inline void decode_bytes(const Codes& c, const uint8_t* codes, int64_t k, int64_t stop, float scale, float* to) {
+  for (; k + kLanes <= stop; k += kLanes, to += kLanes) {
+    store(to, numbers_of(c, widened_bytes(codes + k) - splat(128.0f), scale, 0.0f));
+  }
+  if (k == stop) return;
+  uint8_t padded[kLanes] = {};
+  float last[kLanes];
+  for (int64_t i = k; i < stop; ++i) padded[i - k] = codes[i];
+  store(last, numbers_of(c, widened_bytes(padded) - splat(128.0f), scale, 0.0f));
+  for (; k < stop; ++k, ++to) *to = last[k - (stop - stop % kLanes)];
 }
 
 inline void decode(const Codes& c, int64_t row, int64_t begin, int64_t end, float* to) {
-  c.level_count == 16 ? decode_levels<16>(c, row, begin, end, to) : decode_levels<32>(c, row, begin, end, to);
+  const uint8_t* const codes = c.codes + row * (c.level_count == 16 ? c.in / 2 : c.in);
+  for (int64_t k = begin; k < end;) {
+    const int64_t group = k / c.group;
+    const int64_t stop = end < (group + 1) * c.group ? end : (group + 1) * c.group;
+    const int64_t at = row * c.groups() + group;
+    const float scale = number_at(c.scales, c.number, at);
+    const float zero = c.zeros == nullptr ? 0.0f : number_at(c.zeros, c.number, at);
+    if (c.level_count == 16) {
+      decode_group<16>(c, codes, k, stop, scale, zero, to);
+    } else if (c.level_count == 32) {
+      decode_group<32>(c, codes, k, stop, scale, zero, to);
+    } else {
+      decode_bytes(c, codes, k, stop, scale, to);
+    }
+    to += stop - k;
+    k = stop;
+  }
+}
+
+inline constexpr int64_t kColumnsAtOnce = 256;  // of kOutsInCache rows: their numbers lie in the first cache
+
+// The sums of kOutsInCache outputs and up to 16 rows, between one part of the columns and the next.
+using CarriedSums = Lanes[kOutsInCache][kMostRows];
+
+template <int kOuts, int kRows>
+inline void add_carried(CarriedSums& carried, const float* numbers, const Product& part, int64_t row, int64_t out) {
+  Lanes sums[kOuts][kRows];
+#pragma GCC unroll 16
+  for (int o = 0; o < kOuts; ++o) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) sums[o][r] = carried[out + o][row + r];
+  }
+  add_block<kOuts, kRows, float>(sums, numbers + out * part.in, part.x + row * part.x_stride, part, nullptr, 0);
+#pragma GCC unroll 16
+  for (int o = 0; o < kOuts; ++o) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) carried[out + o][row + r] = sums[o][r];
+  }
+}
+
+// Takes as many rows at once as there are left, and at most kRows. outs: how many rows of the weight are numbers
+template <int kRows>
+inline void add_rows(CarriedSums& carried, const float* numbers, const Product& part, int64_t row, int64_t outs) {
+  if constexpr (kRows > 1) {
+    if (part.rows - row < kRows) return add_rows<kRows - 1>(carried, numbers, part, row, outs);
+  }
+  constexpr int together = outs_at_once(kRows);
+  int64_t out = 0;
+  for (; out + together <= outs; out += together) add_carried<together, kRows>(carried, numbers, part, row, out);
+  for (; out < outs; ++out) add_carried<1, kRows>(carried, numbers, part, row, out);
+}
+
+// Asks for a row's codes, so that they are in the second cache when they are needed. No processor guesses so many rows.
+inline void prefetch_codes(const Codes& c, int64_t row, int64_t begin, int64_t end) {
+  constexpr int64_t line = 64;
+  const int64_t divisor = c.level_count == 16 ? 2 : 1;
+  const uint8_t* const codes = c.codes + row * (c.in / divisor);
+  for (int64_t at = begin / divisor; at < end / divisor; at += line) __builtin_prefetch(codes + at, 0, 2);
+}
+
+// Multiplies up to 16 rows of x by kOutsInCache rows of the weight, or fewer.
+inline void multiply_coded_outs(const Product& p, const Codes& c, int64_t out, int64_t outs) {
+  alignas(64) float numbers[kOutsInCache * kColumnsAtOnce];
+  CarriedSums carried;
+  for (int64_t o = 0; o < outs; ++o) {
+    for (int64_t r = 0; r < p.rows; ++r) carried[o][r] = splat(0.0f);
+  }
+  Product part = p;
+  for (int64_t k = 0; k < c.in; k += kColumnsAtOnce) {
+    part.in = c.in - k < kColumnsAtOnce ? c.in - k : kColumnsAtOnce;
+    part.x = p.x + k;
+    for (int64_t o = 0; o < outs; ++o) {
+      prefetch_codes(c, out + o + kOutsInCache, k, k + part.in);
+      decode(c, out + o, k, k + part.in, numbers + o * part.in);
+    }
+    for (int64_t row = 0; row < p.rows; row += kRowsAtOnce) add_rows<kRowsAtOnce>(carried, numbers, part, row, outs);
+  }
+  for (int64_t o = 0; o < outs; ++o) {
+    for (int64_t r = 0; r < p.rows; ++r) p.y[r * p.y_stride + out + o] = sum(carried[o][r]);
+  }
+}
+
+inline void multiply_codes(const Product& p, const Codes& c, int64_t begin, int64_t end) {
+  for (int64_t out = begin; out < end; out += kOutsInCache) {
+    multiply_coded_outs(p, c, out, end - out < kOutsInCache ? end - out : kOutsInCache);
+  }
 }
 
 }  // namespace

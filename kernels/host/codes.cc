@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <vector>
 
 namespace glm::host {
 namespace {
@@ -15,19 +14,8 @@ constexpr int64_t kOutsTogether = 12;              // rows of the weight that ar
 
 void multiply_codes_on_threads(const Product& product, const Codes& codes, int64_t outs) {
   const int64_t grain = std::max<int64_t>(kOutsTogether, kWeightsWorthAThread / product.in);
-  at::parallel_for(0, outs, grain, [&](int64_t begin, int64_t end) {
-    std::vector<float> numbers(static_cast<size_t>(kOutsTogether * codes.in));
-    Product some = product;
-    some.weight = {numbers.data(), Type::fp32};
-    for (int64_t out = begin; out < end; out += kOutsTogether) {
-      const int64_t count = std::min(kOutsTogether, end - out);
-      for (int64_t i = 0; i < count; ++i) {
-        best_kernels().decode(codes, out + i, 0, codes.in, numbers.data() + i * codes.in);
-      }
-      some.y = product.y + out;
-      best_kernels().multiply(some, 0, count);
-    }
-  });
+  at::parallel_for(0, outs, grain,
+                   [&](int64_t begin, int64_t end) { best_kernels().multiply_codes(product, codes, begin, end); });
 }
 
 void decode_on_threads(const Codes& codes, int64_t begin, int64_t end, float* to) {

@@ -11,18 +11,19 @@
 
 namespace glm::host {
 
-inline constexpr int kMostLevels = 32;
+inline constexpr int kMostLevels = 32;  // of a table
 
 struct Codes {
   enum class Formula {
-    product,  // AutoRound: (level - zero) * scale, rounded to fp16
-    sum,      // SDNQ: level * scale + zero, rounded once to the type of the scale
+    fp16_product,  // AutoRound: (level - zero) * scale, rounded to fp16
+    sum,           // SDNQ: level * scale + zero, rounded once to the type of the scale
+    product,       // ours: (level - zero) * scale
   };
   enum class Number { fp16, bf16, fp32 };
 
-  const uint8_t* codes = nullptr;  // 16 levels: [out, in / 2], the lower half of a byte first; 32 levels: [out, in]
-  const float* levels = nullptr;   // [level_count]
-  int level_count = 16;            // 16 or 32
+  const uint8_t* codes = nullptr;  // 16 levels: [out, in / 2], the lower half of a byte first; more levels: [out, in]
+  const float* levels = nullptr;   // [level_count]; 256 levels have no table: a level is its code - 128
+  int level_count = 16;            // 16, 32 or 256; 256 levels are for products, without zeros
   const void* scales = nullptr;    // [out, groups]
   const void* zeros = nullptr;     // [out, groups], or null: they are 0
   Number number = Number::fp32;    // of scales and zeros

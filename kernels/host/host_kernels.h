@@ -81,6 +81,8 @@ struct Kernels {
   void (*multiply_panels)(const Panels& panels);
   // Writes the numbers of a row's columns begin .. end-1. begin: even
   void (*decode)(const Codes& codes, int64_t row, int64_t begin, int64_t end, float* to);
+  // The outputs begin .. end-1 of a product of up to 16 rows. Its weight isn't used.
+  void (*multiply_codes)(const Product& product, const Codes& codes, int64_t begin, int64_t end);
 };
 
 // Returns the kernels of this name, or null where the processor can't run them.

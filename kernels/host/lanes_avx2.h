@@ -1,4 +1,4 @@
-// lanes_plain.h for processors with AVX2 and FMA.
+// lanes_plain.h for processors with AVX2, FMA and F16C.
 #pragma once
 
 #include <immintrin.h>
@@ -119,6 +119,33 @@ inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
   const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
   return {pick_half_of_32(values, _mm256_cvtepu8_epi32(all)),
           pick_half_of_32(values, _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(all, all)))};
+}
+
+inline __m256 widened_half(const uint8_t* bytes) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes))));
+}
+
+inline Lanes widened_bytes(const uint8_t* bytes) {
+  return {widened_half(bytes), widened_half(bytes + 8)};
+}
+
+inline __m256 half_to_bf16(__m256 value) {
+  const __m256i bits = _mm256_castps_si256(value);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+  return _mm256_castsi256_ps(_mm256_and_si256(rounded, _mm256_set1_epi32(static_cast<int>(0xFFFF0000U))));
+}
+
+inline Lanes rounded_to_bf16(Lanes value) {
+  return {half_to_bf16(value.low), half_to_bf16(value.high)};
+}
+
+inline __m256 half_to_fp16(__m256 value) {
+  return _mm256_cvtph_ps(_mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+inline Lanes rounded_to_fp16(Lanes value) {
+  return {half_to_fp16(value.low), half_to_fp16(value.high)};
 }
 
 inline void sum_each(const Lanes* four, float* to) {

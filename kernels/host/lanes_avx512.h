@@ -85,6 +85,21 @@ inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
   return {_mm512_permutex2var_ps(_mm512_loadu_ps(values), all, _mm512_loadu_ps(values + 16))};
 }
 
+inline Lanes widened_bytes(const uint8_t* bytes) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes))))};
+}
+
+inline Lanes rounded_to_bf16(Lanes value) {
+  const __m512i bits = _mm512_castps_si512(value.all);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
+  return {_mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U))))};
+}
+
+inline Lanes rounded_to_fp16(Lanes value) {
+  return {_mm512_cvtph_ps(_mm512_cvtps_ph(value.all, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))};
+}
+
 inline void sum_each(const Lanes* four, float* to) {
   // [a.low + a.high, b.low + b.high], likewise of c and d; then the quarters of all four, and so on.
   const auto eights = [](__m512 a, __m512 b) {

@@ -116,6 +116,35 @@ inline Lanes pick_of_32(const float* values, const uint8_t* codes) {
   return lanes;
 }
 
+// Returns 16 bytes as numbers.
+inline Lanes widened_bytes(const uint8_t* bytes) {
+  Lanes lanes{};
+  for (int i = 0; i < kLanes; ++i) lanes.all[i] = static_cast<float>(bytes[i]);
+  return lanes;
+}
+
+// Rounds to the nearest number without the last `dropped` bits, and to an even one when two are as near.
+inline float without_bits(float value, int dropped) {
+  const auto bits = __builtin_bit_cast(uint32_t, value);
+  const uint32_t half = (1U << (dropped - 1)) - 1 + (bits >> dropped & 1);
+  return __builtin_bit_cast(float, (bits + half) & ~((1U << dropped) - 1));
+}
+
+inline Lanes rounded_to_bf16(Lanes value) {
+  for (float& each : value.all) each = without_bits(each, 16);
+  return value;
+}
+
+// No value is so large that fp16 lacks it. Below 2^-14 fp16 has steps of 2^-24, as floats have from 0.5 to 1.
+inline Lanes rounded_to_fp16(Lanes value) {
+  for (float& each : value.all) {
+    const float magnitude = __builtin_fabsf(each);
+    const float rounded = magnitude < 0x1p-14F ? (magnitude + 0.5F) - 0.5F : without_bits(magnitude, 13);
+    each = __builtin_copysignf(rounded, each);
+  }
+  return value;
+}
+
 // Writes sum() of each of four.
 inline void sum_each(const Lanes* four, float* to) {
   for (int i = 0; i < 4; ++i) to[i] = sum(four[i]);

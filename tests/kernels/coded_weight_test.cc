@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/host/host_kernels.h"
 #include "kernels/host/products.h"
 #include "kernels/linear.h"
+#include "kernels/packed_weight.h"
+#include "kernels/quantiser.h"
 #include "tests/support/compare.h"
 
 namespace glm {
@@ -39,19 +42,23 @@ const std::vector<Case>& cases() {
       {Coding::int5, at::kBFloat16, 7, 40, 20, false, 0.02},
       {Coding::float5, at::kFloat, 17, 128, 128, false, 0.02},
       {Coding::float5, at::kBFloat16, 3, 8, 2, false, 5},
+      {Coding::int4, at::kBFloat16, 26, 640, 128, true, 0.02},
+      {Coding::int8, at::kFloat, 15, 333, 333, false, 0.02},
+      {Coding::int8, at::kFloat, 4, 12, 12, false, 0.02},
   };
   return all;
 }
 
 CodedWeight random_weight(const Case& c) {
   at::manual_seed(7);
-  const bool four = c.coding == Coding::auto_round || c.coding == Coding::uint4;
   const int64_t groups = (c.in + c.group - 1) / c.group;
   CodedWeight w{.coding = c.coding, .in = c.in, .group = c.group, .codes = {}, .scales = {}, .zeros = {}};
-  w.codes = four ? at::randint(256, {c.out, c.in / 2}, at::kByte) : at::randint(32, {c.out, c.in}, at::kByte);
+  w.codes = w.bits() == 4 ? at::randint(256, {c.out, c.in / 2}, at::kByte)
+                          : at::randint(1 << w.bits(), {c.out, c.in}, at::kByte);
   w.scales = (at::randn({c.out, groups}) * c.scale).to(c.number);
-  if (c.zeros && c.coding == Coding::auto_round) w.zeros = at::randint(1, 17, {c.out, groups}).to(c.number);
-  if (c.zeros && c.coding != Coding::auto_round) w.zeros = (at::randn({c.out, groups}) * c.scale).to(c.number);
+  const bool whole = c.coding == Coding::auto_round || c.coding == Coding::int4;
+  if (c.zeros && whole) w.zeros = at::randint(1, 17, {c.out, groups}).to(c.number);
+  if (c.zeros && !whole) w.zeros = (at::randn({c.out, groups}) * c.scale).to(c.number);
   return w;
 }
 
@@ -117,6 +124,24 @@ TEST(CodedWeight, ProductsHaveTheBitsOfADenseWeight) {
     }
   }
   at::set_num_threads(threads);
+}
+
+// The packer for a GPU has tests of its own, which quantise number by number.
+TEST(CodedWeight, QuantisedNumbersAreThoseOfAGpu) {
+  at::manual_seed(3);
+  for (const auto& [coding, format] :
+       {std::pair{Coding::int4, cuda::Format::int4}, {Coding::int8, cuda::Format::int8}}) {
+    for (const int64_t in :
+         {256, 320, 17408}) {  // 320 is no multiple of 128; 4 million numbers are quantised at a time
+      at::Tensor weight = (at::randn({512, in}) * 0.02).to(at::kBFloat16);
+      weight[3].zero_();
+      weight[5].slice(0, 0, 128).abs_();
+      const CodedWeight w = quantised(weight, coding);
+      EXPECT_EQ(w.bits(), coding == Coding::int4 && in % 128 == 0 ? 4 : 8);
+      const at::Tensor right = PackedWeight(weight, format, PackedWeight::Rows::plain).dense();
+      EXPECT_TRUE(at::equal(w.numbers(at::kBFloat16, 0, 512), right)) << in;
+    }
+  }
 }
 
 TEST(CodedWeight, ProductsInFp32AreAtens) {
