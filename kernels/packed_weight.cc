@@ -23,6 +23,20 @@ int64_t padded(int64_t inner) {
   return (inner + kBlockInner - 1) / kBlockInner * kBlockInner;
 }
 
+void check_rows(int64_t out) {
+  TORCH_CHECK(PackedWeight::fits(out), "rows of a packed weight: expected a multiple of ", kTileRows, ", found ", out);
+}
+
+PackedTensors packed_codes(Format format, const CodeTiles& tiles) {
+  return cuda::with_format(format, [&](auto row) {
+    if constexpr (decltype(row)::kCoded) {
+      return pack(row, tiles);
+    } else {
+      return PackedTensors{};
+    }
+  });
+}
+
 }  // namespace
 
 bool PackedWeight::fits(int64_t out) {
@@ -31,10 +45,44 @@ bool PackedWeight::fits(int64_t out) {
 
 PackedWeight::PackedWeight(const at::Tensor& weight, Format format, Rows rows)
     : out_(weight.size(0)), in_(weight.size(1)), format_(cuda::format_for(format, in_)), rows_(rows) {
-  TORCH_CHECK(fits(out_), "rows of a packed weight: expected a multiple of ", kTileRows, ", found ", out_);
+  check_rows(out_);
   const int64_t padding = padded(in_) - in_;
   const at::Tensor tiles = to_tiles(padding == 0 ? weight : at::constant_pad_nd(weight, {0, padding}), rows);
-  packed_ = cuda::with_format(format_, [&](auto row) { return pack(row, tiles); });
+  packed_ = cuda::with_format(format_, [&](auto row) {
+    if constexpr (decltype(row)::kCoded) {
+      TORCH_CHECK(false, "a packed weight of numbers: expected a format of numbers, found ", cuda::row_of(format).name);
+      return PackedTensors{};
+    } else {
+      return pack(row, tiles);
+    }
+  });
+}
+
+PackedWeight::PackedWeight(const CodedWeight& weight, Rows rows) : out_(weight.out()), in_(weight.in), rows_(rows) {
+  const std::optional<Format> format = format_of(weight);
+  TORCH_CHECK(format, "packing codes: expected a coding and groups that the kernels read, found groups of ",
+              weight.group, " with scales in ", weight.scales.scalar_type());
+  format_ = *format;
+  check_rows(out_);
+  CodeTiles tiles = rows_of_codes(weight, padded(in_));
+  for (at::Tensor* each : {&tiles.codes, &tiles.scales, &tiles.zeros}) {
+    if (each->defined()) *each = to_tiles(*each, rows);
+  }
+  packed_ = packed_codes(format_, tiles);
+}
+
+PackedWeight PackedWeight::drawn(Format format, WeightShape shape, int64_t group, Rows rows, const DrawWhole& whole) {
+  return cuda::with_format(format, [&](auto row) {
+    if constexpr (decltype(row)::kCoded) {
+      return PackedWeight(exact_codes(row, shape, group, whole), rows);
+    } else {
+      return PackedWeight(exact_weight(row, shape, whole), format, rows);
+    }
+  });
+}
+
+std::optional<Format> PackedWeight::format_of(const CodedWeight& weight) {
+  return format_of_codes(weight.coding, weight.in, weight.group, weight.scales.scalar_type());
 }
 
 at::Tensor PackedWeight::dense() const {
@@ -53,6 +101,9 @@ cuda::PackedWeight PackedWeight::parameters() const {
                               : nullptr,
           .rows = static_cast<int>(out_),
           .inner = static_cast<int>(padded(in_)),
+          .group = static_cast<int>(packed_.group != 0       ? packed_.group
+                                    : group_scales.defined() ? cuda::kGroupInner
+                                                             : 0),
           .format = format_};
 }
 

@@ -35,7 +35,11 @@ struct DeviceDecoder::Memory {
   Memory(const PriorTransformer& transformer, const cuda::Library& library, const std::vector<DevicePicture>& pictures,
          int64_t rows);
 
-  int splits_of(const Linear& layer) const { return cuda::choose_splits(layer.packed(), multiprocessors); }
+  int splits_of(const Linear& layer) const {
+    cuda::PackedWeight whole = layer.packed()[0];
+    whole.rows = narrow(layer.out());
+    return cuda::choose_splits(whole, multiprocessors);
+  }
 
   int multiprocessors;
   int64_t capacity;
@@ -75,7 +79,7 @@ DeviceDecoder::Memory::Memory(const PriorTransformer& transformer, const cuda::L
   const int64_t chunks = capacity / cuda::kChunk + 1;
   partial = wide({rows, c.kv_heads, chunks, cuda::kGroupHeads, cuda::kHeadDim});
   partial_max = wide({rows, c.kv_heads, chunks, 2, cuda::kGroupHeads});
-  const auto sums_for = [&](const Linear& layer) { return wide({splits_of(layer), rows, layer.packed().rows}); };
+  const auto sums_for = [&](const Linear& layer) { return wide({splits_of(layer), rows, layer.out()}); };
   const PriorLayer& any = transformer.layers().front();
   qkv = sums_for(any.attention.qkv);
   const at::Tensor of_output = sums_for(any.attention.output);
@@ -137,21 +141,29 @@ class DeviceDecoder::Step {
   int norms_ = 0;  // so far
 };
 
-// Adds a call that multiplies x [rows, .] by a layer's weight. It writes the product to `sums`. If `sums` is undefined,
-// it writes silu(gate) * up to m_.activated instead. Returns the number of parts that the sums are split into.
+// Adds calls that multiply x [rows, .] by a layer's weights, which are several where a checkpoint has parts of the
+// layer in codes of several kinds. They write the product to `sums`, side by side. If `sums` is undefined, the layer
+// has one weight, and the call writes silu(gate) * up to m_.activated instead. Returns the number of parts that the
+// sums are split into.
 int DeviceDecoder::Step::add_product(const Linear& layer, const at::Tensor& x, const at::Tensor& sums) {
   const bool activated = !sums.defined();
-  cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};
-  call.linear = {.weight = layer.packed(),
-                 .x = bits(x),
-                 .x_stride = narrow(x.size(1)),
-                 .batch = narrow(rows_),
-                 .splits = activated ? 1 : m_.splits_of(layer),
-                 .sums = activated ? nullptr : sums.data_ptr<float>(),
-                 .activated = activated ? bits(m_.activated) : nullptr,
-                 .activated_stride = narrow(m_.activated.size(1))};
-  calls_.push_back(call);
-  return call.linear.splits;
+  const int splits = activated ? 1 : m_.splits_of(layer);
+  int64_t row = 0;
+  for (const cuda::PackedWeight& weight : layer.packed()) {
+    cuda::Call call{.kernel = cuda::Kernel::linear, .linear = {}};
+    call.linear = {.weight = weight,
+                   .x = bits(x),
+                   .x_stride = narrow(x.size(1)),
+                   .batch = narrow(rows_),
+                   .splits = splits,
+                   .sums = activated ? nullptr : sums.data_ptr<float>() + row,
+                   .sums_stride = narrow(layer.out()),
+                   .activated = activated ? bits(m_.activated) : nullptr,
+                   .activated_stride = narrow(m_.activated.size(1))};
+    calls_.push_back(call);
+    row += weight.rows;
+  }
+  return splits;
 }
 
 // Adds a call that norms the sums, adds them to the residual, and norms the residual for the next product. post: weight

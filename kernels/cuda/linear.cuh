@@ -36,16 +36,31 @@ GLM_DEVICE Share<F> take(const char* tile, int block_of_portion) {
   return share;
 }
 
-// A format's operands, in formats/: word(words, j, i, exponents) makes word i of step j (formats.h) out of a lane's
-// share of a block. exponents is kExponents, which a register holds where that saves instructions; only int4 uses it.
+// A format's operands, in formats/: word(words, j, i, beside) makes word i of step j (formats.h) out of a lane's share
+// of a block. `beside` is exponents_of<F>(), which a register holds where that saves instructions; int4 uses it. For a
+// checkpoint's codes it is Operand<F>::Scales, made from the scales of the lane's group and from those exponents.
 template <typename F>
 struct Operand;
-constexpr uint32_t kExponents = 0x43004300u;  // two bf16 of 128: their last seven bits count from 128 on
+
+// Two numbers whose last bits count from them on: bf16 of 128, or fp16 of 1024.
+template <typename F>
+constexpr uint32_t exponents_of() {
+  return F::kCoded ? 0x64006400u : 0x43004300u;
+}
+
+template <typename F, typename Beside>
+GLM_DEVICE void operand(const Share<F>& share, int j, const Beside& beside, uint32_t (&a)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) a[i] = Operand<F>::word(share.word, j, i, beside);
+}
 
 template <typename F>
-GLM_DEVICE void operand(const Share<F>& share, int j, uint32_t exponents, uint32_t (&a)[4]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) a[i] = Operand<F>::word(share.word, j, i, exponents);
+GLM_DEVICE auto beside(const Arrived& portion, uint32_t exponents) {
+  if constexpr (F::kCoded) {
+    return typename Operand<F>::Scales(portion.scales, exponents);
+  } else {
+    return exponents;
+  }
 }
 
 // x in a lane's sixteen columns of a block, in one batch row of each eight.
@@ -102,15 +117,16 @@ GLM_DEVICE void stage_x(const LinearParams& p, bf16_bits* to) {
 // Multiplies a portion. `sums` are two chains of products, used alternately so that one need not wait for the other.
 // load_x(block) returns the XShare of a block.
 template <typename F, int kColumns, int kBlocks, typename XOf>
-GLM_DEVICE void multiply(const Arrived& portion, const XOf& load_x, float (&sums)[2][kColumns][4]) {
+GLM_DEVICE void multiply(const Arrived& portion, const XOf& load_x, uint32_t exponents, float (&sums)[2][kColumns][4]) {
 #pragma unroll
   for (int block = 0; block < kBlocks; ++block) {
     const XShare<kColumns> x = load_x(block);
     const Share<F> share = take<F>(portion.tile, block);
+    const auto scales = beside<F>(portion, exponents);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       uint32_t a[4];
-      operand<F>(share, j, 0, a);
+      operand<F>(share, j, scales, a);
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) simt::mma(sums[j % 2][c], a, x.word[c][2 * j], x.word[c][2 * j + 1]);
     }
@@ -180,7 +196,7 @@ GLM_DEVICE void finish(const LinearParams& p, int tile, int split, int column, c
   const int batch_row = column + column_in_8;
   if (p.sums != nullptr) {
     if (batch_row >= p.batch) return;
-    float* to = p.sums + (static_cast<int64_t>(split) * p.batch + batch_row) * p.weight.rows + tile * kTileRows + row;
+    float* to = p.sums + (static_cast<int64_t>(split) * p.batch + batch_row) * p.sums_stride + tile * kTileRows + row;
     simt::store16(to, {{simt::float_to_bits(sum[0]), simt::float_to_bits(sum[1]), simt::float_to_bits(sum[2]),
                         simt::float_to_bits(sum[3])}});
     return;
@@ -204,7 +220,8 @@ GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[
   constexpr int kBlocks = Portion<F, kQueueBytes>::kBlocks;
   constexpr bool kAhead = !kStaged && kBlocks * kColumns == 1;
   constexpr int kTimes = kStaged || kAhead ? 2 : 1;
-  [[maybe_unused]] const uint32_t exponents = kColumns == 1 ? simt::opaque(kExponents) : kExponents;
+  constexpr uint32_t kExponents = exponents_of<F>();
+  [[maybe_unused]] const uint32_t exponents = kColumns == 1 || F::kCoded ? simt::opaque(kExponents) : kExponents;
   [[maybe_unused]] XShare<kColumns> ahead[2];
   if (kAhead && own.begin < own.end) ahead[0] = read_x(rows, own.begin);
 #pragma unroll 1
@@ -215,13 +232,13 @@ GLM_DEVICE void multiply_slice(const Slice& own, const bf16_bits* const (&rows)[
       if constexpr (kAhead) {
         ahead[1 - i] = read_x(rows, portion + i + 1 < own.end ? portion + i + 1 : own.begin);
         multiply<F, kColumns, kBlocks>(
-            queue.next(), [&](int) { return ahead[i]; }, sums);
+            queue.next(), [&](int) { return ahead[i]; }, exponents, sums);
       } else {
         const auto load_x = [&](int block) { return read_x(rows, (portion + i) * kBlocks + block); };
-        if constexpr (F::kGroupScaled) {
+        if constexpr (F::kScaleBytes > 0 && !F::kCoded) {
           multiply_group<F, kColumns>(queue.next(), load_x, exponents, sums);
         } else {
-          multiply<F, kColumns, kBlocks>(queue.next(), load_x, sums);
+          multiply<F, kColumns, kBlocks>(queue.next(), load_x, exponents, sums);
         }
       }
     }

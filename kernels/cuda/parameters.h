@@ -21,10 +21,11 @@ constexpr int kStagedNumbers = 14 * 1024;  // numbers of an x that fit into a bl
 // A weight [rows, inner], packed as kernels/cuda/formats.h draws it.
 struct PackedWeight {
   const void* tiles;
-  const float* row_scales;       // fp8 and int8: [rows] as they lie in the tiles; else null
-  const uint32_t* group_scales;  // int4: [rows / 16, inner / 128, 8, 2], bf16 scale low, bf16 zero high; else null
+  const float* row_scales;       // [rows] as they lie in the tiles; null in a format without them
+  const uint32_t* group_scales;  // [rows / 16, groups, 8, …]; null in a format without them
   int rows;                      // a multiple of 16
-  int inner;                     // a multiple of 64: padded with zeros
+  int inner;                     // a multiple of 64: padded
+  int group;                     // columns of a group: 128 of int4, 16, 32, 64 or 128 of codes; 0 without groups
   Format format;
 };
 
@@ -35,7 +36,8 @@ struct LinearParams {
   int x_stride;        // a multiple of 8, >= weight.inner
   int batch;           // 1 .. 16
   int splits;          // parts of the inner size that different teams work on: 1, 2, 4 or 8; 1 with `activated`
-  float* sums;         // [splits, batch, rows]; or null, and `activated` is written instead
+  float* sums;         // [splits, batch, sums_stride]; or null, and `activated` is written instead
+  int sums_stride;     // at least weight.rows: other products may write what else lies in a row
   // [batch, activated_stride]: silu(gate) * up of a gate|up weight
   bf16_bits* activated;
   int activated_stride;

@@ -62,7 +62,7 @@ Piece piece_of(const T* begin, int rows, int stride) {
 
 // Says whether the product writes what the norm reads, or the residual that the norm writes.
 inline bool product_disturbs(const LinearParams& product, const NormParams& norm) {
-  const Piece sums = piece_of(product.sums, product.splits * product.batch, product.weight.rows);
+  const Piece sums = piece_of(product.sums, product.splits * product.batch, product.sums_stride);
   const Piece activated = piece_of(product.activated, product.batch, product.activated_stride);
   const Piece read[] = {piece_of(norm.y, norm.splits * norm.batch, norm.dim),
                         piece_of(norm.before, norm.batch, norm.dim), piece_of(norm.residual, norm.batch, norm.dim),

@@ -124,6 +124,38 @@ GLM_DEVICE uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(0x80008000u));
   return result;
 }
+// Returns a b + c of each half as fp16, rounded once, ties to even.
+GLM_DEVICE uint32_t multiply_add_fp16x2(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t result;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+// Adds or multiplies the halves of two words as fp16, and rounds each result, ties to even.
+GLM_DEVICE uint32_t add_fp16x2(uint32_t a, uint32_t b) {
+  uint32_t result;  // .rn: never joined with a product
+  asm("add.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+GLM_DEVICE uint32_t multiply_fp16x2(uint32_t a, uint32_t b) {
+  uint32_t result;
+  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+// The halves of a word as fp16, the low one first.
+struct Floats2 {
+  float low, high;
+};
+GLM_DEVICE Floats2 fp16_to_floats(uint32_t bits) {
+  Floats2 v;
+  asm("{.reg .b16 low, high;\n mov.b32 {low, high}, %2;\n cvt.f32.f16 %0, low;\n cvt.f32.f16 %1, high;}"
+      : "=f"(v.low), "=f"(v.high)
+      : "r"(bits));
+  return v;
+}
+// Returns a b + c, rounded once.
+GLM_DEVICE float multiply_add(float a, float b, float c) {
+  return __fmaf_rn(a, b, c);
+}
 // Four bytes out of the eight of b:a, chosen by the four low nibbles of `select`.
 GLM_DEVICE uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t select) {
   return __byte_perm(a, b, select);

@@ -10,11 +10,15 @@ constexpr int kWarpBits = 3;
 static_assert(kWarps == 1 << kWarpBits);
 
 // A portion is what a thread waits for and multiplies at a time: a block, or for int4 the two that share their scales.
+template <typename F>
+constexpr int blocks_of_portion() {
+  return F::kScaleBytes > 0 && !F::kCoded ? kGroupInner / kBlockInner : 1;
+}
 template <typename F, int kQueueBytes>
 struct Portion {
-  static constexpr int kBlocks = F::kGroupScaled ? kGroupInner / kBlockInner : 1;  // blocks of 64 columns
-  static constexpr int kTileBytes = kBlocks * F::kLaneBytes;                       // a thread's weights
-  static constexpr int kSlotBytes = kTileBytes + (F::kGroupScaled ? 8 : 0);
+  static constexpr int kBlocks = blocks_of_portion<F>();
+  static constexpr int kTileBytes = kBlocks * F::kLaneBytes;  // a thread's weights
+  static constexpr int kSlotBytes = kTileBytes + F::kScaleBytes;
   static constexpr int kDepth = kQueueBytes / (kThreads * kSlotBytes);
   static_assert(kDepth >= 2);
 };
@@ -26,16 +30,16 @@ struct Stream {
   int portions;    // portions of a tile
   int split_bits;  // log2(splits), which is a power of two, so that nothing is divided
   int units;
-  int unused;
+  int group_bits;  // log2 of the columns of a group
 };
 
 constexpr Stream stream_of(const LinearParams& p) {
-  const int inner_of_portion =
-      with_format(p.weight.format, [](auto row) { return decltype(row)::kGroupScaled ? kGroupInner : kBlockInner; });
+  const int blocks = with_format(p.weight.format, [](auto row) { return blocks_of_portion<decltype(row)>(); });
   Stream s{static_cast<const char*>(p.weight.tiles), p.weight.group_scales,
-           p.weight.inner / inner_of_portion,        0,
+           p.weight.inner / (blocks * kBlockInner),  0,
            p.weight.rows / kTileRows * p.splits,     0};
   while (1 << s.split_bits < p.splits) ++s.split_bits;
+  while (1 << s.group_bits < p.weight.group) ++s.group_bits;
   return s;
 }
 
@@ -75,7 +79,7 @@ class Queue {
       : streams_(streams),
         count_(count),
         memory_(memory + simt::thread() * 16),
-        scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * 8) {}
+        scale_memory_(memory + T::kTileBytes * kThreads + simt::thread() * F::kScaleBytes) {}
   GLM_DEVICE void begin() {
     unit_ = team_place() - team_count();
     advance();
@@ -109,6 +113,7 @@ class Queue {
  private:
   static constexpr int kSlot = T::kSlotBytes * kThreads;
   static constexpr int kEnd = T::kDepth * kSlot;
+  static constexpr int kScaleWords = F::kScaleBytes / 4;
 
   // Points at the first portion of the unit's slice that is left.
   GLM_DEVICE void point() {
@@ -117,7 +122,14 @@ class Queue {
     const int lane = simt::thread() % 32;
     const int64_t portion = static_cast<int64_t>(slice.tile) * s.portions + slice.end - left_;
     from_ = s.tiles + portion * (32 * T::kTileBytes) + lane * 16;
-    if constexpr (F::kGroupScaled) scales_ = s.group_scales + (portion * 8 + lane / 4) * 2;
+    if constexpr (F::kCoded) {
+      const int groups = (s.portions * kBlockInner + (1 << s.group_bits) - 1) >> s.group_bits;
+      scales_ = s.group_scales + (static_cast<int64_t>(slice.tile) * (groups * 8) + lane / 4) * kScaleWords;
+      column_ = (slice.end - left_) * kBlockInner + lane % 4 * 16;
+      group_bits_ = s.group_bits;
+    } else if constexpr (F::kScaleBytes > 0) {
+      scales_ = s.group_scales + (portion * 8 + lane / 4) * kScaleWords;
+    }
   }
 
   // Goes from the end of a slice to the next one that isn't empty.
@@ -143,13 +155,29 @@ class Queue {
         simt::copy_async_16(memory_ + slot + k * (16 * kThreads), from_ + k * 512);
       }
       from_ += 32 * T::kTileBytes;
-      if constexpr (F::kGroupScaled) {
-        simt::copy_async_8(scale_memory_ + slot, scales_);
-        scales_ += 16;
-      }
+      if constexpr (F::kScaleBytes > 0) fetch_scales(scale_memory_ + slot);
       if (--left_ == 0) advance();
     }
     simt::copy_async_commit();
+  }
+
+  // Asks for the scales of the lane's sixteen columns, which have one group. Lanes of the same group ask for the same
+  // bytes.
+  GLM_DEVICE void fetch_scales(char* to) {
+    if constexpr (F::kCoded) {
+      copy_scales(to, scales_ + (column_ >> group_bits_) * (8 * kScaleWords));
+      column_ += kBlockInner;
+    } else {
+      copy_scales(to, scales_);
+      scales_ += 8 * kScaleWords;
+    }
+  }
+  GLM_DEVICE static void copy_scales(char* to, const uint32_t* from) {
+    if constexpr (F::kScaleBytes == 16) {
+      simt::copy_async_16(to, from);
+    } else {
+      simt::copy_async_8(to, from);
+    }
   }
 
   const Stream* streams_;
@@ -157,7 +185,8 @@ class Queue {
   char* memory_;  // the thread's first sixteen bytes of the first slot
   char* scale_memory_;
   const char* from_ = nullptr;
-  const uint32_t* scales_ = nullptr;
+  const uint32_t* scales_ = nullptr;  // kCoded: of the tile's first group
+  int column_ = 0, group_bits_ = 0;   // kCoded: the lane's first column of the next portion
   int stream_ = 0, unit_ = 0, left_ = 0;
   int oldest_ = 0, free_ = kEnd - kSlot;  // slots, in bytes
 };

@@ -2,35 +2,10 @@
 #include <ATen/ATen.h>
 
 #include "kernels/packers/packer.h"
+#include "kernels/quantiser.h"
 
 namespace glm {
 namespace {
-
-// The steps are split into two halves first, which makes nine dimensions: the step is 5 and 6 then, the word 7, the
-// column 8.
-const std::vector<int64_t> kOrder = {0, 3, 5, 2, 4, 6, 7, 8, 1};
-
-at::Tensor pack_bytes(const at::Tensor& bytes) {
-  return split_columns(bytes).unflatten(kStep, {2, 2}).permute(kOrder).contiguous();
-}
-
-at::Tensor unpack_bytes(const at::Tensor& packed, at::IntArrayRef shape) {
-  const at::Tensor sizes = split_columns(at::empty({1}, at::kByte).expand(shape)).unflatten(kStep, {2, 2});
-  std::vector<int64_t> back(kOrder.size());
-  for (size_t i = 0; i < kOrder.size(); ++i) back[static_cast<size_t>(kOrder[i])] = static_cast<int64_t>(i);
-  return packed.view(sizes.permute(kOrder).sizes()).permute(back).flatten(3).contiguous();
-}
-
-struct Scaled {
-  at::Tensor values;
-  at::Tensor row_scales;  // [tiles, 2, 8, 1]
-};
-
-Scaled scaled_to(double largest, const at::Tensor& tiles) {
-  const at::Tensor wide = tiles.to(at::kFloat);
-  const at::Tensor scale = (wide.abs().amax(-1, /*keepdim=*/true) / largest).clamp_min(1e-30);
-  return {wide / scale, scale};
-}
 
 at::Tensor unscaled(const at::Tensor& codes, const PackedTensors& packed) {
   return codes * packed.row_scales.view({-1, 2, 8, 1});
@@ -43,8 +18,8 @@ at::Tensor powers_of_two(WeightShape shape, const DrawWhole& whole) {
 }  // namespace
 
 PackedTensors pack(cuda::Fp8Format /*row*/, const at::Tensor& tiles) {
-  const Scaled s = scaled_to(448.0, tiles);
-  return {pack_bytes(s.values.to(at::kFloat8_e4m3fn).view(at::kByte)), s.row_scales.flatten().contiguous(), {}};
+  const ScaledRows s = scaled_rows(tiles, 448.0);
+  return {pack_bytes(s.values.to(at::kFloat8_e4m3fn).view(at::kByte)), s.scales.flatten().contiguous(), {}};
 }
 
 at::Tensor unpack(cuda::Fp8Format /*row*/, const PackedTensors& packed, at::IntArrayRef shape) {
@@ -59,8 +34,8 @@ at::Tensor exact_weight(cuda::Fp8Format /*row*/, WeightShape shape, const DrawWh
 }
 
 PackedTensors pack(cuda::Int8Format /*row*/, const at::Tensor& tiles) {
-  const Scaled s = scaled_to(127.0, tiles);
-  return {pack_bytes((s.values.round() + 128).to(at::kByte)), s.row_scales.flatten().contiguous(), {}};
+  const ScaledRows s = scaled_rows(tiles, 127.0);
+  return {pack_bytes((s.values.round() + 128).to(at::kByte)), s.scales.flatten().contiguous(), {}};
 }
 
 at::Tensor unpack(cuda::Int8Format /*row*/, const PackedTensors& packed, at::IntArrayRef shape) {

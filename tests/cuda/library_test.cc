@@ -206,8 +206,13 @@ class LibraryOnTheHost : public testing::Test {
     library = reinterpret_cast<const Library* (*)()>(dlsym(handle, kLibraryEntry))();
     linear.kernel = Kernel::linear;
     linear.linear = {};
-    linear.linear.weight = {
-        .tiles = nullptr, .row_scales = nullptr, .group_scales = nullptr, .rows = 16, .inner = 64, .format = {}};
+    linear.linear.weight = {.tiles = nullptr,
+                            .row_scales = nullptr,
+                            .group_scales = nullptr,
+                            .rows = 16,
+                            .inner = 64,
+                            .group = 0,
+                            .format = {}};
     linear.linear.batch = linear.linear.splits = 1;
     sample.kernel = Kernel::sample;
     sample.sample = {};

@@ -41,6 +41,7 @@ cuda::LinearParams params_of(const TestWeight& w, const at::Tensor& x) {
   p.x_stride = static_cast<int>(x.size(1));
   p.batch = static_cast<int>(x.size(0));
   p.splits = 1;
+  p.sums_stride = w.packed.rows;
   return p;
 }
 
@@ -113,6 +114,54 @@ TEST_P(LinearBody, ARowHasTheSameBitsWhateverSharesItsBatch) {
       EXPECT_TRUE(same(linear_sums(w, x.slice(0, row, row + 1), {splits, 2, 7}), row)) << row;
     }
   }
+}
+
+class CodedLinearBody : public LinearBody {};
+INSTANTIATE_TEST_SUITE_P(Formats, CodedLinearBody, testing::ValuesIn(formats_of(/*coded=*/true)));
+
+// x picks numbers of the weight, so that none is lost in a sum.
+TEST_P(CodedLinearBody, ComputesWithTheNumbersOfItsCodes) {
+  for (const int64_t group : {16, 32, 64, 128}) {
+    for (const int64_t inner : {64, 80, 208}) {
+      const Codes codes = random_codes(GetParam(), 32, inner, group);
+      const TestWeight w = pack_by_the_table(codes);
+      for (int64_t first = 0; first < inner; first += 16) {
+        const at::Tensor x = at::zeros({16, inner}, at::kBFloat16);
+        for (int64_t i = 0; i < std::min<int64_t>(16, inner - first); ++i) x[i][first + i] = 1;
+        const at::Tensor picked = linear_sums(w, x, {.splits = 1 + static_cast<int>(first / 16 % 2)}).sum(0);
+        const at::Tensor expected = at::matmul(x.to(at::kDouble), codes.values.t());
+        ASSERT_TRUE(at::equal(picked.to(at::kDouble), expected)) << "groups of " << group << ", column " << first;
+      }
+    }
+  }
+}
+
+TEST_P(CodedLinearBody, IsMatmulInGroupsOfAnySize) {
+  for (const int64_t group : {16, 64, 128}) {
+    for (const int64_t inner : {80, 192, 1088}) {
+      const Codes codes = random_codes(GetParam(), 48, inner, group);
+      const TestWeight w = pack_by_the_table(codes);
+      for (const int64_t batch : {1, 9}) {
+        for (const int splits : {1, 4}) ASSERT_TRUE(is_matmul(codes, w, batch, {splits, 3, 2})) << ", group " << group;
+      }
+    }
+  }
+}
+
+// Products whose sums lie side by side in the same rows, as those of a layer whose parts have several formats.
+TEST_P(LinearBody, LeavesAloneWhatElseLiesInARowOfSums) {
+  const TestWeight w = pack_by_the_table(random_codes(GetParam(), 32, 128));
+  const at::Tensor x = random_x(3, 128);
+  const at::Tensor rows = device_rows(x, w.packed.inner, w.packed.inner);
+  const at::Tensor sums = device_empty({2, 3, 80}, at::kFloat);
+  cuda::LinearParams p = params_of(w, rows);
+  p.splits = 2;
+  p.sums = data_of<float>(sums) + 16;
+  p.sums_stride = 80;
+  launch_linear(p, {2, 3, 0});
+  EXPECT_TRUE(at::equal(sums.slice(2, 16, 48), linear_sums(w, x, {2, 3, 0})));
+  EXPECT_TRUE(at::isnan(sums.slice(2, 0, 16)).all().item<bool>());
+  EXPECT_TRUE(at::isnan(sums.slice(2, 48)).all().item<bool>());
 }
 
 // A batch row of NaN stays alone.

@@ -27,7 +27,8 @@ Codes by_rows(const at::Tensor& weight, Format format) {
           at::empty({rows, inner}, format == Format::fp8 ? at::kFloat8_e4m3fn : at::kChar),
           at::empty({rows}),
           {},
-          {}};
+          {},
+          cuda::kGroupInner};
   for (int64_t row = 0; row < rows; ++row) {
     const float* w = data_of<float>(weight) + row * inner;
     float largest = 0;
@@ -47,8 +48,12 @@ Codes by_rows(const at::Tensor& weight, Format format) {
 Codes by_groups(const at::Tensor& weight) {
   const int64_t rows = weight.size(0);
   const int64_t groups = weight.size(1) / cuda::kGroupInner;
-  Codes c{Format::int4, at::empty_like(weight, at::kByte), at::empty({rows, groups}, at::kBFloat16),
-          at::empty({rows, groups}, at::kBFloat16), at::empty_like(weight)};
+  Codes c{Format::int4,
+          at::empty_like(weight, at::kByte),
+          at::empty({rows, groups}, at::kBFloat16),
+          at::empty({rows, groups}, at::kBFloat16),
+          at::empty_like(weight),
+          cuda::kGroupInner};
   for (int64_t group = 0; group < rows * groups; ++group) {
     const float* w = data_of<float>(weight) + group * cuda::kGroupInner;
     const float lowest = std::min(*std::min_element(w, w + cuda::kGroupInner), 0.0f);
@@ -68,7 +73,7 @@ Codes by_groups(const at::Tensor& weight) {
 
 // `weight`: fp32, contiguous.
 Codes quantised(const at::Tensor& weight, Format format) {
-  if (format == Format::bf16) return {format, weight.to(at::kBFloat16), {}, {}, weight};
+  if (format == Format::bf16) return {format, weight.to(at::kBFloat16), {}, {}, weight, cuda::kGroupInner};
   return format == Format::int4 ? by_groups(weight) : by_rows(weight, format);
 }
 
@@ -99,7 +104,7 @@ testing::AssertionResult same_bytes(const void* actual, const at::Tensor& expect
 }
 
 class Packed : public testing::TestWithParam<Format> {};
-INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(all_formats()));
+INSTANTIATE_TEST_SUITE_P(Formats, Packed, testing::ValuesIn(formats_of(/*coded=*/false)));
 
 TEST_P(Packed, EachElementIsWhereTheTableSays) {
   for (const Rows order : {Rows::plain, Rows::gate_up}) {
@@ -120,11 +125,13 @@ TEST_P(Packed, EachElementIsWhereTheTableSays) {
                                                          sorted(bytes).view(codes.code.scalar_type()),
                                                          sorted(codes.scale),
                                                          sorted(codes.zero),
-                                                         {}});
+                                                         {},
+                                                         cuda::kGroupInner});
           const cuda::PackedWeight actual = packed.parameters();
           EXPECT_EQ(actual.format, expected.packed.format);
           EXPECT_EQ(actual.rows, rows);
           EXPECT_EQ(actual.inner, expected.packed.inner);
+          EXPECT_EQ(actual.group, expected.packed.group);
           EXPECT_TRUE(same_bytes(actual.tiles, expected.tiles, "tiles"));
           EXPECT_TRUE(same_bytes(actual.row_scales, expected.row_scales, "scales of rows"));
           EXPECT_TRUE(same_bytes(actual.group_scales, expected.group_scales, "scales of groups"));
@@ -132,6 +139,90 @@ TEST_P(Packed, EachElementIsWhereTheTableSays) {
       }
     }
   }
+}
+
+class PackedCodes : public testing::TestWithParam<Format> {
+ protected:
+  // group: of the kernels
+  static void expect_packed(const CodedWeight& weight, Rows order, int64_t group) {
+    SCOPED_TRACE(testing::Message() << weight.in << " columns, groups of " << weight.group << ", "
+                                    << weight.scales.scalar_type());
+    const PackedWeight packed(weight, order);
+    const at::Tensor numbers = weight.numbers_by_aten(at::kBFloat16, 0, weight.out());
+    EXPECT_TRUE(same_bytes(packed.dense().const_data_ptr(), numbers, "numbers"));
+    Codes codes = codes_of(weight, GetParam(), group);
+    if (order == Rows::gate_up) {
+      const at::Tensor places = gate_up_order(weight.out());
+      codes.code = codes.code.view(at::kByte).index({places}).view(codes.code.scalar_type());
+      codes.scale = codes.scale.index({places});
+      if (codes.zero.defined()) codes.zero = codes.zero.index({places});
+    }
+    const TestWeight expected = pack_by_the_table(codes);
+    const cuda::PackedWeight actual = packed.parameters();
+    EXPECT_EQ(actual.format, GetParam());
+    EXPECT_EQ(actual.rows, weight.out());
+    EXPECT_EQ(actual.inner, expected.packed.inner);
+    EXPECT_EQ(actual.group, group);
+    EXPECT_TRUE(same_bytes(actual.tiles, expected.tiles, "tiles"));
+    EXPECT_EQ(actual.row_scales, nullptr);
+    EXPECT_TRUE(same_bytes(actual.group_scales, expected.group_scales, "scales of groups"));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Formats, PackedCodes, testing::ValuesIn(formats_of(/*coded=*/true)));
+
+TEST_P(PackedCodes, LieWhereTheTableSaysAndKeepTheirNumbers) {
+  struct Columns {
+    int64_t in, group, packed_group;
+  };
+  for (const Rows order : {Rows::plain, Rows::gate_up}) {
+    for (const Columns& c : {Columns{16, 16, 128},
+                             {80, 16, 16},
+                             {64, 32, 32},
+                             {320, 64, 64},
+                             {384, 128, 128},
+                             {96, 96, 128},
+                             {192, 96, 32},
+                             {96, 48, 16},
+                             {512, 256, 128},
+                             {72, 72, 128},
+                             {96, 64, 64}}) {
+      CodedWeight weight = random_coded(GetParam(), 48, c.in, c.group);
+      expect_packed(weight, order, c.packed_group);
+      if (GetParam() == Format::autoround) {
+        weight.zeros = at::Tensor();  // each is 8
+      } else {              // scales of the file's own type
+        weight.scales = weight.scales.to(at::kBFloat16);
+        if (weight.zeros.defined()) weight.zeros = weight.zeros.to(at::kBFloat16);
+      }
+      expect_packed(weight, order, c.packed_group);
+    }
+  }
+}
+
+TEST_P(PackedCodes, AreRefusedInGroupsThatNoLaneHas) {
+  const CodedWeight narrow = random_coded(GetParam(), 16, 96, 24);
+  EXPECT_EQ(PackedWeight::format_of(narrow), std::nullopt);
+  EXPECT_THROW(PackedWeight(narrow, Rows::plain), c10::Error);
+  EXPECT_THROW(PackedWeight(random_coded(GetParam(), 24, 64, 32), Rows::plain), c10::Error) << "no whole tiles";
+  EXPECT_THROW(PackedWeight(at::randn({16, 64}), GetParam(), Rows::plain), c10::Error) << "not made of numbers";
+}
+
+TEST(PackedShapes, CodesWithScalesThatRoundToFp16AreRefused) {
+  CodedWeight weight = random_coded(Format::sdnq4, 16, 64, 32);
+  EXPECT_EQ(PackedWeight::format_of(weight), Format::sdnq4);
+  weight.scales = weight.scales.to(at::kHalf);
+  EXPECT_EQ(PackedWeight::format_of(weight), std::nullopt);
+}
+
+// What a trial draws: dense() is what the kernels compute with.
+TEST_P(PackedCodes, AreDrawn) {
+  const DrawWhole whole = [](int64_t low, int64_t high, at::IntArrayRef shape) {
+    return at::randint(low, high, shape, at::kFloat);
+  };
+  const PackedWeight drawn = PackedWeight::drawn(GetParam(), {32, 256}, 64, Rows::gate_up, whole);
+  EXPECT_EQ(drawn.parameters().format, GetParam());
+  EXPECT_EQ(drawn.parameters().group, 64);
+  EXPECT_GT(drawn.dense().to(at::kFloat).std().item<double>(), 1e-5);
 }
 
 TEST(PackedShapes, FourBitsNeedWholeGroups) {

@@ -34,6 +34,7 @@ class KeptX : public testing::Test {
     call.linear.batch = batch;
     call.linear.splits = 1;
     call.linear.sums = to;
+    call.linear.sums_stride = 16;
     return call;
   }
   static bool kept(std::vector<Call> calls) {
@@ -79,8 +80,13 @@ TEST_F(KeptX, IsWrittenWhereTheProductWritesWhatTheNormReads) {
 }
 
 TEST(Splits, AreOneWhereTheDeviceCannotBeAsked) {
-  const PackedWeight weight{
-      .tiles = nullptr, .row_scales = nullptr, .group_scales = nullptr, .rows = 64, .inner = 4096, .format = {}};
+  const PackedWeight weight{.tiles = nullptr,
+                            .row_scales = nullptr,
+                            .group_scales = nullptr,
+                            .rows = 64,
+                            .inner = 4096,
+                            .group = 0,
+                            .format = {}};
   EXPECT_EQ(choose_splits(weight, 0), 1);
   EXPECT_EQ(choose_splits(weight, -1), 1);
 }

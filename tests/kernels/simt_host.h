@@ -63,6 +63,8 @@ void wait_for_grid_barrier(const uint32_t* counter, uint32_t was, const Where& w
 void check_aligned(const void* address, int bytes, const Where& where);
 uint16_t round_to_bf16(float value);
 uint16_t multiply_bf16(uint16_t a, uint16_t b);
+uint16_t round_to_fp16(double value);
+float fp16_to_float(uint32_t bits);  // its low half
 inline float bf16_to_float(uint32_t bits) {
   return std::bit_cast<float>(bits << 16);
 }
@@ -150,6 +152,28 @@ inline uint32_t pack_bf16(float low, float high) {
 inline uint32_t multiply_bf16x2(uint32_t a, uint32_t b) {
   return uint32_t{host::multiply_bf16(static_cast<uint16_t>(a), static_cast<uint16_t>(b))} |
          uint32_t{host::multiply_bf16(static_cast<uint16_t>(a >> 16), static_cast<uint16_t>(b >> 16))} << 16;
+}
+inline uint32_t multiply_add_fp16x2(uint32_t a, uint32_t b, uint32_t c) {  // in double, then rounded
+  const auto half = [&](int shift) {
+    const auto wide = [&](uint32_t word) { return static_cast<double>(host::fp16_to_float(word >> shift)); };
+    return uint32_t{host::round_to_fp16(wide(a) * wide(b) + wide(c))} << shift;
+  };
+  return half(0) | half(16);
+}
+inline uint32_t add_fp16x2(uint32_t a, uint32_t b) {
+  return multiply_add_fp16x2(a, 0x3C003C00u, b);
+}
+inline uint32_t multiply_fp16x2(uint32_t a, uint32_t b) {
+  return multiply_add_fp16x2(a, b, 0x80008000u);  // + -0
+}
+struct Floats2 {
+  float low, high;
+};
+inline Floats2 fp16_to_floats(uint32_t bits) {
+  return {host::fp16_to_float(bits), host::fp16_to_float(bits >> 16)};
+}
+inline float multiply_add(float a, float b, float c) {
+  return std::fma(a, b, c);
 }
 inline uint32_t permute_bytes(uint32_t a, uint32_t b, uint32_t select,
                               const host::Where& where = host::Where::current()) {

@@ -27,6 +27,27 @@ uint16_t multiply_bf16(uint16_t a, uint16_t b) {
   return round_to_bf16(static_cast<float>(std::nearbyint(exact * 0x1p133) * 0x1p-133));
 }
 
+// Below 2^-14 an fp16 has steps of 2^-24, and above 65504 comes infinity.
+uint16_t round_to_fp16(double value) {
+  const auto sign = static_cast<uint16_t>(std::signbit(value) ? 0x8000 : 0);
+  const double size = std::abs(value);
+  if (std::isnan(value)) return 0x7FFF;
+  if (size < 0x1p-14) return sign | static_cast<uint16_t>(std::nearbyint(size * 0x1p24));
+  if (size >= 65520) return sign | 0x7C00;
+  int exponent = 0;
+  const double fraction = std::frexp(size, &exponent);  // 0.5 … 1
+  return sign | static_cast<uint16_t>(((exponent + 13) << 10) + static_cast<int>(std::nearbyint(fraction * 0x1p11)));
+}
+
+float fp16_to_float(uint32_t bits) {
+  const uint32_t exponent = bits >> 10 & 31;
+  const auto fraction = static_cast<float>(bits & 0x3FF);
+  const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
+  if (exponent == 31) return fraction == 0 ? sign * INFINITY : NAN;
+  if (exponent == 0) return sign * fraction * 0x1p-24f;
+  return sign * std::ldexp(1024 + fraction, static_cast<int>(exponent) - 25);
+}
+
 }  // namespace host
 
 void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const host::Where& where) {

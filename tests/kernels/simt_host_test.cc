@@ -335,6 +335,21 @@ TEST(MachineArithmetic, HalvesRoundOnceToNearestEven) {
     }
   }
   EXPECT_EQ(simt::multiply_bf16x2(0x0081, 0x3F00) & 0xFFFF, 0x0040u) << "2^-126 (1 + 2^-7) / 2: even";
+  for (const int a : bits) {
+    for (const int b : bits) {
+      const c10::Half x(static_cast<uint16_t>(a), c10::Half::from_bits());
+      const c10::Half y(static_cast<uint16_t>(b), c10::Half::from_bits());
+      const auto sum = static_cast<double>(x) + static_cast<double>(y);
+      if (!std::isfinite(static_cast<float>(x)) || !std::isfinite(static_cast<float>(y))) continue;
+      EXPECT_EQ(simt::host::fp16_to_float(a), static_cast<float>(x));
+      const uint32_t both_a = static_cast<uint32_t>(a) << 16 | a;
+      const uint32_t product = simt::multiply_fp16x2(both_a, b << 16 | 0x3C00);
+      ASSERT_EQ(product & 0xFFFF, static_cast<uint32_t>(a));
+      ASSERT_EQ(product >> 16, c10::Half(static_cast<float>(x) * static_cast<float>(y)).x) << x << " " << y;
+      if (sum != static_cast<double>(static_cast<float>(sum))) continue;  // c10::Half would be rounded twice
+      ASSERT_EQ(simt::add_fp16x2(both_a, b << 16 | b) >> 16, c10::Half(static_cast<float>(sum)).x) << x << " " << y;
+    }
+  }
   EXPECT_EQ(simt::permute_bytes(0x33221100, 0x77665544, 0x7041), 0x77004411u);
   EXPECT_EQ(simt::reciprocal_root(16.0f), 0.25f);
 }

@@ -1,9 +1,12 @@
 // clang-format off
 #include "tests/kernels/simt_host.h"  // before the bodies
+#include "kernels/cuda/formats/autoround.cuh"
 #include "kernels/cuda/formats/bf16.cuh"
 #include "kernels/cuda/formats/fp8.cuh"
 #include "kernels/cuda/formats/int4.cuh"
 #include "kernels/cuda/formats/int8.cuh"
+#include "kernels/cuda/formats/sdnq4.cuh"
+#include "kernels/cuda/formats/sdnq5.cuh"
 #include "kernels/cuda/sampling.cuh"
 #include "kernels/cuda/script.h"
 #include "kernels/cuda/step.cuh"

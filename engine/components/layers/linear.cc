@@ -17,7 +17,7 @@ int64_t rows_of(const CodedWeight& coded) {
   return coded.out();
 }
 int64_t rows_of(const PackedWeight& packed) {
-  return packed.parameters().rows;
+  return packed.out();
 }
 
 at::Tensor joined(const std::vector<at::Tensor>& parts) {
@@ -31,19 +31,21 @@ Linear::Linear(const Weights& w, int64_t in, int64_t out, Bias bias, std::option
 
 Linear::Linear(const std::vector<Part>& parts, int64_t in, Bias bias, std::optional<Packing> packing)
     : dtype_(parts.at(0).scope.dtype()) {
-  std::vector<at::Tensor> dense;
   std::vector<at::Tensor> biases;
   for (const Part& part : parts) {
     out_ += part.out;
-    if (packing) dense.push_back(part.scope.tensor("weight", {part.out, in}));
     if (bias == Bias::yes) biases.push_back(part.scope.tensor("bias", {part.out}));
   }
+  weights_ = stored_parts(parts, in);
   if (packing) {
-    weights_.emplace_back(PackedWeight(joined(dense), packing->format, packing->rows));
-  } else {
-    weights_ = stored_parts(parts, in);
+    for (Stored& stored : weights_) stored = packed_as(stored, *packing);
   }
   if (bias == Bias::yes) bias_ = joined(biases);
+}
+
+PackedWeight Linear::packed_as(const Stored& stored, const Packing& packing) {
+  if (const auto* coded = std::get_if<CodedWeight>(&stored)) return {*coded, packing.rows};
+  return {std::get<at::Tensor>(stored), packing.format, packing.rows};
 }
 
 // Joins the parts to one weight where all are numbers, or codes of the same kind.
@@ -113,10 +115,14 @@ void Linear::multiply_rows(host::Product rows) const {
   }
 }
 
-cuda::PackedWeight Linear::packed() const {
-  const auto* packed = std::get_if<PackedWeight>(&weights_[0]);
-  if (packed == nullptr) refuse(ErrorCode::internal, "", "a packed layer for the decode kernels", "another one");
-  return packed->parameters();
+std::vector<cuda::PackedWeight> Linear::packed() const {
+  std::vector<cuda::PackedWeight> all;
+  for (const Stored& stored : weights_) {
+    const auto* packed = std::get_if<PackedWeight>(&stored);
+    if (packed == nullptr) refuse(ErrorCode::internal, "", "a packed layer for the decode kernels", "another one");
+    all.push_back(packed->parameters());
+  }
+  return all;
 }
 
 }  // namespace glm

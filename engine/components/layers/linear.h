@@ -18,7 +18,8 @@ namespace glm {
 class Linear {
  public:
   enum class Bias { no, yes };
-  // Says that the weight is rearranged for the decode kernels, and quantised when the format asks for it.
+  // Says that the weight is rearranged for the decode kernels. Numbers are quantised when the format asks for it, and a
+  // checkpoint's codes stay what they are.
   struct Packing {
     cuda::Format format;
     PackedWeight::Rows rows = PackedWeight::Rows::plain;
@@ -43,15 +44,16 @@ class Linear {
   // Throws Error(internal) for a packed layer.
   void multiply_rows(host::Product rows) const;
 
-  // Returns what the decode kernels are told; it is valid as long as this layer. Throws Error(internal) for a layer
-  // that isn't packed.
-  cuda::PackedWeight packed() const;
+  // Returns what the decode kernels are told, in the order of the rows: one weight, or several where the parts' codes
+  // aren't of one kind. It is valid as long as this layer. Throws Error(internal) for a layer that isn't packed.
+  std::vector<cuda::PackedWeight> packed() const;
   const at::Tensor& bias() const { return bias_; }  // [out] or undefined
   int64_t out() const { return out_; }
 
  private:
   using Stored = std::variant<at::Tensor, PackedWeight, CodedWeight>;  // a tensor is dense: [out, in]
   static std::vector<Stored> stored_parts(const std::vector<Part>& parts, int64_t in);
+  static PackedWeight packed_as(const Stored& stored, const Packing& packing);
 
   int64_t out_ = 0;
   at::ScalarType dtype_;         // of the numbers that codes stand for

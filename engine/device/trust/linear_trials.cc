@@ -23,27 +23,24 @@ constexpr int64_t kBeyondCaches = int64_t{128} << 20;
 struct Shape {
   int64_t rows = 0, inner = 0;
   Rows order = Rows::plain;
+  int64_t group = 128;            // columns of a group of codes
   int64_t packed_at_once = 1024;  // rows: packing takes many times the memory of the rows that it packs
+  bool coded = true;              // also of a checkpoint's codes
 };
-constexpr Shape kSmall[] = {{48, 384, Rows::plain, 32}, {80, 256, Rows::gate_up, 32}};
-constexpr Shape kReal[] = {
-    {4608, 4096}, {4096, 4096}, {27392, 4096, Rows::gate_up}, {4096, 13696}, {16512, 4096}};  // qkv, o, MLP, lm_head
+constexpr Shape kSmall[] = {{48, 384, Rows::plain, 32, 32}, {80, 256, Rows::gate_up, 64, 32}};
+constexpr Shape kReal[] = {{4608, 4096},
+                           {4096, 4096, Rows::plain, 128, 1024, /*coded=*/false},
+                           {27392, 4096, Rows::gate_up},
+                           {4096, 13696},
+                           {16512, 4096, Rows::plain, 128, 1024, /*coded=*/false}};  // qkv, o, MLP, lm_head
 
 struct Weight {
   at::Tensor dense;         // bf16 [rows, inner]: what the kernels compute with
   at::Tensor tiles;         // u8 [packed_bytes]
   at::Tensor row_scales;    // fp32 [rows], or empty
-  at::Tensor group_scales;  // i32 [rows * inner / kGroupInner], or empty
+  at::Tensor group_scales;  // i32 [scale_words], or empty
   cuda::PackedWeight packed{};
 };
-
-// Draws a weight [rows, inner] of numbers that packing keeps bit for bit.
-at::Tensor draw_exact(const TrialTensors& make, Format format, int64_t rows, int64_t inner) {
-  const auto whole = [&](int64_t low, int64_t high, at::IntArrayRef shape) {
-    return make.whole(low, high, shape, at::kFloat);
-  };
-  return cuda::with_format(format, [&](auto row) { return exact_weight(row, {rows, inner}, whole); });
-}
 
 // Returns a view of `count` bytes at a pointer of the device of `like`: u8 [count].
 at::Tensor bytes_at(const void* data, int64_t count, const at::Tensor& like) {
@@ -54,18 +51,21 @@ at::Tensor bytes_at(const void* data, int64_t count, const at::Tensor& like) {
 // gate_up a part has as many rows of gate as of up.
 Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
   const bool row_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kRowScaled; });
-  const bool group_scaled = cuda::with_format(format, [](auto row) { return decltype(row)::kGroupScaled; });
-  const int64_t groups = group_scaled ? s.inner / cuda::kGroupInner : 0;
+  const int64_t group = cuda::row_of(format).coded ? s.group : cuda::kGroupInner;
+  const int64_t scale_words = cuda::scale_words(format, s.rows, s.inner, group);
+  const auto whole = [&](int64_t low, int64_t high, at::IntArrayRef shape) {
+    return make.whole(low, high, shape, at::kFloat);
+  };
   Weight w;
   w.dense = at::empty({s.rows, s.inner}, make.on(at::kBFloat16));
   w.tiles = at::empty({cuda::packed_bytes(format, s.rows, s.inner)}, make.on(at::kByte));
   w.row_scales = at::empty({row_scaled ? s.rows : 0}, make.on(at::kFloat));
-  w.group_scales = at::empty({s.rows * groups}, make.on(at::kInt));
+  w.group_scales = at::empty({scale_words}, make.on(at::kInt));
   const at::Tensor row_bytes = w.row_scales.view(at::kByte);
   const at::Tensor group_bytes = w.group_scales.view(at::kByte);
   for (int64_t first = 0; first < s.rows; first += s.packed_at_once) {
     const int64_t count = std::min(s.packed_at_once, s.rows - first);
-    const PackedWeight part(draw_exact(make, format, count, s.inner), format, s.order);
+    const PackedWeight part = PackedWeight::drawn(format, {count, s.inner}, s.group, s.order, whole);
     const cuda::PackedWeight p = part.parameters();
     const auto put = [&](const at::Tensor& all, const void* from) {
       const int64_t row = all.size(0) / s.rows;
@@ -82,9 +82,10 @@ Weight make_weight(const TrialTensors& make, Format format, const Shape& s) {
   }
   w.packed = {.tiles = w.tiles.const_data_ptr(),
               .row_scales = row_scaled ? w.row_scales.const_data_ptr<float>() : nullptr,
-              .group_scales = groups > 0 ? data_of<const uint32_t>(w.group_scales) : nullptr,
+              .group_scales = scale_words > 0 ? data_of<const uint32_t>(w.group_scales) : nullptr,
               .rows = static_cast<int>(s.rows),
               .inner = static_cast<int>(s.inner),
+              .group = scale_words > 0 ? static_cast<int>(group) : 0,
               .format = format};
   return w;
 }
@@ -141,6 +142,7 @@ KernelTrial make_trial(const TrialTensors& make, const Weight& w, const Shape& s
   t.call.linear.x_stride = static_cast<int>(s.inner) + 8;
   t.call.linear.batch = run.batch;
   t.call.linear.splits = run.splits;
+  t.call.linear.sums_stride = static_cast<int>(s.rows);
   if (gate_up) {
     const at::Tensor out = make.poison({run.batch, s.rows / 2}, at::kBFloat16);
     t.written = {writes(out)};
@@ -202,6 +204,7 @@ void visit_linear_trials(at::Device device, int multiprocessors, bool real, cons
     }
     if (!real) continue;
     for (const Shape& s : kReal) {
+      if (row.coded && !s.coded) continue;
       const Weight w = make_weight(make, row.format, s);
       const int splits = s.order == Rows::gate_up ? 1 : cuda::choose_splits(w.packed, multiprocessors);
       visit(rows_trial(make, w, s, splits));
