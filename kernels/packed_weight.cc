@@ -59,7 +59,7 @@ PackedWeight::PackedWeight(const at::Tensor& weight, Format format, Rows rows)
 }
 
 PackedWeight::PackedWeight(const CodedWeight& weight, Rows rows) : out_(weight.out()), in_(weight.in), rows_(rows) {
-  const std::optional<Format> format = format_of(weight);
+  const std::optional<Format> format = format_of(kind_of(weight));
   TORCH_CHECK(format, "packing codes: expected a coding and groups that the kernels read, found groups of ",
               weight.group, " with scales in ", weight.scales.scalar_type());
   format_ = *format;
@@ -81,8 +81,8 @@ PackedWeight PackedWeight::drawn(Format format, WeightShape shape, int64_t group
   });
 }
 
-std::optional<Format> PackedWeight::format_of(const CodedWeight& weight) {
-  return format_of_codes(weight.coding, weight.in, weight.group, weight.scales.scalar_type());
+std::optional<Format> PackedWeight::format_of(const CodeKind& codes) {
+  return glm::format_of(codes);
 }
 
 at::Tensor PackedWeight::dense() const {

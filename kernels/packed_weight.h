@@ -24,7 +24,7 @@ class PackedWeight {
   PackedWeight(const at::Tensor& weight,  // [out, in], fp32 or bf16, on any device
                cuda::Format format, Rows rows);
 
-  // Throws c10::Error unless fits(weight.out()) and format_of(weight) is there.
+  // Throws c10::Error unless fits(weight.out()) and format_of() has a format for its kind.
   PackedWeight(const CodedWeight& weight, Rows rows);  // on any device
 
   // Draws a weight whose dense() is exactly what the kernels compute with. group: columns of a group, where the format
@@ -38,8 +38,8 @@ class PackedWeight {
 
   // Says whether a weight of this many rows can be packed.
   static bool fits(int64_t out);
-  // Returns the format in which the kernels read these codes, or nothing.
-  static std::optional<cuda::Format> format_of(const CodedWeight& weight);
+  // Returns the format in which the kernels read such codes, or nothing.
+  static std::optional<cuda::Format> format_of(const CodeKind& codes);
 
   int64_t out() const { return out_; }
 

@@ -16,8 +16,8 @@ constexpr int64_t kNarrowest = 16;  // columns of a group: what a lane has of a 
 constexpr int64_t kWidest = 128;
 
 // Returns the widest group of the kernels' that divides a checkpoint's. A row that is one group may have any.
-int64_t group_for(int64_t in, int64_t group) {
-  return group >= in ? kWidest : std::gcd(group, kWidest);
+int64_t group_for(const CodeKind& kind) {
+  return kind.group >= kind.in ? kWidest : std::gcd(kind.group, kWidest);
 }
 
 // u8 [out, in]: codes of four bits as they are, and codes of five as an e4m3's bits.
@@ -62,16 +62,28 @@ int64_t groups_of(const CodedWeight& w) {
 
 }  // namespace
 
-std::optional<Format> format_of_codes(Coding coding, int64_t in, int64_t group, at::ScalarType scales) {
-  if (group_for(in, group) < kNarrowest) return std::nullopt;
-  if (coding == Coding::auto_round) return scales == at::kHalf ? std::optional(Format::autoround) : std::nullopt;
-  if (scales == at::kHalf) return std::nullopt;  // such numbers are rounded to fp16 first
-  if (coding == Coding::uint4) return Format::sdnq4;
-  return coding == Coding::int5 || coding == Coding::float5 ? std::optional(Format::sdnq5) : std::nullopt;
+CodeKind kind_of(const CodedWeight& w) {
+  return {.coding = w.coding, .in = w.in, .group = w.group, .scales = w.scales.scalar_type()};
+}
+
+std::optional<Format> format_of(const CodeKind& kind) {
+  if (group_for(kind) < kNarrowest) return std::nullopt;
+  const bool fp16 = kind.scales == at::kHalf;
+  switch (kind.coding) {
+    case Coding::auto_round:
+      return fp16 ? std::optional(Format::autoround) : std::nullopt;
+    case Coding::uint4:  // with scales in fp16 SDNQ's numbers are rounded to fp16 first
+      return fp16 ? std::nullopt : std::optional(Format::sdnq4);
+    case Coding::int5:
+    case Coding::float5:
+      return fp16 ? std::nullopt : std::optional(Format::sdnq5);
+    default:  // of our own, which a GPU packs from numbers
+      return std::nullopt;
+  }
 }
 
 CodeTiles rows_of_codes(const CodedWeight& w, int64_t padded_in) {
-  const int64_t group = group_for(w.in, w.group);
+  const int64_t group = group_for(kind_of(w));
   const int64_t groups = (w.in + group - 1) / group;
   const int64_t more = (padded_in + group - 1) / group - groups;
   const at::Tensor from =  // of each group of the kernels', the checkpoint's

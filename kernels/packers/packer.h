@@ -53,9 +53,16 @@ GLM_NUMBER_FORMATS(GLM_ROW)
 GLM_CODE_FORMATS(GLM_ROW)
 #undef GLM_ROW
 
-// Returns the format in which the kernels read such codes, or nothing if they don't. scales: the type of the scales
-std::optional<cuda::Format> format_of_codes(CodedWeight::Coding coding, int64_t in, int64_t group,
-                                            at::ScalarType scales);
+// What decides how codes are packed.
+struct CodeKind {
+  CodedWeight::Coding coding{};
+  int64_t in = 0;
+  int64_t group = 0;  // columns
+  at::ScalarType scales{};
+};
+CodeKind kind_of(const CodedWeight& weight);
+// Returns the format in which the kernels read such codes, or nothing if they don't.
+std::optional<cuda::Format> format_of(const CodeKind& kind);
 // Brings a weight's codes into the shape of CodeTiles, but with rows [out, …] in their own order. A group whose columns
 // are none of the kernels' sizes becomes several with the same scale.
 CodeTiles rows_of_codes(const CodedWeight& weight, int64_t padded_in);

@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 LARGEST_LIBRARY = 4 << 20  # bytes
-STEPS = [f"step<{f}, {c}>" for f in ("bf16", "fp8", "int8", "int4") for c in (1, 2)]
+FORMATS = ("bf16", "fp8", "int8", "int4", "autoround", "sdnq4", "sdnq5")
+STEPS = [f"step<{f}, {c}>" for f in FORMATS for c in (1, 2)]
 DECODER = [f"modulate<{v}>" for v in (1, 2, 4)] + ["heads", "chunk", "group_norm"]
 KERNELS = STEPS + DECODER + ["sample", "picture"]
 
@@ -33,7 +34,7 @@ def cuobjdump(nvcc):
 
 def short(symbol):
     """step<bf16, 1> of the mangled name."""
-    if m := re.search(r"step_kernel\w*?(Bf16|Fp8|Int8|Int4)FormatELi(\d)", symbol):
+    if m := re.search(r"step_kernel\w*?\d(Bf16|Fp8|Int8|Int4|AutoRound|Sdnq4|Sdnq5)FormatELi(\d)", symbol):
         return f"step<{m[1].lower()}, {m[2]}>"
     if m := re.search(r"\d(modulate)_kernelILi(\d)", symbol):
         return f"{m[1]}<{m[2]}>"

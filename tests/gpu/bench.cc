@@ -77,6 +77,7 @@ void measure_linear(const Gpu& gpu, Format format, const LinearShape& shape, Tab
         call.linear.activated_stride = shape.rows / 2;
       } else {
         call.linear.sums = data_of<float>(sums);
+        call.linear.sums_stride = shape.rows;
       }
       calls.push_back(call);
     }

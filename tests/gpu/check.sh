@@ -71,10 +71,10 @@ tests() {
   fi
 }
 
-run_kernels() { tests kernels 150 "$programs/gpu_kernels_tests" --gtest_brief=0; }
+run_kernels() { tests kernels 200 "$programs/gpu_kernels_tests" --gtest_brief=0; }
 
 run_bench() {
-  part bench 120 "$programs/gpu_bench" "$out/bench.md" "$commit" "${driver:-?}"
+  part bench 180 "$programs/gpu_bench" "$out/bench.md" "$commit" "${driver:-?}"
   cat "$out/bench.log"
   if [ -z "${OUT:-}" ] && [ -f "$out/bench.md" ]; then
     mkdir -p tests/gpu/results

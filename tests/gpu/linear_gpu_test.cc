@@ -29,37 +29,17 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
     return format() == Format::int4 && inner() % cuda::kGroupInner != 0 ? Format::int8 : format();
   }
 
-  // A weight that packing keeps bit for bit: whole codes, a power of two for each row (int4: each group).
-  at::Tensor exact_weight() const {
-    const auto powers = [&](at::IntArrayRef shape) {
-      const at::Tensor all = at::tensor({0x1p-9, 0x1p-8, 0x1p-7, 0x1p-6, 0x1p-5}, at::kFloat).to(gpu().device);
-      return all.index({at::randint(0, 5, shape, on(at::kLong))});
+  // A weight whose dense() is exactly what the kernels compute with.
+  PackedWeight exact_weight(PackedWeight::Rows order) const {
+    const DrawWhole whole = [this](int64_t low, int64_t high, at::IntArrayRef shape) {
+      return at::randint(low, high, shape, on(at::kFloat));
     };
-    switch (packed_format()) {
-      case Format::bf16:
-        return random_bf16({rows(), inner()});
-      case Format::fp8: {
-        const at::Tensor bytes = at::randint(0, 127, {rows(), inner()}, on(at::kByte)) +
-                                 128 * at::randint(0, 2, {rows(), inner()}, on(at::kByte));
-        const at::Tensor codes = bytes.to(at::kByte).view(at::kFloat8_e4m3fn).to(at::kFloat);
-        codes.select(1, 0).fill_(448);
-        return codes * powers({rows(), 1}) / 4;
-      }
-      case Format::int8: {
-        const at::Tensor codes = at::randint(-127, 128, {rows(), inner()}, on(at::kFloat));
-        codes.select(1, inner() - 1).fill_(-127);
-        return codes * powers({rows(), 1});
-      }
-      case Format::int4: {
-        const int64_t groups = inner() / cuda::kGroupInner;
-        const at::Tensor codes = at::randint(0, 16, {rows(), groups, cuda::kGroupInner}, on(at::kFloat));
-        codes.select(2, 5).fill_(0);
-        codes.select(2, 77).fill_(15);
-        const at::Tensor zeros = at::randint(0, 16, {rows(), groups, 1}, on(at::kFloat));
-        return ((codes - zeros) * powers({rows(), groups, 1}) * 8).flatten(1);
-      }
-    }
-    return {};
+    return PackedWeight::drawn(packed_format(), {rows(), inner()}, inner() < 128 ? 16 : 64, order, whole);
+  }
+
+  PackedWeight random_weight() const {
+    if (cuda::row_of(format()).coded) return exact_weight(PackedWeight::Rows::plain);
+    return {random_bf16({rows(), inner()}), format(), PackedWeight::Rows::plain};
   }
 
   // x [batch, inner] as the kernel takes it: zeros up to the padded inner size, then NaN.
@@ -89,6 +69,7 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
     cuda::Call call = call_of(w, in);
     call.linear.splits = splits;
     call.linear.sums = data_of<float>(out);
+    call.linear.sums_stride = w.rows;
     run(gpu(), again ? Calls{call, call, call} : Calls{call});
     return out;
   }
@@ -114,9 +95,8 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
   }
 
   void expect_matmul() const {
-    const at::Tensor weight = exact_weight();
-    const PackedWeight packed(weight, format(), PackedWeight::Rows::plain);
-    ASSERT_TRUE(at::equal(packed.dense(), weight.to(at::kBFloat16))) << "this weight is packed without loss";
+    const PackedWeight packed = exact_weight(PackedWeight::Rows::plain);
+    const at::Tensor weight = packed.dense();
     const cuda::PackedWeight w = packed.parameters();
     ASSERT_EQ(w.format, packed_format());
     const at::Tensor x = random_bf16({16, inner()});
@@ -140,9 +120,8 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
   }
 
   void expect_activated() const {
-    const at::Tensor weight = exact_weight();
-    const PackedWeight packed(weight, format(), PackedWeight::Rows::gate_up);
-    ASSERT_TRUE(at::equal(packed.dense(), weight.to(at::kBFloat16)));
+    const PackedWeight packed = exact_weight(PackedWeight::Rows::gate_up);
+    const at::Tensor weight = packed.dense();
     const cuda::PackedWeight w = packed.parameters();
     // Gates of about 2.
     const double spread = 2 / (std::sqrt(static_cast<double>(inner())) * weight.to(at::kFloat).std().item<double>());
@@ -157,10 +136,9 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(at::equal(activated(w, x), all)) << "run " << i;
   }
 
-  // Scales as they come: dense() rounds the kernels' weight once more.
+  // Scales as they come: dense() rounds the kernels' weight once more, unless it is codes.
   void expect_dense_matmul() const {
-    const at::Tensor weight = random_bf16({rows(), inner()});
-    const PackedWeight packed(weight, format(), PackedWeight::Rows::plain);
+    const PackedWeight packed = random_weight();
     const at::Tensor x = random_bf16({5, inner()});
     const at::Tensor expected = at::matmul(x.to(at::kDouble), packed.dense().to(at::kDouble).t());
     const at::Tensor actual = sums(packed.parameters(), x, 2).to(at::kDouble).sum(0);
@@ -168,7 +146,7 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
   }
 
   void expect_nan_stays() const {
-    const PackedWeight packed(random_bf16({rows(), inner()}), format(), PackedWeight::Rows::plain);
+    const PackedWeight packed = random_weight();
     const at::Tensor x = random_bf16({10, inner()});
     const at::Tensor clean = sums(packed.parameters(), x, 1);
     x[4].fill_(NAN);
@@ -178,7 +156,7 @@ class LinearOnGpu : public GpuTest, public testing::WithParamInterface<Format> {
     EXPECT_TRUE(at::equal(marked, clean));
   }
 
- private:
+ protected:
   Shape shape_{};
 };
 
@@ -212,6 +190,38 @@ TEST_P(LinearOnGpu, ABatchRowOfNanStaysAlone) {
 }
 TEST_P(LinearOnGpu, ABatchRowOfNanStaysAloneInPublicShapes) {
   for_each(kPublic, &LinearOnGpu::expect_nan_stays);
+}
+
+// The numbers of a checkpoint's codes are the same bits on the card and on the CPU: those that ATen makes for a prompt,
+// and those that our kernels make for a token, each picked by an x of one 1.
+class CodesOnGpu : public LinearOnGpu {};
+INSTANTIATE_TEST_SUITE_P(Formats, CodesOnGpu, testing::ValuesIn(formats_of(/*coded=*/true)), test_name);
+
+TEST_P(CodesOnGpu, AreTheNumbersOfTheCpu) {
+  for (const int64_t group : {16, 32, 64, 128}) {
+    SCOPED_TRACE("groups of " + std::to_string(group));
+    shape_ = {64, 320};
+    const CodedWeight here = cuda::with_format(format(), [&](auto row) {
+      const DrawWhole whole = [](int64_t low, int64_t high, at::IntArrayRef shape) {
+        return at::randint(low, high, shape, at::kFloat);
+      };
+      if constexpr (decltype(row)::kCoded) return exact_codes(row, {64, 320}, group, whole);
+      return CodedWeight{};
+    });
+    CodedWeight there = here;
+    there.codes = here.codes.to(gpu().device);
+    there.scales = here.scales.to(gpu().device);
+    if (here.zeros.defined()) there.zeros = here.zeros.to(gpu().device);
+    const at::Tensor right = here.numbers_by_aten(at::kBFloat16, 0, 64);
+    const PackedWeight packed(there, PackedWeight::Rows::plain);
+    EXPECT_TRUE(at::equal(packed.dense().cpu(), right)) << "by ATen";
+    for (int64_t first = 0; first < inner(); first += 16) {
+      const at::Tensor x = at::zeros({16, inner()}, on(at::kBFloat16));
+      x.slice(1, first, first + 16).fill_diagonal_(1);
+      const at::Tensor picked = sums(packed.parameters(), x, 1)[0].cpu();
+      ASSERT_TRUE(at::equal(picked, right.slice(1, first, first + 16).t().to(at::kFloat))) << "column " << first;
+    }
+  }
 }
 
 }  // namespace

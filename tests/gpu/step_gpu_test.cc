@@ -126,7 +126,14 @@ TEST_P(StepAgainstAten, LogitsAreClose) {
   std::vector<PackedWeight> packed;
   packed.reserve(100);
   const StepWeights weights = make_step_weights(gpu(), s, [&](int rows, int inner, PackedWeight::Rows order) {
-    packed.emplace_back(at::randn({rows, inner}, on(at::kFloat)) * 0.05, GetParam(), order);
+    if (cuda::row_of(GetParam()).coded) {
+      const DrawWhole whole = [&](int64_t low, int64_t high, at::IntArrayRef of) {
+        return at::randint(low, high, of, on(at::kFloat));
+      };
+      packed.push_back(PackedWeight::drawn(GetParam(), {rows, inner}, 64, order, whole));
+    } else {
+      packed.emplace_back(at::randn({rows, inner}, on(at::kFloat)) * 0.05, GetParam(), order);
+    }
     return packed.back().parameters();
   });
   const int length = 200;

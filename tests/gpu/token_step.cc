@@ -44,6 +44,22 @@ StepWeights make_step_weights(const Gpu& gpu, const StepShape& s, const MakeWeig
   return w;
 }
 
+namespace {
+
+// Those of groups, for codes that lie around 8 or around 0 of a level.
+at::Tensor random_scales(const Gpu& gpu, const cuda::PackedWeight& w) {
+  const int64_t group = w.format == Format::sdnq4 ? 64 : cuda::kGroupInner;
+  const int64_t shape[] = {w.rows / 16, (w.inner + group - 1) / group, 8, 2};
+  const auto type = w.format == Format::int4 ? at::kBFloat16 : w.format == Format::autoround ? at::kHalf : at::kFloat;
+  const double middle = w.format == Format::sdnq5 ? kSpread / 0.5 : kSpread / 4.6;
+  const at::Tensor scales = random(gpu, shape, middle / 20, middle).to(type);
+  if (w.format == Format::sdnq5) return scales;
+  const at::Tensor zeros = w.format == Format::sdnq4 ? scales * -7.5 : at::full_like(scales, 8);
+  return at::stack({scales, zeros}, -1);
+}
+
+}  // namespace
+
 cuda::PackedWeight random_weight(const Gpu& gpu, Format format, int rows, int inner, std::vector<at::Tensor>& keep) {
   cuda::PackedWeight w{};
   w.rows = rows;
@@ -54,18 +70,15 @@ cuda::PackedWeight random_weight(const Gpu& gpu, Format format, int rows, int in
   if (format == Format::bf16) {
     tiles = random(gpu, {elements}, kSpread);
   } else {
-    tiles = at::empty({format == Format::int4 ? elements / 2 : elements}, on(gpu, at::kByte)).random_(0, 256);
-    if (format == Format::fp8) tiles.bitwise_and_(0xBF);  // below 2: no NaN
+    tiles = at::empty({cuda::packed_bytes(format, rows, inner)}, on(gpu, at::kByte)).random_(0, 256);
+    if (format == Format::fp8 || format == Format::sdnq5) tiles.bitwise_and_(0xBF);  // below 2: no NaN
   }
   keep.push_back(tiles);
   w.tiles = tiles.const_data_ptr();
-  if (format == Format::int4) {
-    const at::Tensor pair =
-        at::stack({random(gpu, {rows / 16, inner / cuda::kGroupInner, 8, 2}, 0.0002, kSpread / 4.6),
-                   at::full({rows / 16, inner / cuda::kGroupInner, 8, 2}, 8, on(gpu, at::kBFloat16))},
-                  -1);
-    keep.push_back(pair);
-    w.group_scales = static_cast<const uint32_t*>(pair.const_data_ptr());
+  if (cuda::scale_words(format, rows, inner, cuda::kGroupInner) > 0) {
+    keep.push_back(random_scales(gpu, w));
+    w.group = w.format == Format::sdnq4 ? 64 : cuda::kGroupInner;  // what sdnq chooses
+    w.group_scales = static_cast<const uint32_t*>(keep.back().const_data_ptr());
   } else if (format != Format::bf16) {
     const double of_codes = format == Format::fp8 ? 0.5 : 74;
     keep.push_back(at::empty({rows}, on(gpu, at::kFloat)).uniform_(0.5 * kSpread / of_codes, 1.5 * kSpread / of_codes));
@@ -75,15 +88,9 @@ cuda::PackedWeight random_weight(const Gpu& gpu, Format format, int rows, int in
 }
 
 double weight_bytes(const cuda::PackedWeight& w) {
-  const double elements = static_cast<double>(w.rows) * w.inner;
-  switch (w.format) {
-    case Format::bf16:
-      return 2 * elements;
-    case Format::int4:
-      return elements / 2 + elements / cuda::kGroupInner * 4;
-    default:
-      return elements + 4.0 * w.rows;
-  }
+  const int64_t words = w.group == 0 ? 0 : cuda::scale_words(w.format, w.rows, w.inner, w.group);
+  const int64_t of_rows = w.row_scales != nullptr ? w.rows : 0;
+  return static_cast<double>(cuda::packed_bytes(w.format, w.rows, w.inner) + 4 * (words + of_rows));
 }
 
 double weight_bytes(const StepWeights& weights) {
@@ -151,6 +158,7 @@ Call TokenStep::linear(const cuda::PackedWeight& weight, const at::Tensor& x, co
   call.linear.x_stride = static_cast<int>(x.size(1));
   call.linear.batch = options_.batch;
   call.linear.splits = 1;
+  call.linear.sums_stride = weight.rows;
   if (sums.scalar_type() == at::kFloat) {
     call.linear.splits = splits_of(weight);
     call.linear.sums = data_of<float>(sums);

@@ -136,6 +136,17 @@ TEST_P(CodedLinearBody, ComputesWithTheNumbersOfItsCodes) {
   }
 }
 
+TEST_P(CodedLinearBody, HasTheBitsOfTheSameNumbersInBf16) {
+  const Codes codes = random_codes(GetParam(), 48, 704);
+  const Codes numbers{
+      .format = Format::bf16, .code = codes.values.to(at::kBFloat16), .scale = {}, .zero = {}, .values = {}};
+  const at::Tensor x = random_x(9, 704);
+  for (const int splits : {1, 4}) {
+    const at::Tensor sums = linear_sums(pack_by_the_table(codes), x, {splits, 3, 5});
+    EXPECT_TRUE(at::equal(sums, linear_sums(pack_by_the_table(numbers), x, {splits, 2, 0}))) << splits;
+  }
+}
+
 TEST_P(CodedLinearBody, IsMatmulInGroupsOfAnySize) {
   for (const int64_t group : {16, 64, 128}) {
     for (const int64_t inner : {80, 192, 1088}) {

@@ -190,7 +190,7 @@ TEST_P(PackedCodes, LieWhereTheTableSaysAndKeepTheirNumbers) {
       expect_packed(weight, order, c.packed_group);
       if (GetParam() == Format::autoround) {
         weight.zeros = at::Tensor();  // each is 8
-      } else {              // scales of the file's own type
+      } else {                        // scales of the file's own type
         weight.scales = weight.scales.to(at::kBFloat16);
         if (weight.zeros.defined()) weight.zeros = weight.zeros.to(at::kBFloat16);
       }
@@ -201,7 +201,7 @@ TEST_P(PackedCodes, LieWhereTheTableSaysAndKeepTheirNumbers) {
 
 TEST_P(PackedCodes, AreRefusedInGroupsThatNoLaneHas) {
   const CodedWeight narrow = random_coded(GetParam(), 16, 96, 24);
-  EXPECT_EQ(PackedWeight::format_of(narrow), std::nullopt);
+  EXPECT_EQ(PackedWeight::format_of(kind_of(narrow)), std::nullopt);
   EXPECT_THROW(PackedWeight(narrow, Rows::plain), c10::Error);
   EXPECT_THROW(PackedWeight(random_coded(GetParam(), 24, 64, 32), Rows::plain), c10::Error) << "no whole tiles";
   EXPECT_THROW(PackedWeight(at::randn({16, 64}), GetParam(), Rows::plain), c10::Error) << "not made of numbers";
@@ -209,9 +209,9 @@ TEST_P(PackedCodes, AreRefusedInGroupsThatNoLaneHas) {
 
 TEST(PackedShapes, CodesWithScalesThatRoundToFp16AreRefused) {
   CodedWeight weight = random_coded(Format::sdnq4, 16, 64, 32);
-  EXPECT_EQ(PackedWeight::format_of(weight), Format::sdnq4);
+  EXPECT_EQ(PackedWeight::format_of(kind_of(weight)), Format::sdnq4);
   weight.scales = weight.scales.to(at::kHalf);
-  EXPECT_EQ(PackedWeight::format_of(weight), std::nullopt);
+  EXPECT_EQ(PackedWeight::format_of(kind_of(weight)), std::nullopt);
 }
 
 // What a trial draws: dense() is what the kernels compute with.

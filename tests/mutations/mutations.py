@@ -103,4 +103,9 @@ MUTATIONS = [
     ("sdnq: every weight in the first dtype", QUANT, "dtype = other;\n      continue;", "dtype = q.dtype;\n      continue;"),
     ("codes: the product not rounded to fp16", CODES, "as_fp16((levels[i] - zero) * scale)", "(levels[i] - zero) * scale"),
     ("codes: the sum rounded twice", CODES, "__builtin_fmaf(levels[i], scale, zero)", "levels[i] * scale + zero"),
+    # --- a checkpoint's codes on a GPU, whose kernels' bodies run on the host
+    ("gpu: sdnq's groups all as wide as autoround's", "kernels/cuda/weight_queue.cuh", "(column_ >> group_bits_)", "(column_ >> 7)"),
+    ("gpu: autoround: zeros of row g in row g + 8", "kernels/cuda/formats/autoround.cuh", "s.less[i % 2]", "s.less[0]"),
+    ("gpu: parts of a layer write over each other", "kernels/cuda/linear.cuh", "* p.sums_stride + tile", "* p.weight.rows + tile"),
+    ("gpu: a group that is split takes the next group's scale", "kernels/packers/codes.cc", ".mul_(group).floor_divide_(w.group)", ".remainder_(groups_of(w))"),
 ]

@@ -19,7 +19,7 @@ find include base kernels tokenizer pictures network media engine tasks api cli 
     rule["media"] = low " pictures media"
     rule["kernels"] = low " torch kernels kernels/cuda kernels/host kernels/packers"
     rule["kernels/host"] = "torch kernels kernels/host"
-    rule["kernels/packers"] = "torch kernels/cuda kernels/packers"
+    rule["kernels/packers"] = "torch kernels kernels/cuda kernels/packers"
     rule["kernels/cuda"] = rule["kernels/cuda/formats"] = "kernels kernels/cuda kernels/cuda/formats"
     rule["engine/device"] = tensors
     rule["engine/device/trust"] = tensors " engine/device/trust"
