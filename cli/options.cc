@@ -283,7 +283,12 @@ std::vector<Option> weights_options() {
       with_choices(value("format", 0, "FORMAT", g,
                          "For random: autoround (int4) or sdnq (uint4, int5 and float5), what these would quantise"),
                    {"autoround", "sdnq"}),
-      flag("json", 0, g, "For inspect and verify: print one JSON object"),
+      of_files(value("image", 0, "FILE", g,
+                     "For selftest: pipeline-cat-chonk.jpeg, from which one of the public model's checks starts")),
+      with_choices(value("device", 0, "DEVICE", g,
+                         "For selftest: cpu, cuda, cuda:N, or auto (default): a GPU that can be used, else the CPU"),
+                   {"auto", "cpu", "cuda"}),
+      flag("json", 0, g, "For inspect, verify and selftest: print one JSON object"),
       flag("quiet", 'q', g, "Print nothing but errors and the result")};
 }
 
@@ -320,10 +325,10 @@ const std::vector<Command>& commands() {
       {"weights",
        "ACTION",
        "Look at a checkpoint's weights, or make some: inspect shows what a folder or a file holds, and what is wrong "
-       "with it; verify reads a folder's files whole and compares them with their SHA-256 sums; random writes random "
-       "weights for a folder's configuration",
+       "with it; verify reads a folder's files whole and compares them with their SHA-256 sums; selftest says whether "
+       "they compute what upstream computes; random writes random weights for a folder's configuration",
        weights_options(),
-       {"inspect", "verify", "random"},
+       {"inspect", "verify", "selftest", "random"},
        false,
        false,
        {"DIR", "FILE"}},

@@ -14,6 +14,7 @@
 #include "cli/model.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/selftest.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "cli/values.h"
@@ -298,7 +299,8 @@ void run_random(const fs::path& config, const Values& given) {
 void check_options(const std::string& action, const Values& given) {
   const std::map<std::string, std::vector<std::string>> actions = {
       {"manifest", {"verify"}}, {"write-manifest", {"verify"}}, {"to", {"random"}},
-      {"dtype", {"random"}},    {"format", {"random"}},         {"json", {"inspect", "verify"}}};
+      {"dtype", {"random"}},    {"format", {"random"}},         {"json", {"inspect", "verify", "selftest"}},
+      {"image", {"selftest"}},  {"device", {"selftest"}}};
   for (const auto& entry : given) {
     const auto known = actions.find(entry.first);
     if (known == actions.end() || std::find(known->second.begin(), known->second.end(), action) != known->second.end())
@@ -310,7 +312,7 @@ void check_options(const std::string& action, const Values& given) {
 }  // namespace
 
 void run_weights(const std::vector<std::string>& arguments, const Values& given) {
-  const std::string action = one_of("weights", arguments.at(0), {"inspect", "verify", "random"});
+  const std::string action = one_of("weights", arguments.at(0), {"inspect", "verify", "selftest", "random"});
   check_options(action, given);
   const std::string target = arguments.size() > 2 ? arguments[2] : "";
   if (!target.empty() && !given.contains("write-manifest")) {
@@ -318,6 +320,7 @@ void run_weights(const std::vector<std::string>& arguments, const Values& given)
            "a FILE goes with verify --write-manifest");
   }
   if (action == "random") return run_random(model_of(model_path("DIR", arguments.at(1))), given);
+  if (action == "selftest") return run_selftest(model_of(model_path("DIR", arguments.at(1))), given);
   const fs::path path = path_name("DIR", arguments.at(1));
   action == "inspect" ? run_inspect(path, given) : run_verify(path, given, target);
 }

@@ -1,4 +1,4 @@
-// `glm-image weights inspect`, `verify` and `random`: what lies in a checkpoint's files, and files with random weights.
+// `glm-image weights` and its actions: what lies in a checkpoint's files, what it computes, and random weights.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// What lies in a checkpoint's files, and whether it is whole. Nothing here loads a model or needs memory for one.
+// What lies in a checkpoint's files, whether it is whole, and whether it computes what upstream computes. Only
+// selftest_weights() loads a model and needs memory for one.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "glm/api.h"
 #include "glm/cancel.h"
+#include "glm/image.h"
 
 namespace glm {
 
@@ -120,5 +122,47 @@ struct RandomWeightsOptions {
 // and Error(cancelled). callbacks: told the bytes that are written.
 GLM_API void write_random_weights(const std::filesystem::path& config, const std::filesystem::path& to,
                                   const RandomWeightsOptions& options, const ReadingCallbacks& callbacks);
+
+enum class Verdict { pass, fail, cant_tell };
+
+// Something that upstream is known to compute with the same model.
+struct SelftestCheck {
+  std::string component = {};  // the folder whose files it is about: "processor" or "vision_language_encoder"
+  std::string name = {};       // "tokens of "a red apple" at 256x256"
+  Verdict verdict = Verdict::cant_tell;
+  std::string detail = {};  // how much is as expected, what isn't, or why nobody can tell
+};
+
+struct SelftestReport {
+  std::filesystem::path folder = {};
+  std::string model = {};   // the known model that has these sizes, or "" where none has
+  std::string device = {};  // that computed: "cpu", "cuda:0"; "" where nothing was computed
+  std::vector<SelftestCheck> checks = {};
+
+  GLM_API int64_t count(Verdict verdict) const;
+  // Does a check of the weights pass? Those of the tokenizer say nothing about the weights.
+  GLM_API bool weights_pass() const;
+};
+
+struct SelftestOptions {
+  std::string device = "auto";  // as LoadOptions says
+  Image picture = {};           // the one that upstream's test of the model starts from, or an empty one
+};
+
+struct SelftestCallbacks {
+  // Get what is done and how much there is: first bytes of weights, then tokens. Called on a thread of the library's.
+  std::function<void(int64_t done, int64_t total)> reading, tokens;
+  const CancelToken* cancel = nullptr;
+};
+
+// Says whether a checkpoint computes what upstream's Python computes: a prompt's ids, a picture's tokens, and the first
+// tokens that the prior writes without chance. This is known of nano and of the public model, which are recognised by
+// the sizes in config.json. Loads the prior, and the vision tower where there is a picture, but nothing else. In
+// bfloat16 a token that is nearly as likely as the likeliest counts as the same, because the last bits of logits hang
+// on the device. Where weights are quantised, or the picture is the caller's, other tokens are no failure; nobody can
+// tell then. Throws Error(model) when the files can't be loaded, Error(memory), Error(device), Error(usage) for another
+// device's name, and Error(cancelled). Thread safe.
+GLM_API SelftestReport selftest_weights(const std::filesystem::path& checkpoint, const SelftestOptions& options,
+                                        const SelftestCallbacks& callbacks);
 
 }  // namespace glm

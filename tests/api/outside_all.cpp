@@ -33,6 +33,10 @@ void call_weights(const std::string& model, const std::string& file) {
     const glm::VerifyReport report = glm::verify_weights(model, {.manifest = glm::default_manifest(model)}, {});
     if (report.count_problems() == 0) glm::write_manifest(report, file + ".sums");
   });
+  call("selftest_weights", [&] {
+    const glm::SelftestReport report = glm::selftest_weights(model, {.device = "cpu"}, {});
+    std::cout << report.count(glm::Verdict::fail) << report.weights_pass() << "\n";
+  });
   call("write_random_weights", [&] { glm::write_random_weights(model, file + ".random", {}, {}); });
 }
 

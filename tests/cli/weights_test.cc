@@ -167,7 +167,7 @@ TEST_F(WeightsCommand, WrongUseIsTold) {
   const std::string folder = model().string();
   for (const auto& [arguments, said] : std::vector<std::pair<Arguments, std::string>>{
            {{"weights"}, "expected an ACTION, found none"},
-           {{"weights", "look", folder}, "expected inspect, verify or random"},
+           {{"weights", "look", folder}, "expected inspect, verify, selftest or random"},
            {{"weights", "verify"}, "expected a DIR, found none"},
            {{"weights", "inspect", folder, "b"}, "also \"b\""},
            {{"weights", "verify", folder, "b", "c"}, "also found \"c\""},

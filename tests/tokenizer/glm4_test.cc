@@ -97,6 +97,10 @@ TEST_F(Glm4, LayoutIsThePublicCheckpoints) {
   EXPECT_EQ(ids("A photo of an astronaut riding a horse on mars", 1024),
             (Ids{16544,  23060, 16827,  16970,  62858,  36311,  16776, 31723,  16901,  63570, 167845,
                  117687, 16732, 117687, 167846, 167845, 115829, 16732, 115829, 167846, 16384}));
+  // The prompt and size from which weights selftest knows the public model's tokens.
+  EXPECT_EQ(layout_prompt(tokenizer_, tokens, "A cute cat sitting on a wooden table", {36, 24}, false).ids,
+            (Ids{16544, 35316, 24762, 28205, 16901, 16776, 38815, 18477, 167845, 117144, 16732, 116102, 167846, 167845,
+                 115241, 16732, 115878, 167846, 16384}));
   EXPECT_EQ(tokenizer_.encode("一只可爱的猫", true), (Ids{119961, 124624, 117225}));
   EXPECT_EQ(tokenizer_.encode(" 王", true), Ids{16512 + 102322}) << "a whole word before any merge";
   const std::pair<const char*, int64_t> numbers[] = {{"1", 16528},   {"8", 16535},   {"9", 16536},   {"10", 115180},
