@@ -250,7 +250,7 @@ class Selftest {
     const at::Tensor pixels = normalized_pixels(pixel_tensor(resized.vision), config_.preprocessor);
     const at::Tensor features = networks_->vision_tower->forward(pixels, {});
     const at::Tensor tokens = networks_->image_tokenizer->forward(features, resized.grid, {}).cpu();
-    const Ids found(tokens.const_data_ptr<int64_t>(), tokens.const_data_ptr<int64_t>() + tokens.numel());
+    Ids found(tokens.const_data_ptr<int64_t>(), tokens.const_data_ptr<int64_t>() + tokens.numel());
     const Ids& expected = known.picture->tokens;
     if (expected.empty()) return found;
     const std::string name = "tokens of a picture of " + size_text(picture.width, picture.height);
