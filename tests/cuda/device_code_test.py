@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-LARGEST_LIBRARY = 5 << 20  # bytes
+LARGEST_LIBRARY = 4 << 20  # bytes
 FORMATS = ("bf16", "fp8", "int8", "int4", "autoround", "sdnq4", "sdnq5")
 STEPS = [f"step<{f}, {c}>" for f in FORMATS for c in (1, 2)]
 DECODER = [f"modulate<{v}>" for v in (1, 2, 4)] + ["heads", "chunk", "group_norm"]
