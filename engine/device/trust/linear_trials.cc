@@ -23,16 +23,17 @@ constexpr int64_t kBeyondCaches = int64_t{128} << 20;
 struct Shape {
   int64_t rows = 0, inner = 0;
   Rows order = Rows::plain;
+  bool coded = true;              // also of a checkpoint's codes
   int64_t group = 128;            // columns of a group of codes
   int64_t packed_at_once = 1024;  // rows: packing takes many times the memory of the rows that it packs
-  bool coded = true;              // also of a checkpoint's codes
 };
-constexpr Shape kSmall[] = {{48, 384, Rows::plain, 32, 32}, {80, 256, Rows::gate_up, 64, 32}};
+constexpr Shape kSmall[] = {{48, 384, Rows::plain, true, 32, 32}, {80, 256, Rows::gate_up, true, 64, 32}};
+// qkv, o, MLP, lm_head. Of codes the shape of o is near that of qkv, and lm_head has none.
 constexpr Shape kReal[] = {{4608, 4096},
-                           {4096, 4096, Rows::plain, 128, 1024, /*coded=*/false},
+                           {4096, 4096, Rows::plain, /*coded=*/false},
                            {27392, 4096, Rows::gate_up},
                            {4096, 13696},
-                           {16512, 4096, Rows::plain, 128, 1024, /*coded=*/false}};  // qkv, o, MLP, lm_head
+                           {16512, 4096, Rows::plain, /*coded=*/false}};
 
 struct Weight {
   at::Tensor dense;         // bf16 [rows, inner]: what the kernels compute with
