@@ -5,4 +5,5 @@
 #include "kernels/cuda/step_launch.cuh"
 // clang-format on
 
-template cudaError_t glm::cuda::launch_step<glm::cuda::AutoRoundFormat>(const StepParams& p, int columns, const Launch& l);
+template cudaError_t glm::cuda::launch_step<glm::cuda::AutoRoundFormat>(const StepParams& p, int columns,
+                                                                        const Launch& l);
