@@ -2,10 +2,15 @@
 
 namespace glm {
 
+std::string refusal(const std::string& what, const std::string& expected, const std::string& found,
+                    const std::string& advice) {
+  return (what.empty() ? "" : what + ": ") + "expected " + expected + ", found " + found +
+         (advice.empty() ? "" : "; " + advice);
+}
+
 void refuse(ErrorCode code, const std::string& what, const std::string& expected, const std::string& found,
             const std::string& advice) {
-  throw Error(code, (what.empty() ? "" : what + ": ") + "expected " + expected + ", found " + found +
-                        (advice.empty() ? "" : "; " + advice));
+  throw Error(code, refusal(what, expected, found, advice));
 }
 
 void refuse(const std::string& what, const std::string& expected, const std::string& found) {

@@ -8,7 +8,11 @@
 
 namespace glm {
 
-// Throws Error(code) with the text "what: expected …, found …; advice". `what` and `advice` may be empty.
+// Returns the text "what: expected …, found …; advice". `what` and `advice` may be empty.
+std::string refusal(const std::string& what, const std::string& expected, const std::string& found,
+                    const std::string& advice);
+
+// Throws Error(code) with this text.
 [[noreturn]] void refuse(ErrorCode code, const std::string& what, const std::string& expected, const std::string& found,
                          const std::string& advice = "");
 

@@ -61,27 +61,39 @@ std::string name_of(const StoredComponent& component) {
   return component.name.empty() ? "of no known component" : component.name;
 }
 
-// Prints "transformer: 2 tensors are missing: …" where there are any.
+constexpr size_t kMostPrinted = 5;  // of a list
+
+// Prints "transformer: 2 tensors are missing: …; advice" where there are any.
 void print_names(const StoredComponent& component, const std::vector<std::string>& names, const std::string& one,
-                 const std::string& many) {
-  constexpr size_t most = 5;
+                 const std::string& many, const std::string& advice) {
   if (names.empty()) return;
   std::string line = name_of(component) + ": " + std::to_string(names.size()) +
                      (names.size() == 1 ? " tensor " + one : " tensors " + many) + ": ";
-  for (size_t i = 0; i < names.size() && i < most; ++i)
+  for (size_t i = 0; i < names.size() && i < kMostPrinted; ++i)
     line += (i > 0 ? ", \"" : "\"") + shortened(names[i], 200) + "\"";
-  print(line + (names.size() > most ? ", … (--json has all)\n" : "\n"));
+  print(line + (names.size() > kMostPrinted ? ", … (--json has all); " : "; ") + advice + "\n");
 }
 
 void print_findings(const StoredComponent& c) {
+  constexpr const char* fits = "does config.json belong to this file?";
+  constexpr const char* again = "download the file again";
   for (const std::string& problem : c.problems) print(problem + "\n");
   if (c.tensors.empty() && !c.problems.empty()) return;  // everything is missing, and that has been said
-  print_names(c, c.missing, "is missing", "are missing");
-  print_names(c, c.misshapen, "has another shape than config.json says", "have other shapes than config.json says");
-  print_names(c, c.unclaimed, "is one that this model doesn't use", "are ones that this model doesn't use");
-  print_names(c, c.not_finite, "has numbers that are infinite or NaN", "have numbers that are infinite or NaN");
+  print_names(c, c.missing, "is missing", "are missing", "is the checkpoint complete? Download it again");
+  print_names(c, c.misshapen, "has another shape than config.json says", "have other shapes than config.json says",
+              fits);
+  print_names(c, c.mistyped, "is of a type that this program doesn't read there",
+              "are of types that this program doesn't read there", "take a checkpoint in bf16, fp32 or fp16");
+  for (size_t i = 0; i < c.contradictions.size() && i < kMostPrinted; ++i) print(c.contradictions[i] + "\n");
+  if (c.contradictions.size() > kMostPrinted) {
+    print(name_of(c) + ": so it is with " + std::to_string(c.contradictions.size() - kMostPrinted) +
+          " more (--json has all)\n");
+  }
+  print_names(c, c.unclaimed, "is one that this model doesn't use", "are ones that this model doesn't use", fits);
+  print_names(c, c.not_finite, "has numbers that are infinite or NaN", "have numbers that are infinite or NaN",
+              std::string(again) + ", or take another: a training that failed leaves them, too");
   print_names(c, c.zeros, "holds nothing but zeros, as an interrupted download leaves them",
-              "hold nothing but zeros, as an interrupted download leaves them");
+              "hold nothing but zeros, as an interrupted download leaves them", again);
 }
 
 void print_tensors(const StoredComponent& component) {
@@ -132,9 +144,17 @@ ordered_json json_of(const StoredComponent& c) {
         {{"begin", tensor.begin}, {"end", tensor.end}, {"zeros", tensor.zeros}, {"not_finite", tensor.not_finite}});
     tensors.push_back(std::move(one));
   }
-  ordered_json object = {{"name", c.name},           {"format", c.format},         {"parameters", c.parameters},
-                         {"bytes", c.bytes},         {"missing", c.missing},       {"misshapen", c.misshapen},
-                         {"unclaimed", c.unclaimed}, {"not_finite", c.not_finite}, {"zeros", c.zeros},
+  ordered_json object = {{"name", c.name},
+                         {"format", c.format},
+                         {"parameters", c.parameters},
+                         {"bytes", c.bytes},
+                         {"missing", c.missing},
+                         {"misshapen", c.misshapen},
+                         {"mistyped", c.mistyped},
+                         {"contradictions", c.contradictions},
+                         {"unclaimed", c.unclaimed},
+                         {"not_finite", c.not_finite},
+                         {"zeros", c.zeros},
                          {"problems", c.problems}};
   if (!c.unknown.empty()) object["unknown"] = c.unknown;
   object["tensors"] = std::move(tensors);

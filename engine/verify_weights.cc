@@ -14,9 +14,10 @@
 #include "engine/boundary.h"
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/component_files.h"
-#include "engine/checkpoint/config.h"
 #include "engine/checkpoint/file_scan.h"
 #include "engine/checkpoint/manifest.h"
+#include "engine/checkpoint/stored_tensors.h"
+#include "engine/run/checked_files.h"
 #include "glm/error.h"
 #include "glm/weights.h"
 
@@ -36,6 +37,7 @@ struct Candidate {
   std::string blob;    // the name of its bytes in a cache, or ""
   std::string listed;  // its SHA-256 in the manifest, or ""
   std::unique_ptr<SafetensorsFile> weights;
+  std::map<std::string, ScannedTensor> seen;  // what reading its tensors has shown
 };
 
 // Returns all files of a folder and of its folders, by name: not those whose names begin with a dot, in which tools
@@ -61,17 +63,22 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   return files;
 }
 
-// Takes the name of a tensor out of what SafetensorsFile and read_json() say of a file.
-void set_header_problem(Candidate& c, const std::string& said) {
-  const std::string begin = c.path.string() + ": ";
-  std::string text = said.starts_with(begin) ? said.substr(begin.size()) : said;
+// A problem without the names of its file and its tensor.
+struct Told {
+  std::string tensor;  // or ""
+  std::string text;
+};
+
+// Takes the names out of what SafetensorsFile, read_json() and the loader say of a file.
+Told told_of(const fs::path& file, const std::string& said) {
+  const std::string begin = file.string() + ": ";
+  Told told{.tensor = "", .text = said.starts_with(begin) ? said.substr(begin.size()) : said};
   const std::string of_tensor = "tensor \"";
-  const size_t end = text.starts_with(of_tensor) ? text.find('"', of_tensor.size()) : std::string::npos;
-  if (end != std::string::npos) {
-    c.file.tensor = text.substr(of_tensor.size(), end - of_tensor.size());
-    text.erase(0, std::min(text.find_first_not_of(": ", end + 1), text.size()));
-  }
-  c.file.problem = text;
+  const size_t end = told.text.starts_with(of_tensor) ? told.text.find('"', of_tensor.size()) : std::string::npos;
+  if (end == std::string::npos) return told;
+  told.tensor = told.text.substr(of_tensor.size(), end - of_tensor.size());
+  told.text.erase(0, std::min(told.text.find_first_not_of(": ", end + 1), told.text.size()));
+  return told;
 }
 
 // Finds out what there is to a file before its bytes are read.
@@ -95,7 +102,9 @@ Candidate candidate_of(const fs::path& folder, const fs::path& name) {
     c.weights = std::make_unique<SafetensorsFile>(c.path);
     c.file.tensors = static_cast<int64_t>(c.weights->tensors().size());
   } catch (const Error& e) {
-    set_header_problem(c, e.what());
+    const Told told = told_of(c.path, e.what());
+    c.file.tensor = told.tensor;
+    c.file.problem = told.text;
   }
   return c;
 }
@@ -119,17 +128,17 @@ void judge_numbers(Candidate& c, const ScannedFile& scanned) {
   const ScannedTensor& bad = first->second;
   set_problem(c.file,
               std::to_string(bad.not_finite) + (bad.not_finite == 1 ? " number is" : " numbers are") +
-                  " infinite or NaN; the file is damaged, or was made by a training that failed",
+                  " infinite or NaN; the file is damaged, or was made by a training that failed: download it again, or "
+                  "take another",
               first->first, static_cast<int64_t>(bad.begin), static_cast<int64_t>(bad.end));
 }
 
-// Returns the first tensor, in the file's order, that holds nothing but zeros, or null. Biases may be zeros in a good
-// file, and so may what is subtracted from codes.
+// Returns the first tensor, in the file's order, that holds nothing but zeros and mustn't, or null.
 const TensorInfo* first_zeros(const Candidate& c, const ScannedFile& scanned, std::string* name, size_t* count) {
   const TensorInfo* first = nullptr;
   *count = 0;
   for (const auto& [tensor, seen] : scanned.tensors) {
-    if (!seen.zeros || tensor.ends_with("bias") || tensor.ends_with(".zero_point")) continue;
+    if (!seen.zeros || may_be_zeros(tensor)) continue;
     ++*count;
     const TensorInfo& info = c.weights->tensors().at(tensor);
     if (first != nullptr && first->begin < info.begin) continue;
@@ -162,7 +171,8 @@ void warn_of_zeros(Candidate& c, const ScannedFile& scanned, std::vector<std::st
   const TensorInfo* first = first_zeros(c, scanned, &name, &count);
   if (first == nullptr) return;
   warnings.push_back(c.path.string() + ": " + std::to_string(count) + (count == 1 ? " tensor holds" : " tensors hold") +
-                     " nothing but zeros, the first is \"" + name + "\"; was the download interrupted?");
+                     " nothing but zeros, the first is \"" + name +
+                     "\"; was the download interrupted? Download the file again");
   if (c.file.problem.empty() || !c.file.tensor.empty()) return;
   c.file.tensor = name;  // where a wrong hash comes from, most likely
   c.file.begin = static_cast<int64_t>(c.weights->data_begin() + first->begin);
@@ -192,43 +202,95 @@ void read_all(std::vector<Candidate>& candidates, bool hash_all, const ReadingCa
     judge_numbers(*of[i], scanned[i]);
     judge_hashes(*of[i], scanned[i]);
     warn_of_zeros(*of[i], scanned[i], report.warnings);
+    of[i]->seen = scanned[i].tensors;
   }
 }
 
-// Adds a problem to the file that it names, or else to `place`, which may be a folder.
-void add_problem(std::vector<Candidate>& candidates, const fs::path& root, const fs::path& place, std::string problem) {
+// Adds a problem to the file below `root` that it names, or else to `place`, which may be a folder.
+void add_problem(std::vector<Candidate>& candidates, const fs::path& root, fs::path place, std::string problem) {
   const auto names = [&](const fs::path& path) { return problem.starts_with(path.string() + ": "); };
   for (Candidate& c : candidates) {
     if (c.path.empty() || !names(c.path)) continue;
     set_problem(c.file, problem.substr(c.path.string().size() + 2), "", 0, c.file.bytes);
     return;
   }
-  if (names(root / place)) problem.erase(0, (root / place).string().size() + 2);
+  // A file that isn't there, or a folder.
+  const std::string begin = (root / "").string();
+  const size_t end = problem.starts_with(begin) ? problem.find(": ", begin.size()) : std::string::npos;
+  if (end != std::string::npos) place = problem.substr(begin.size(), end - begin.size());
+  if (names(root / place) || names(root)) problem.erase(0, problem.find(": ", root.string().size()) + 2);
   candidates.emplace_back();
   candidates.back().file.file = place;
   candidates.back().file.problem = problem;
 }
 
-// Adds what is wrong with the checkpoint as a whole: its configuration, weights that aren't there, and shards that
-// aren't what their index says.
-void judge_whole(std::vector<Candidate>& candidates, const fs::path& root) {
-  std::set<fs::path> folders;
-  if (is_present(root / "model_index.json")) {
-    folders = {"vision_language_encoder", "transformer", "text_encoder", "vae"};
-    try {
-      const ModelConfig config(root);
-    } catch (const Error& e) {
-      add_problem(candidates, root, "model_index.json", e.what());
-    }
+// Checks the components of the checkpoint, or the one component that the folder is. Adds what is wrong with the
+// configuration, weights that aren't there, and shards that aren't what their index says.
+std::vector<CheckedComponent> judge_whole(std::vector<Candidate>& candidates, const fs::path& root) {
+  std::vector<CheckedComponent> components;
+  if (looks_like_checkpoint(root)) {
+    CheckedCheckpoint whole(root);
+    if (!whole.problem.empty()) add_problem(candidates, root, "model_index.json", whole.problem);
+    components = std::move(whole.components);
+  } else if (is_present(root / "config.json")) {
+    components.emplace_back(root, nullptr);
   }
+  std::set<fs::path> others;  // folders with an index
   for (const Candidate& c : candidates) {
-    if (c.file.file.string().ends_with(".safetensors.index.json")) folders.insert(c.file.file.parent_path());
+    if (c.file.file.string().ends_with(".safetensors.index.json")) others.insert(c.path.parent_path());
   }
-  for (const fs::path& folder : folders) {
-    for (const std::string& problem : ComponentFiles(root / folder).problems) {
-      add_problem(candidates, root, folder, problem);
+  for (const CheckedComponent& component : components) others.erase(component.folder);
+  for (const fs::path& folder : others) components.emplace_back(folder, nullptr);
+  for (const CheckedComponent& component : components) {
+    for (const std::string& problem : component.problems) {
+      add_problem(candidates, root, component.folder.lexically_relative(root), problem);
     }
   }
+  return components;
+}
+
+// Adds a problem to the file that has a tensor.
+void add_tensor_problem(std::vector<Candidate>& candidates, const CheckedComponent& component,
+                        const std::string& tensor, const std::string& problem) {
+  const SafetensorsFile& file = component.tensors.file_of(tensor);
+  const TensorInfo& info = file.tensors().at(tensor);
+  for (Candidate& c : candidates) {
+    if (c.path != file.path()) continue;
+    set_problem(c.file, told_of(c.path, problem).text, tensor, static_cast<int64_t>(file.data_begin() + info.begin),
+                static_cast<int64_t>(file.data_begin() + info.end));
+  }
+}
+
+// Adds the tensors that aren't what config.json says. A file has one problem at most, and what keeps it from being read
+// comes first.
+void judge_tensors(std::vector<Candidate>& candidates, const fs::path& root, CheckedComponent& component) {
+  std::map<std::string, ScannedTensor> seen;
+  for (const SafetensorsFile& file : component.tensors.files()) {
+    for (const Candidate& c : candidates) {
+      if (c.path == file.path()) seen.insert(c.seen.begin(), c.seen.end());
+    }
+  }
+  component.check_values(seen);
+  std::vector<std::string> missing;
+  for (const TensorError& e : component.errors) {
+    if (e.kind() == TensorError::Kind::missing) {
+      missing.push_back(e.tensor());
+      continue;
+    }
+    const std::string begin = component.tensors.place_of_coded(e.tensor()) + ": ";
+    const std::string said = e.what();
+    add_tensor_problem(candidates, component, component.tensors.parts(e.tensor()).front(),
+                       said.starts_with(begin) ? said.substr(begin.size()) : said);
+  }
+  for (const std::string& name : component.unclaimed) {
+    add_tensor_problem(candidates, component, name,
+                       "this model doesn't use this tensor; does config.json belong to this file?");
+  }
+  if (missing.empty() || !component.problems.empty()) return;  // that of a file that is missing has been told
+  add_problem(candidates, root, component.folder.lexically_relative(root),
+              component.folder.string() + ": " + std::to_string(missing.size()) +
+                  (missing.size() == 1 ? " tensor is missing: " : " tensors are missing: ") + first_of(missing) +
+                  "; is the checkpoint complete? Download it again");
 }
 
 VerifyReport verify(const fs::path& given, const VerifyOptions& options, const ReadingCallbacks& callbacks) {
@@ -266,8 +328,9 @@ VerifyReport verify(const fs::path& given, const VerifyOptions& options, const R
     refuse(ErrorCode::model, name.folder.string(), "a folder with safetensors files", "none",
            "give the folder of a GLM-Image checkpoint");
   }
-  judge_whole(candidates, name.folder);
+  std::vector<CheckedComponent> components = judge_whole(candidates, name.folder);
   read_all(candidates, options.hash_all, callbacks, report);
+  for (CheckedComponent& component : components) judge_tensors(candidates, name.folder, component);
   for (Candidate& c : candidates) report.files.push_back(std::move(c.file));
   std::sort(report.files.begin(), report.files.end(),
             [](const VerifiedFile& a, const VerifiedFile& b) { return a.file < b.file; });

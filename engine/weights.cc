@@ -5,48 +5,35 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
-#include <optional>
-#include <set>
 #include <system_error>
+#include <utility>
 
 #include "base/file_kind.h"
 #include "base/json.h"
 #include "base/refuse.h"
 #include "engine/boundary.h"
 #include "engine/checkpoint/checkpoint_name.h"
-#include "engine/checkpoint/component_files.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/file_scan.h"
 #include "engine/checkpoint/stored_format.h"
-#include "engine/run/expected_tensors.h"
+#include "engine/checkpoint/stored_tensors.h"
+#include "engine/run/checked_files.h"
 #include "glm/error.h"
 
 namespace glm {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 namespace {
 
-constexpr const char* kComponents[] = {"vision_language_encoder", "transformer", "text_encoder", "vae"};
 constexpr const char* kWhole =
     "take a folder in the public layout: zai-org/GLM-Image, Intel's AutoRound or Disty0's SDNQ version of it";
 
 // A component while it is looked at.
 struct Part {
   StoredComponent component;
-  ComponentFiles files;
-  StoredFormat format;
-  const ExpectedTensors* expected = nullptr;  // null: nothing tells
+  CheckedComponent checked;
 };
-
-void add_once(std::vector<std::string>& problems, const std::string& problem) {
-  if (std::find(problems.begin(), problems.end(), problem) == problems.end()) problems.push_back(problem);
-}
-
-int64_t count_of(const std::vector<int64_t>& shape) {
-  return c10::multiply_integers(shape);
-}
 
 // Adds the tensors of a file with what their numbers are.
 void add_tensors(Part& part, const SafetensorsFile& file, const ScannedFile& scanned) {
@@ -66,10 +53,8 @@ void add_tensors(Part& part, const SafetensorsFile& file, const ScannedFile& sca
       tensor.not_finite = static_cast<int64_t>(seen->second.not_finite);
     }
     if (tensor.not_finite > 0) c.not_finite.push_back(name);
-    // A bias and what is subtracted from codes may be zeros in a good file.
-    if (tensor.zeros && !name.ends_with("bias") && !name.ends_with(".zero_point") && !name.ends_with(".g_idx")) {
-      c.zeros.push_back(name);
-    }
+    if (tensor.zeros && !may_be_zeros(name)) c.zeros.push_back(name);
+    c.parameters += part.checked.tensors.count_numbers(name);
     c.bytes += tensor.end - tensor.begin;
     c.tensors.push_back(std::move(tensor));
   }
@@ -87,120 +72,86 @@ std::string types_of(const std::vector<StoredTensor>& tensors) {
   return dtypes_text(dtypes);
 }
 
-// Counts the numbers of the model. A quantised weight has as many as the model needs there, or as its codes tell.
-int64_t parameters_of(const Part& part, const std::set<std::string>& quantised) {
-  int64_t all = 0;
-  for (const StoredTensor& tensor : part.component.tensors) {
-    if (!part.format.is_main(tensor.name)) continue;
-    const std::string owner = part.format.owner_of(tensor.name);
-    int64_t count = count_of(tensor.shape);
-    if (quantised.contains(owner)) {
-      const bool known = part.expected != nullptr && part.expected->shapes.contains(owner);
-      if (known) {
-        count = count_of(part.expected->shapes.at(owner));
-      } else if (part.format.bits > 0) {
-        count = count * 32 / part.format.bits;
-      }
-    }
-    all += count;
-  }
-  return all;
-}
-
-// Compares the tensors with those that the model needs.
-void compare(Part& part, const std::set<std::string>& quantised) {
-  StoredComponent& c = part.component;
-  std::map<std::string, const StoredTensor*> owners;
-  for (const StoredTensor& tensor : c.tensors) {
-    const std::string owner = part.format.owner_of(tensor.name);
-    if (part.format.is_main(tensor.name) || !owners.contains(owner)) owners[owner] = &tensor;
-  }
-  for (const auto& [name, shape] : part.expected->shapes) {
-    const auto other = part.expected->other_names.find(name);
-    const bool renamed = !owners.contains(name) && other != part.expected->other_names.end();
-    const auto found = owners.find(renamed ? other->second : name);
-    if (found == owners.end() || !part.format.is_main(found->second->name)) {
-      c.missing.push_back(name);
-    } else if (!quantised.contains(name) && found->second->shape != shape) {
-      c.misshapen.push_back(name);
+// Adds what the loader would refuse.
+void add_errors(StoredComponent& c, const CheckedComponent& checked) {
+  using Kind = TensorError::Kind;
+  for (const TensorError& e : checked.errors) {
+    if (e.kind() == Kind::contradictory) {
+      c.contradictions.emplace_back(e.what());
+    } else {
+      (e.kind() == Kind::missing     ? c.missing
+       : e.kind() == Kind::misshapen ? c.misshapen
+                                     : c.mistyped)
+          .push_back(e.tensor());
     }
   }
-  for (const auto& entry : owners) {
-    if (!part.expected->may_hold(entry.first)) c.unclaimed.push_back(entry.first);
-  }
+  c.unclaimed = checked.unclaimed;
 }
 
 // Finishes a component whose files have been read.
 void finish(Part& part, const std::vector<ScannedFile>& scanned, size_t first) {
   StoredComponent& c = part.component;
-  for (size_t i = 0; i < part.files.files.size(); ++i) add_tensors(part, part.files.files[i], scanned[first + i]);
+  const std::vector<SafetensorsFile>& files = part.checked.tensors.files();
+  std::map<std::string, ScannedTensor> seen;
+  for (size_t i = 0; i < files.size(); ++i) {
+    add_tensors(part, files[i], scanned[first + i]);
+    seen.insert(scanned[first + i].tensors.begin(), scanned[first + i].tensors.end());
+  }
   std::sort(c.tensors.begin(), c.tensors.end(),
             [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
-  std::set<std::string> quantised;  // weights that aren't stored by themselves alone
-  for (const StoredTensor& tensor : c.tensors) {
-    const std::string owner = part.format.owner_of(tensor.name);
-    if (owner != tensor.name) quantised.insert(owner);
-  }
-  c.format = part.format.text.empty() || c.tensors.empty() ? types_of(c.tensors) : part.format.text;
-  c.parameters = parameters_of(part, quantised);
-  if (part.expected != nullptr) compare(part, quantised);
+  c.format = part.checked.format.empty() || c.tensors.empty() ? types_of(c.tensors) : part.checked.format;
+  part.checked.check_values(seen);
+  add_errors(c, part.checked);
 }
 
 void scan(std::vector<Part>& parts, const ReadingCallbacks& callbacks) {
   std::vector<FileToScan> files;
   for (const Part& part : parts) {
-    for (const SafetensorsFile& file : part.files.files) files.push_back({.path = file.path(), .weights = &file});
+    for (const SafetensorsFile& file : part.checked.tensors.files())
+      files.push_back({.path = file.path(), .weights = &file});
   }
   const std::vector<ScannedFile> scanned = scan_files(files, callbacks.progress, callbacks.cancel);
   size_t first = 0;
   for (Part& part : parts) {
     finish(part, scanned, first);
-    first += part.files.files.size();
+    first += part.checked.tensors.files().size();
   }
 }
 
-Part part_of(const std::string& name, const fs::path& folder) {
-  Part part{.component = {.name = name}, .files = ComponentFiles(folder), .format = StoredFormat::of(folder)};
-  part.component.problems = part.files.problems;
-  if (!part.format.problem.empty()) add_once(part.component.problems, part.format.problem);
-  return part;
+Part part_of(const std::string& name, CheckedComponent checked) {
+  std::vector<std::string> problems = checked.problems;
+  return {.component = {.name = name, .problems = std::move(problems)}, .checked = std::move(checked)};
 }
 
 WeightsReport inspect_checkpoint(const fs::path& folder, const ReadingCallbacks& callbacks) {
   WeightsReport report{.path = folder, .kind = "a GLM-Image checkpoint"};
-  std::map<std::string, ExpectedTensors> expected;
-  try {
-    expected = expected_tensors(ModelConfig(folder));
-  } catch (const Error& e) {
-    report.problems.emplace_back(e.what());
-  }
+  CheckedCheckpoint checked(folder);
+  if (!checked.problem.empty()) report.problems.push_back(checked.problem);
   std::vector<Part> parts;
-  for (const char* name : kComponents) {
-    parts.push_back(part_of(name, folder / name));
-    if (expected.empty()) {
-      parts.back().component.unknown = "the checkpoint's configuration can't be read";
-    } else {
-      parts.back().expected = &expected.at(name);
-    }
-    std::erase_if(parts.back().component.problems, [&](const std::string& problem) {
-      return !report.problems.empty() && problem == report.problems.front();
-    });
+  for (CheckedComponent& component : checked.components) {
+    const std::string name = component.folder.filename().string();
+    parts.push_back(part_of(name, std::move(component)));
+    if (!checked.problem.empty()) parts.back().component.unknown = "the checkpoint's configuration can't be read";
   }
   scan(parts, callbacks);
   for (Part& part : parts) report.components.push_back(std::move(part.component));
   return report;
 }
 
+std::vector<std::string> names_of(const StoredTensors& tensors) {
+  std::vector<std::string> names;
+  names.reserve(tensors.names().size());
+  for (const auto& entry : tensors.names()) names.push_back(entry.first);
+  return names;
+}
+
 // A folder with a config.json and weights, but no pipeline around them.
 WeightsReport inspect_component(const fs::path& folder, const ReadingCallbacks& callbacks) {
   WeightsReport report{.path = folder, .kind = "one component of a checkpoint", .advice = kWhole};
+  CheckedComponent checked(folder, nullptr);
+  const std::string name = named_tensors(names_of(checked.tensors)).component;
   std::vector<Part> parts;
-  parts.push_back(part_of("", folder));
-  std::vector<std::string> names;
-  for (const SafetensorsFile& file : parts[0].files.files) {
-    for (const auto& entry : file.tensors()) names.push_back(entry.first);
-  }
-  parts[0].component.name = named_tensors(names).component;
+  parts.push_back(part_of(name, std::move(checked)));
   parts[0].component.unknown = "the other components' configuration isn't there";
   scan(parts, callbacks);
   report.components.push_back(std::move(parts[0].component));
@@ -210,14 +161,12 @@ WeightsReport inspect_component(const fs::path& folder, const ReadingCallbacks& 
 WeightsReport inspect_file(const fs::path& file, const ReadingCallbacks& callbacks) {
   WeightsReport report{.path = file, .kind = "a file of weights", .advice = kWhole};
   const SafetensorsFile opened(file);
-  std::vector<std::string> names;
-  for (const auto& entry : opened.tensors()) names.push_back(entry.first);
-  NamedTensors told = named_tensors(names);
+  CheckedComponent checked(opened);
+  NamedTensors told = named_tensors(names_of(checked.tensors));
   told.comfy = told.comfy || opened.metadata().contains("_quantization_metadata");
   std::vector<Part> parts;
-  parts.push_back({.component = {.name = told.component}, .files = ComponentFiles(opened), .format = {}});
+  parts.push_back(part_of(told.component, std::move(checked)));
   parts[0].component.unknown = "a lone file has no configuration";
-  if (is_present(file.parent_path() / "config.json")) parts[0].format = StoredFormat::of(file.parent_path());
   if (told.adapter) {
     report.kind = "a LoRA or another adapter, which changes a checkpoint's weights and is none itself";
     report.advice =
@@ -245,16 +194,15 @@ void check_is_no_gguf(const fs::path& file) {
 
 WeightsReport inspect(const fs::path& path, const ReadingCallbacks& callbacks) {
   const CheckpointName name(path);
-  if (name.random) refuse(ErrorCode::model, path.string(), "a folder or a file", "random weights, which have no files");
+  if (name.random)
+    refuse(ErrorCode::model, path.string(), "a folder or a file", "random weights, which have no files",
+           "give the folder of a checkpoint");
   std::error_code none;
   if (fs::exists(name.folder, none) && !fs::is_directory(name.folder, none)) {
     check_is_no_gguf(name.folder);
     return inspect_file(name.folder, callbacks);
   }
-  const auto is_there = [&](const char* part) { return fs::is_directory(name.folder / part, none); };
-  if (is_present(name.folder / "model_index.json") ||
-      std::any_of(std::begin(kComponents), std::end(kComponents), is_there))
-    return inspect_checkpoint(name.folder, callbacks);
+  if (looks_like_checkpoint(name.folder)) return inspect_checkpoint(name.folder, callbacks);
   for (const char* adapter : {"adapter_model.safetensors", "pytorch_lora_weights.safetensors"}) {
     if (is_present(name.folder / adapter)) return inspect_file(name.folder / adapter, callbacks);
   }
@@ -268,8 +216,8 @@ int64_t WeightsReport::count_problems() const {
   size_t count = problems.size();
   for (const StoredComponent& c : components) {
     const bool is_there = !c.tensors.empty() || c.problems.empty();  // else everything is missing, which is one problem
-    count += c.problems.size() + (is_there ? c.missing.size() : 0) + c.misshapen.size() + c.unclaimed.size() +
-             c.not_finite.size();
+    count += c.problems.size() + (is_there ? c.missing.size() : 0) + c.misshapen.size() + c.mistyped.size() +
+             c.contradictions.size() + c.unclaimed.size() + c.not_finite.size();
   }
   return static_cast<int64_t>(count);
 }

@@ -1,6 +1,7 @@
 #include "engine/checkpoint/checkpoint_name.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "base/read_file.h"
 #include "base/refuse.h"
+#include "base/text.h"
 
 namespace glm {
 
@@ -58,6 +60,15 @@ CheckpointName::CheckpointName(const fs::path& checkpoint) {
   folder = followed(random ? fs::path(text.substr(prefix.size())) : checkpoint);
 }
 
+bool looks_like_checkpoint(const fs::path& folder) {
+  const auto is_there = [&](const char* part) {
+    std::error_code none;
+    return fs::is_directory(folder / part, none);
+  };
+  return is_present(folder / "model_index.json") ||
+         std::any_of(std::begin(kComponentFolders), std::end(kComponentFolders), is_there);
+}
+
 void check_checkpoint(const fs::path& folder) {
   const fs::path file = folder / "model_index.json";
   std::error_code ignored, problem;
@@ -69,7 +80,7 @@ void check_checkpoint(const fs::path& folder) {
   if (!is_present(file)) {
     const fs::path near = checkpoint_near(folder);
     const std::string advice =
-        near.empty() ? "give the folder of a GLM-Image checkpoint with -m" : "did you mean " + near.string() + "?";
+        near.empty() ? "give the folder of a GLM-Image checkpoint" : "did you mean " + near.string() + "?";
     if (!fs::exists(folder, ignored)) throw Error(ErrorCode::model, folder.string() + ": no such folder; " + advice);
     refuse(ErrorCode::model, folder.string(), "a checkpoint folder with model_index.json",
            fs::is_directory(folder, ignored) ? "none" : "a file", advice);
@@ -78,7 +89,8 @@ void check_checkpoint(const fs::path& folder) {
   const json found = index.is_object() ? index.value("_class_name", json()) : json();
   if (found != "GlmImagePipeline") {
     refuse(ErrorCode::model, file.string(), "a checkpoint of GlmImagePipeline",
-           "one of " + (found.is_string() ? found.get<std::string>() : "another kind"));
+           "one of " + (found.is_string() ? shortened(found.get<std::string>(), 60) : "another kind"),
+           "give the folder of a GLM-Image checkpoint");
   }
 }
 

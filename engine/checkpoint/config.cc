@@ -281,7 +281,7 @@ ModelConfig::ModelConfig(const fs::path& folder) {
   vae = vae_config(read(folder / "vae" / "config.json", "vae"), dit);
   schedule = schedule_config(read(folder / "scheduler" / "scheduler_config.json", "scheduler"));
   picture = picture_defaults(folder, vae, &generation);
-  for (const char* part : {"vision_language_encoder", "text_encoder", "transformer", "vae"}) {
+  for (const char* part : kComponentFolders) {
     const std::optional<Quantisation> quantisation = Quantisation::of(folder / part);
     if (quantisation) quantised += (quantised.empty() ? "" : "; ") + std::string(part) + ": " + quantisation->text();
   }

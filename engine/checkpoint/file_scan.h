@@ -28,6 +28,9 @@ struct ScannedTensor {
   uint64_t not_finite = 0;  // how many numbers are infinite or NaN
   uint64_t begin = 0;       // the file's bytes from the first such number on
   uint64_t end = 0;         // up to the last one's end
+  // Of the scales and zeros of quantised weights, and of no other tensor:
+  double most = 0;     // the largest magnitude; infinite or NaN where one isn't finite
+  bool eights = true;  // every byte is kEights (coded_layout.h)
 };
 
 struct ScannedFile {

@@ -1,8 +1,13 @@
 #include "engine/checkpoint/number_watch.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <limits>
 #include <tuple>
+
+#include "engine/checkpoint/coded_layout.h"
+#include "engine/checkpoint/quantisation.h"
 
 namespace glm {
 namespace {
@@ -63,12 +68,42 @@ void add_numbers(ScannedTensor& seen, const char* bytes, uint64_t size, uint64_t
   }
 }
 
+// Of two numbers without their signs the larger one has the larger bits.
+template <typename Word>
+void add_magnitudes(uint64_t& most, const char* bytes, uint64_t size) {
+  constexpr Word without_sign = std::numeric_limits<Word>::max() >> 1;
+  Word largest = 0;
+  for (size_t i = 0; i < size / sizeof(Word); ++i) {
+    largest = std::max(largest, static_cast<Word>(word_at<Word>(bytes, i) & without_sign));
+  }
+  most = std::max<uint64_t>(most, largest);
+}
+
+// bits: of a number, without its sign
+double magnitude_of(at::ScalarType dtype, uint64_t bits) {
+  switch (dtype) {
+    case at::kFloat:
+      return std::bit_cast<float>(static_cast<uint32_t>(bits));
+    case at::kBFloat16:
+      return c10::BFloat16(static_cast<uint16_t>(bits), c10::BFloat16::from_bits());
+    case at::kHalf:
+      return c10::Half(static_cast<uint16_t>(bits), c10::Half::from_bits());
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 NumberWatch::NumberWatch(const SafetensorsFile& file) {
   places_.reserve(file.tensors().size());
   for (const auto& [name, info] : file.tensors()) {
-    places_.push_back({name, info.dtype, file.data_begin() + info.begin, file.data_begin() + info.end, {}});
+    places_.push_back({.name = name,
+                       .dtype = info.dtype,
+                       .begin = file.data_begin() + info.begin,
+                       .end = file.data_begin() + info.end,
+                       .seen = {},
+                       .has_values = Quantisation::is_part(name) || name.ends_with(".qzeros")});
     if (info.begin == info.end) places_.back().seen.zeros = false;
   }
   std::sort(places_.begin(), places_.end(),
@@ -90,7 +125,15 @@ void NumberWatch::see(const char* bytes, uint64_t count) {
   offset_ = end;
 }
 
+void NumberWatch::see_values(Place& place, const char* bytes, uint64_t count) {
+  const auto is_eights = [](char byte) { return static_cast<uint8_t>(byte) == kEights; };
+  place.seen.eights = place.seen.eights && std::all_of(bytes, bytes + count, is_eights);
+  if (place.dtype == at::kFloat) add_magnitudes<uint32_t>(place.most, bytes, count);
+  if (place.dtype == at::kBFloat16 || place.dtype == at::kHalf) add_magnitudes<uint16_t>(place.most, bytes, count);
+}
+
 void NumberWatch::see_numbers(Place& place, const char* bytes, uint64_t begin, uint64_t end) {
+  if (place.has_values) see_values(place, bytes, end - begin);
   const uint64_t special = special_bits(place.dtype);
   switch (c10::elementSize(place.dtype)) {
     case 8:
@@ -106,7 +149,10 @@ void NumberWatch::see_numbers(Place& place, const char* bytes, uint64_t begin, u
 
 std::map<std::string, ScannedTensor> NumberWatch::result() const {
   std::map<std::string, ScannedTensor> all;
-  for (const Place& place : places_) all.emplace(place.name, place.seen);
+  for (const Place& place : places_) {
+    ScannedTensor& seen = all.emplace(place.name, place.seen).first->second;
+    seen.most = magnitude_of(place.dtype, place.most);
+  }
   return all;
 }
 

@@ -29,7 +29,10 @@ class NumberWatch {
     at::ScalarType dtype;
     uint64_t begin, end;  // bytes of the file
     ScannedTensor seen;
+    bool has_values = false;  // it holds scales or zeros
+    uint64_t most = 0;        // the bits of the largest magnitude
   };
+  static void see_values(Place& place, const char* bytes, uint64_t count);
   static void see_numbers(Place& place, const char* bytes, uint64_t begin, uint64_t end);
 
   std::vector<Place> places_;  // in the file's order

@@ -1,16 +1,15 @@
 #include "engine/checkpoint/quantisation.h"
 
-#include <ATen/ATen.h>
 #include <fnmatch.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "base/json.h"
 #include "base/refuse.h"
 #include "base/text.h"
-#include "engine/checkpoint/dtype.h"
 #include "glm/error.h"
 
 namespace glm {
@@ -22,8 +21,6 @@ using Method = Quantisation::Method;
 
 namespace {
 
-constexpr const char* kAdvice =
-    "take the checkpoint in bf16 (zai-org/GLM-Image), Intel's AutoRound or Disty0's SDNQ version of it";
 constexpr const char* kOwnDtypes[] = {"uint4", "int5", "float5_e3m1fn"};
 
 // Refuses a value that isn't one of `known`. The key may be absent.
@@ -34,28 +31,30 @@ void only(const json& options, const std::string& file, const char* key, const s
   std::vector<std::string> texts;
   texts.reserve(known.size());
   for (const json& value : known) texts.push_back(json_text(value));
-  refuse(ErrorCode::model, file + ": quantization_config: " + key, listed(texts), json_text(found), kAdvice);
+  refuse(ErrorCode::model, file + ": quantization_config: " + key, listed(texts), json_text(found), kReadable);
 }
 
 int64_t group_of(const json& options, const std::string& file, int64_t otherwise) {
+  constexpr int64_t most = 1 << 20;
   if (!options.contains("group_size")) return otherwise;
   const json& found = options["group_size"];
-  if (found.is_number_integer()) {
-    const auto group = found.get<int64_t>();
-    if (group == -1 || (group >= 0 && group <= 1 << 20 && group % 2 == 0)) return group;
+  if (found == -1) return -1;
+  // Numbers of at least 0 are unsigned here, and may be larger than any int64_t.
+  if (found.is_number_unsigned() && found.get<uint64_t>() <= most && found.get<int64_t>() % 2 == 0) {
+    return found.get<int64_t>();
   }
-  refuse(ErrorCode::model, file + ": quantization_config: group_size", "an even number, or -1 for a whole row",
-         json_text(found), kAdvice);
+  refuse(ErrorCode::model, file + ": quantization_config: group_size",
+         "an even number up to " + std::to_string(most) + ", or -1 for a whole row", json_text(found), kReadable);
 }
 
 // auto-round may leave layers as they are, which it writes as 16 bits.
 void check_extra_config(const json& layers, const std::string& file) {
   if (layers.is_null()) return;
   const std::string where = file + ": quantization_config: extra_config";
-  if (!layers.is_object()) refuse(ErrorCode::model, where, "an object", json_text(layers), kAdvice);
+  if (!layers.is_object()) refuse(ErrorCode::model, where, "an object", json_text(layers), kReadable);
   for (const auto& [name, options] : layers.items()) {
     if (options.is_object() && options.value("bits", json()) == 16) continue;
-    refuse(ErrorCode::model, where + ": " + name, "16 bits: a layer as it was", json_text(options), kAdvice);
+    refuse(ErrorCode::model, where + ": " + name, "16 bits: a layer as it was", json_text(options), kReadable);
   }
 }
 
@@ -78,7 +77,7 @@ std::string known_dtype(const json& value, const std::string& file, const char* 
     if (value == known) return known;
   }
   refuse(ErrorCode::model, file + ": quantization_config: " + key, "uint4, int5 or float5_e3m1fn", json_text(value),
-         kAdvice);
+         kReadable);
 }
 
 Quantisation sdnq(const json& options, const std::string& file) {
@@ -111,7 +110,7 @@ Quantisation sdnq(const json& options, const std::string& file) {
       const auto [at, is_new] = q.dtypes.emplace(name.get<std::string>(), known);
       if (!is_new && at->second != known) {
         refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict",
-               "one dtype for \"" + at->first + "\"", at->second + " and " + known, kAdvice);
+               "one dtype for \"" + at->first + "\"", at->second + " and " + known, kReadable);
       }
     }
   }
@@ -129,113 +128,6 @@ bool means(const std::string& entry, const std::string& weight) {
   return entry.find('*') != std::string::npos && fnmatch((entry + "*").c_str(), weight.c_str(), 0) == 0;
 }
 
-Coding coding_of(const Quantisation& q, const std::string& weight) {
-  if (q.method == Method::auto_round) return Coding::auto_round;
-  std::string dtype;
-  for (const auto& [entry, other] : q.dtypes) {
-    if (!means(entry, weight) || other == dtype) continue;
-    if (dtype.empty()) {
-      dtype = other;
-      continue;
-    }
-    refuse(ErrorCode::model, q.file + ": quantization_config: modules_dtype_dict", "one dtype for \"" + weight + "\"",
-           dtype + " and " + other, kAdvice);
-  }
-  if (dtype.empty()) dtype = q.dtype;
-  return dtype == "uint4" ? Coding::uint4 : dtype == "int5" ? Coding::int5 : Coding::float5;
-}
-
-std::string without_weight(const std::string& name) {
-  return name.substr(0, name.size() - std::string("weight").size());
-}
-
-// u8 [...], two numbers in a byte -> u8 [..., 2 * n]
-at::Tensor halves_of_bytes(const at::Tensor& bytes) {
-  return at::stack({bytes.bitwise_and(15), bytes.__rshift__(4)}, -1).flatten(-2);
-}
-
-// Takes codes of 5 bits apart. Five bytes hold eight codes. u8 [n / 8, 5] -> u8 [n]. Upstream: sdnq's unpack_uint5
-at::Tensor unpack_fives(const at::Tensor& bytes) {
-  const auto byte = [&](int64_t i) { return bytes.select(1, i); };
-  const auto bits = [&](int64_t i, int64_t from, int64_t count, int64_t to) {
-    return byte(i).__rshift__(from).bitwise_and((1 << count) - 1).__lshift__(to);
-  };
-  std::vector<at::Tensor> codes;
-  codes.reserve(8);
-  for (int64_t i = 0; i < 5; ++i) codes.push_back(bits(i, 0, 5, 0));
-  codes.push_back(bits(0, 5, 3, 0) + bits(3, 5, 2, 3));
-  codes.push_back(bits(1, 5, 3, 0) + bits(4, 5, 2, 3));
-  codes.push_back(bits(2, 5, 3, 0) + bits(4, 7, 1, 3) + bits(3, 7, 1, 4));
-  return at::stack(codes, 1).flatten();
-}
-
-void check_finite(const at::Tensor& numbers, double most, const std::string& where) {
-  if (at::isfinite(numbers).all().item<bool>() && numbers.abs().to(at::kFloat).le(most).all().item<bool>()) return;
-  refuse(ErrorCode::model, where, "finite scales whose numbers its type can hold", "others", "download the file again");
-}
-
-struct Shape {
-  int64_t out, in;
-};
-
-CodedWeight read_auto_round(const Quantisation& q, const std::string& layer, Shape s, const ReadStored& read,
-                            const std::string& where) {
-  const int64_t group = q.group <= 0 ? s.in : q.group;
-  const int64_t groups = s.in / group;
-  if (s.in % 8 != 0 || s.out % 8 != 0 || s.in % group != 0) {
-    refuse(ErrorCode::model, where, "rows in eights, and columns in groups of " + std::to_string(group),
-           shape_text({s.out, s.in}), "does config.json belong to this file?");
-  }
-  const at::Tensor words = read(layer + "qweight", at::kInt, {s.in / 8, s.out});
-  const at::Tensor scales = read(layer + "scales", at::kHalf, {groups, s.out});
-  const at::Tensor stored_zeros = read(layer + "qzeros", at::kInt, {groups, s.out / 8});
-  constexpr double most_scale = 65504.0 / 16;  // then fp16 holds every number
-  check_finite(scales, most_scale, where);
-  CodedWeight w{.coding = Coding::auto_round, .in = s.in, .group = group, .codes = {}, .scales = {}, .zeros = {}};
-  // A word has eight columns of a row, from its lowest byte on.
-  w.codes = words.view(at::kByte).view({s.in / 8, s.out, 4}).transpose(0, 1).reshape({s.out, s.in / 2});
-  w.scales = scales.t().contiguous();
-  const at::Tensor zeros = halves_of_bytes(stored_zeros.view(at::kByte)).add(1);  // the file has them minus 1
-  if (zeros.eq(8).all().item<bool>()) return w;
-  if (q.symmetric) {
-    refuse(ErrorCode::model, where, "zeros of 8, because quantization_config says sym", "others",
-           "download the file again");
-  }
-  w.zeros = zeros.t().to(at::kHalf).contiguous();
-  return w;
-}
-
-CodedWeight read_sdnq(const Quantisation& q, const std::string& weight, Shape s, const ReadStored& read,
-                      const std::string& where) {
-  const std::string layer = without_weight(weight);
-  CodedWeight w{.coding = coding_of(q, weight), .in = s.in, .group = s.in, .codes = {}, .scales = {}, .zeros = {}};
-  const int64_t numbers = s.out * s.in;
-  if (w.bits() == 4 && s.in % 2 == 0) {
-    w.codes = read(weight, at::kByte, {numbers / 2}).view({s.out, s.in / 2});
-  } else if (w.bits() == 5 && numbers % 8 == 0) {
-    w.codes = unpack_fives(read(weight, at::kByte, {numbers / 8, 5})).view({s.out, s.in});
-  } else {
-    refuse(ErrorCode::model, where, "columns that fill whole bytes", shape_text({s.out, s.in}), kAdvice);
-  }
-  const at::Tensor scales = read(layer + "scale", std::nullopt, {});
-  const int64_t groups = scales.numel() / s.out;
-  const bool whole = scales.dim() >= 2 && scales.size(0) == s.out && scales.numel() == s.out * groups && groups > 0;
-  if (!whole || s.in % groups != 0 || (groups > 1 && s.in / groups % 2 != 0)) {
-    refuse(ErrorCode::model, where + ": scale",
-           "[" + std::to_string(s.out) + ", groups, 1] with groups of even columns", shape_text(scales.sizes()),
-           kAdvice);
-  }
-  w.group = s.in / groups;
-  check_finite(scales, 1e30, where);
-  w.scales = scales.reshape({s.out, groups}).contiguous();
-  if (w.coding == Coding::uint4) {
-    const at::Tensor zeros = read(layer + "zero_point", scales.scalar_type(), scales.sizes().vec());
-    check_finite(zeros, 1e30, where);
-    w.zeros = zeros.reshape({s.out, groups}).contiguous();
-  }
-  return w;
-}
-
 }  // namespace
 
 std::optional<Quantisation> Quantisation::of(const fs::path& folder) {
@@ -245,47 +137,63 @@ std::optional<Quantisation> Quantisation::of(const fs::path& folder) {
     const json config = read_json(file);
     if (config.is_object()) options = config.value("quantization_config", json());
   }
-  if (options.is_null()) {
-    file = folder / "quantization_config.json";  // a second copy, which is alone where somebody has edited config.json
-    if (!is_present(file)) return std::nullopt;
-    options = read_json(file);
+  // A second copy, which is alone where somebody has edited config.json. It is read in any case, so that damage is
+  // told.
+  if (const fs::path copy = folder / "quantization_config.json"; is_present(copy)) {
+    json copied = read_json(copy);
+    if (options.is_null()) {
+      file = copy;
+      options = std::move(copied);
+    }
   }
+  if (options.is_null()) return std::nullopt;
   const std::string name = file.string();
   const json method = options.is_object() ? options.value("quant_method", json()) : json();
   if (method == "auto-round") return auto_round(options, name);
   if (method == "sdnq") return sdnq(options, name);
   refuse(ErrorCode::model, name + ": quantization_config: quant_method", "auto-round or sdnq", json_text(method),
-         kAdvice);
+         kReadable);
 }
 
 std::string Quantisation::text() const {
-  if (method == Method::auto_round) {
-    return "AutoRound int4, " + (group > 0 ? "groups of " + std::to_string(group) : "a group a row");
-  }
-  std::set<std::string> used = {dtype};
-  for (const auto& [weight, other] : dtypes) used.insert(other);
-  std::string text = "SDNQ";
-  for (const std::string& name : used) text += (text == "SDNQ" ? " " : ", ") + name;
-  return text;
+  const std::string groups = group > 0    ? ", groups of " + std::to_string(group)
+                             : group == 0 ? ""
+                                          : ", a group for each row";
+  if (method == Method::auto_round) return "AutoRound int4" + groups;
+  std::set<std::string> others;
+  for (const auto& [weight, other] : dtypes) others.insert(other);
+  others.erase(dtype);
+  const auto plain = [](const std::string& name) { return name.substr(0, name.find('_')); };  // without "_e3m1fn"
+  std::string text = "SDNQ " + plain(dtype);
+  for (const std::string& other : others) text += ", " + plain(other);
+  return text + groups;
 }
 
 bool Quantisation::is_part(const std::string& name) {
   return name.ends_with(".scales") || name.ends_with(".scale") || name.ends_with(".zero_point");
 }
 
-std::vector<std::string> Quantisation::parts(const std::string& weight) const {
-  if (!weight.ends_with("weight")) return {};
-  const std::string layer = without_weight(weight);
-  if (method == Method::auto_round) return {layer + "qweight", layer + "scales"};
-  return {weight, layer + "scale"};
+std::optional<Quantisation::Parts> Quantisation::parts(const std::string& weight) const {
+  if (!weight.ends_with("weight")) return std::nullopt;
+  const std::string layer = weight.substr(0, weight.size() - std::string("weight").size());
+  if (method == Method::auto_round) return Parts{layer + "qweight", layer + "scales", layer + "qzeros"};
+  return Parts{weight, layer + "scale", layer + "zero_point"};
 }
 
-CodedWeight read_coded(const Quantisation& q, const std::string& weight, at::IntArrayRef shape, const ReadStored& read,
-                       const std::string& where) {
-  if (shape.size() != 2) refuse(ErrorCode::model, where, "a matrix", shape_text(shape), kAdvice);
-  const Shape s{shape[0], shape[1]};
-  return q.method == Method::auto_round ? read_auto_round(q, without_weight(weight), s, read, where)
-                                        : read_sdnq(q, weight, s, read, where);
+Coding Quantisation::coding_of(const std::string& weight) const {
+  if (method == Method::auto_round) return Coding::auto_round;
+  std::string found;
+  for (const auto& [entry, other] : dtypes) {
+    if (!means(entry, weight) || other == found) continue;
+    if (found.empty()) {
+      found = other;
+      continue;
+    }
+    refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict", "one dtype for \"" + weight + "\"",
+           found + " and " + other, kReadable);
+  }
+  if (found.empty()) found = dtype;
+  return found == "uint4" ? Coding::uint4 : found == "int5" ? Coding::int5 : Coding::float5;
 }
 
 }  // namespace glm

@@ -1,20 +1,20 @@
-// How a component's weights were quantised before they were saved, as its config.json says, and reading such weights.
-// Upstream: auto-round's QuantizationConfig and QuantLinear, sdnq's SDNQConfig and SDNQDequantizer
+// How a component's weights were quantised before they were saved, as its config.json says.
+// Upstream: auto-round's QuantizationConfig, sdnq's SDNQConfig
 #pragma once
-
-#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "kernels/coded_weight.h"
 
 namespace glm {
+
+// What to do with weights that aren't in a format that is read here.
+inline constexpr const char* kReadable =
+    "take the checkpoint in bf16 (zai-org/GLM-Image), Intel's AutoRound or Disty0's SDNQ version of it";
 
 struct Quantisation {
   enum class Method { auto_round, sdnq };
@@ -26,29 +26,28 @@ struct Quantisation {
   bool symmetric = false;                     // AutoRound: every zero is 8
   std::string file;                           // the config.json, for messages
 
-  // Reads the config.json of a component's folder. Returns nothing where the component isn't quantised. Throws
-  // Error(model) that names the method or the option that this engine can't read, and says what to do.
+  // Reads the config.json and quantization_config.json of a component's folder. Returns nothing where the component
+  // isn't quantised. Throws Error(model) that names the damaged file, or the method or the option that this engine
+  // can't read, and says what to do.
   static std::optional<Quantisation> of(const std::filesystem::path& folder);
 
-  // Returns a text such as "AutoRound int4, groups of 128" or "SDNQ uint4, int5".
+  // Returns a text such as "AutoRound int4, groups of 128" or "SDNQ uint4, float5, int5", whose first dtype is that of
+  // most weights.
   std::string text() const;
 
   // Says whether a tensor of this name holds scales or zeros of a quantised weight.
   static bool is_part(const std::string& name);
 
-  // Returns the names of the two tensors that tell whether the weight of this full name is quantised: those of its
-  // codes and its scales. Returns nothing for a name that doesn't end in "weight".
-  std::vector<std::string> parts(const std::string& weight) const;
+  // The names of the tensors that hold a weight's parts. Not every weight has zeros.
+  struct Parts {
+    std::string codes, scales, zeros;
+  };
+  // Returns those of the weight of this full name. Returns nothing for a name that doesn't end in "weight".
+  std::optional<Parts> parts(const std::string& weight) const;
+
+  // Returns how the numbers of the weight of this full name are coded. Throws Error(model) where the configuration says
+  // it twice, and differently.
+  CodedWeight::Coding coding_of(const std::string& weight) const;
 };
-
-// Hands out a tensor as it is stored, after it has checked that it has this dtype and this shape. Without a dtype it
-// may be fp32, bf16 or fp16. An empty shape stands for any.
-using ReadStored = std::function<at::Tensor(const std::string& name, std::optional<at::ScalarType> dtype,
-                                            const std::vector<int64_t>& shape)>;
-
-// Reads a quantised weight. where: the file and the tensor, for messages. Throws Error(model) where the tensors and the
-// configuration contradict each other, and what `read` throws.
-CodedWeight read_coded(const Quantisation& q, const std::string& weight, at::IntArrayRef shape, const ReadStored& read,
-                       const std::string& where);
 
 }  // namespace glm

@@ -13,87 +13,17 @@ namespace glm {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-namespace {
-
-using Method = StoredFormat::Method;
-
-// What the methods add to a layer's name for each part of a weight.
-constexpr const char* kAutoRoundParts[] = {".qweight", ".qzeros", ".scales", ".g_idx"};
-constexpr const char* kSdnqParts[] = {".scale", ".zero_point", ".svd_up", ".svd_down", ".scale_2", ".codebook"};
-
-std::string text_at(const json& object, const char* key) {
-  return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : "";
-}
-
-int64_t number_at(const json& object, const char* key, int64_t otherwise) {
-  return object.contains(key) && object[key].is_number_integer() ? object[key].get<int64_t>() : otherwise;
-}
-
-std::string groups_text(int64_t group) {
-  if (group == -1) return ", a group for each row";
-  return group > 0 ? ", groups of " + std::to_string(group) : "";
-}
-
-// "SDNQ uint4, int5, float5": the dtypes of all weights, the default's first.
-std::string sdnq_text(const json& options) {
-  std::vector<std::string> dtypes = {text_at(options, "weights_dtype")};
-  const json lists = options.value("modules_dtype_dict", json());
-  if (lists.is_object()) {
-    for (const auto& [dtype, names] : lists.items()) {
-      if (!names.empty() && std::find(dtypes.begin(), dtypes.end(), dtype) == dtypes.end()) dtypes.push_back(dtype);
-    }
-  }
-  std::string text = "SDNQ";
-  for (const std::string& dtype : dtypes) {
-    text += (text.ends_with("SDNQ") ? " " : ", ") + shortened(dtype.substr(0, dtype.find('_')), 20);
-  }
-  return text + groups_text(number_at(options, "group_size", 0));
-}
-
-// The ends of a layer's parts that this method has, or none.
-std::vector<std::string> parts_of(Method method) {
-  if (method == Method::auto_round) return {std::begin(kAutoRoundParts), std::end(kAutoRoundParts)};
-  if (method == Method::sdnq) return {std::begin(kSdnqParts), std::end(kSdnqParts)};
-  return {};
-}
-
-}  // namespace
-
-StoredFormat StoredFormat::of(const fs::path& folder) {
-  StoredFormat format;
+std::string method_named(const fs::path& folder) {
   json config;
   try {
     config = read_json(folder / "config.json");
-  } catch (const Error& e) {
-    format.problem = e.what();
-    return format;
+  } catch (const Error&) {  // its reader says so
+    return "";
   }
   const json options = config.is_object() ? config.value("quantization_config", json()) : json();
-  if (!options.is_object()) return format;
-  const std::string method = text_at(options, "quant_method");
-  if (method == "auto-round") {
-    format.method = Method::auto_round;
-    format.bits = number_at(options, "bits", 0);
-    format.text = "AutoRound int" + std::to_string(format.bits) + groups_text(number_at(options, "group_size", 128));
-  } else if (method == "sdnq") {
-    format.method = Method::sdnq;
-    format.text = sdnq_text(options);
-  } else {
-    format.method = Method::other;
-    format.text = method.empty() ? "quantised in an unknown way" : shortened(method, 40);
-  }
-  return format;
-}
-
-std::string StoredFormat::owner_of(const std::string& stored) const {
-  for (const std::string& part : parts_of(method)) {
-    if (stored.ends_with(part)) return stored.substr(0, stored.size() - part.size()) + ".weight";
-  }
-  return stored;
-}
-
-bool StoredFormat::is_main(const std::string& stored) const {
-  return owner_of(stored) == stored || (method == Method::auto_round && stored.ends_with(".qweight"));
+  if (!options.is_object()) return "";
+  const json method = options.value("quant_method", json());
+  return method.is_string() ? shortened(method.get<std::string>(), 40) : "quantised in an unknown way";
 }
 
 std::string dtypes_text(const std::vector<std::string>& dtypes) {

@@ -2,30 +2,15 @@
 // engine can't read.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace glm {
 
-// How a component is quantised.
-struct StoredFormat {
-  enum class Method { none, auto_round, sdnq, other };
-  Method method = Method::none;
-  std::string text;          // "AutoRound int4, groups of 128"; "" where it isn't quantised
-  int64_t bits = 0;          // of a weight, with AutoRound
-  std::string problem = {};  // with config.json, or ""
-
-  // Returns the format that the component's config.json tells.
-  static StoredFormat of(const std::filesystem::path& folder);
-
-  // Returns the tensor of the model that a stored tensor belongs to: "a.weight" for "a.qweight". Scales and the like
-  // belong to the same weight.
-  std::string owner_of(const std::string& stored) const;
-  // Says whether a stored tensor is the codes of its owner, or the owner itself: no scale.
-  bool is_main(const std::string& stored) const;
-};
+// Returns what the config.json of a component's folder calls the method by which it is quantised, where this engine
+// can't read that: "modelopt". Returns "" where it isn't quantised, or the file can't be read.
+std::string method_named(const std::filesystem::path& folder);
 
 // Returns what tensors of such dtypes are called together: "bf16", "fp32 and bf16". dtypes: as the format calls them,
 // the most frequent first.

@@ -11,33 +11,27 @@
 #include <vector>
 
 #include "base/refuse.h"
+#include "engine/checkpoint/coded_layout.h"
 #include "engine/checkpoint/component_files.h"
 #include "engine/checkpoint/dtype.h"
-#include "engine/checkpoint/quantisation.h"
 #include "engine/checkpoint/random_weights.h"
 #include "engine/checkpoint/safetensors.h"
+#include "engine/checkpoint/stored_tensors.h"
 #include "glm/error.h"
+#include "kernels/quantiser.h"
 
 namespace glm {
 
 namespace fs = std::filesystem;
 
 struct Weights::Store {
-  fs::path folder;
   at::ScalarType dtype{};
   at::Device device = at::kCPU;
   std::shared_ptr<Uploader> uploader;  // brings tensors of files to the device; null: they stay on the CPU
   bool random = false;                 // true: there are no files
-  std::optional<Quantisation> quantisation;
-  std::vector<SafetensorsFile> files;
-  std::map<std::string, size_t> file_of;               // tensor name -> index into files
+  StoredTensors tensors;
   std::set<std::string> claimed;                       // tensor names
   std::map<fs::path, std::vector<std::string>> zeros;  // file -> names of tensors that hold nothing but zeros
-
-  void add(SafetensorsFile file) {
-    for (const auto& [name, info] : file.tensors()) file_of.emplace(name, files.size());
-    files.push_back(std::move(file));
-  }
 };
 
 namespace {
@@ -46,32 +40,21 @@ bool all_zeros(const char* bytes, size_t size) {
   return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-std::string place_of(const SafetensorsFile& file, const std::string& name) {
-  return file.path().string() + ": tensor \"" + name + "\"";
-}
-
-void check_float(const SafetensorsFile& file, const std::string& name) {
-  const at::ScalarType dtype = file.tensors().at(name).dtype;
-  if (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf) return;
-  refuse(ErrorCode::model, place_of(file, name), "F32, BF16 or F16", dtype_name(dtype));
-}
-
 }  // namespace
 
 Weights::Weights(const fs::path& folder, at::ScalarType dtype, std::shared_ptr<Uploader> uploader, FileAccess access)
     : store_(std::make_shared<Store>()) {
-  store_->folder = folder;
   store_->dtype = dtype;
   if (uploader != nullptr) store_->device = uploader->device();
-  store_->quantisation = Quantisation::of(folder);
   store_->uploader = std::move(uploader);
+  std::optional<Quantisation> quantisation = Quantisation::of(folder);
   ComponentFiles component(folder, access);
   if (!component.problems.empty()) throw Error(ErrorCode::model, component.problems.front());
-  for (SafetensorsFile& file : component.files) store_->add(std::move(file));
+  store_->tensors = StoredTensors(folder, std::move(component.files), std::move(quantisation));
 }
 
-Weights::Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes)
-    : store_(std::move(store)), scope_(std::move(scope)), changes_(std::move(changes)) {}
+Weights::Weights(std::shared_ptr<Store> store, std::string scope)
+    : store_(std::move(store)), scope_(std::move(scope)) {}
 
 Weights Weights::random(at::ScalarType dtype, at::Device device) {
   auto store = std::make_shared<Store>();
@@ -82,12 +65,20 @@ Weights Weights::random(at::ScalarType dtype, at::Device device) {
 }
 
 Weights Weights::operator/(const std::string& name) const {
-  return {store_, scope_ + name + ".", changes_};
+  Weights own = *this;
+  own.scope_ += name + ".";
+  return own;
 }
 
 Weights Weights::changed(Change change) const {
   Weights own = *this;
   own.changes_.push_back(std::move(change));
+  return own;
+}
+
+Weights Weights::in_codes(CodedWeight::Coding coding, std::vector<std::string> places) const {
+  Weights own = *this;
+  own.codes_ = {coding, std::move(places)};
   return own;
 }
 
@@ -107,60 +98,33 @@ at::Tensor Weights::tensor(const std::string& name, at::IntArrayRef shape) const
 
 at::Tensor Weights::stored(const std::string& full, at::IntArrayRef shape) const {
   if (store_->random) return random_weight(full, shape, at::TensorOptions(store_->dtype).device(store_->device));
-  if (is_coded(full)) return read_coded(full, shape).numbers(store_->dtype, 0, shape[0]);
-  const SafetensorsFile& file = claim(full, shape);
-  check_float(file, full);
+  if (store_->tensors.is_coded(full)) return read_coded(full, shape).numbers(store_->dtype, 0, shape[0]);
+  const SafetensorsFile& file = store_->tensors.find_numbers(full, shape);
   return read(file, full).to(store_->dtype);
 }
 
-const SafetensorsFile& Weights::claim(const std::string& full, std::optional<at::IntArrayRef> shape) const {
-  const auto found = store_->file_of.find(full);
-  if (found == store_->file_of.end()) {
-    throw Error(ErrorCode::model, store_->folder.string() + ": the tensor \"" + full + "\" is missing" +
-                                      (shape ? "; expected it with shape " + shape_text(*shape) : ""));
-  }
-  const SafetensorsFile& file = store_->files[found->second];
-  const TensorInfo& info = file.tensors().at(full);
-  if (shape && at::IntArrayRef(info.shape) != *shape) {
-    refuse(ErrorCode::model, place_of(file, full), "shape " + shape_text(*shape), shape_text(info.shape),
-           "does config.json belong to this file?");
-  }
-  store_->claimed.insert(full);
-  return file;
-}
-
-bool Weights::is_coded(const std::string& full) const {
-  if (!store_->quantisation) return false;
-  const std::vector<std::string> parts = store_->quantisation->parts(full);
-  return !parts.empty() && std::all_of(parts.begin(), parts.end(),
-                                       [this](const std::string& part) { return store_->file_of.contains(part); });
-}
-
 CodedWeight Weights::read_coded(const std::string& full, at::IntArrayRef shape) const {
-  const ReadStored read = [&](const std::string& name, std::optional<at::ScalarType> dtype,
-                              const std::vector<int64_t>& of) {
-    const SafetensorsFile& file = of.empty() ? claim(name) : claim(name, of);
-    const at::ScalarType found = file.tensors().at(name).dtype;
-    if (!dtype) check_float(file, name);
-    if (dtype && found != *dtype) {
-      refuse(ErrorCode::model, place_of(file, name), dtype_name(*dtype), dtype_name(found),
-             "does config.json belong to this file?");
-    }
-    return this->read(file, name);
-  };
-  return glm::read_coded(*store_->quantisation, full, shape, read, store_->folder.string() + ": \"" + full + "\"");
+  const StoredTensors& tensors = store_->tensors;
+  const ReadStored read_part = [&](const std::string& name) { return read(tensors.file_of(name), name); };
+  return glm::read_coded(tensors.layout(full, shape), read_part, tensors.place_of_coded(full));
 }
 
 std::optional<CodedWeight> Weights::coded(const std::string& name, at::IntArrayRef shape) const {
   const std::string full = scope_ + name;
-  if (store_->random || !changes_.empty() || !is_coded(full)) return std::nullopt;
+  const bool becomes_codes = std::any_of(codes_.places.begin(), codes_.places.end(), [&](const std::string& place) {
+    return full.find(place) != std::string::npos;
+  });
+  if (becomes_codes) return quantised(tensor(name, shape), codes_.coding);
+  if (store_->random || !changes_.empty() || !store_->tensors.is_coded(full)) return std::nullopt;
   return read_coded(full, shape);
 }
 
-// Looks for zeros while the bytes pass by. It stops at the first that is something else, so that it costs no time.
+// Claims a tensor, and looks for zeros while its bytes pass by. It stops at the first that is something else, so that
+// it costs no time.
 at::Tensor Weights::read(const SafetensorsFile& file, const std::string& full) const {
   const TensorInfo& info = file.tensors().at(full);
-  std::atomic<bool> zeros = info.begin < info.end && !full.ends_with("bias");
+  store_->claimed.insert(full);
+  std::atomic<bool> zeros = info.begin < info.end && !may_be_zeros(full);
   at::Tensor weight;
   if (store_->uploader == nullptr) {
     weight = info.dtype == store_->dtype ? file.tensor(full) : file.read(full);
@@ -188,7 +152,7 @@ std::vector<std::string> Weights::warnings() const {
 
 double Weights::bytes() const {
   double bytes = 0;
-  for (const SafetensorsFile& file : store_->files) {
+  for (const SafetensorsFile& file : store_->tensors.files()) {
     for (const auto& [name, info] : file.tensors()) {
       if (!name.starts_with(scope_)) continue;
       const auto stored = static_cast<double>(info.end - info.begin);
@@ -206,7 +170,7 @@ double Weights::bytes() const {
 }
 
 bool Weights::has(const std::string& name) const {
-  return store_->random || store_->file_of.contains(scope_ + name) || is_coded(scope_ + name);
+  return store_->random || store_->tensors.has(scope_ + name);
 }
 
 at::ScalarType Weights::dtype() const {
@@ -219,23 +183,23 @@ at::Device Weights::device() const {
 
 void Weights::leave(const std::string& name) const {
   const std::string prefix = scope_ + name + ".";
-  for (auto at = store_->file_of.lower_bound(prefix); at != store_->file_of.end() && at->first.starts_with(prefix);
-       ++at) {
+  const auto& names = store_->tensors.names();
+  for (auto at = names.lower_bound(prefix); at != names.end() && at->first.starts_with(prefix); ++at) {
     store_->claimed.insert(at->first);
   }
 }
 
 void Weights::check_mapped_files() const {
-  for (const SafetensorsFile& file : store_->files) file.check_mapped();
+  for (const SafetensorsFile& file : store_->tensors.files()) file.check_mapped();
 }
 
 void Weights::check_all_claimed() const {
   std::vector<std::string> left;
-  for (const auto& [name, file] : store_->file_of) {
+  for (const auto& [name, file] : store_->tensors.names()) {
     if (!store_->claimed.contains(name)) left.push_back(name);
   }
   if (left.empty()) return;
-  const fs::path& file = store_->files[store_->file_of.at(left[0])].path();
+  const fs::path& file = store_->tensors.file_of(left[0]).path();
   throw Error(ErrorCode::model,
               file.string() + ": " + std::to_string(left.size()) + (left.size() == 1 ? " tensor" : " tensors") +
                   " that this model doesn't use: " + first_of(left) + "; does config.json belong to this file?");

@@ -45,9 +45,13 @@ class Weights {
   // device.
   at::Tensor tensor(const std::string& name, at::IntArrayRef shape) const;
 
-  // Claims a matrix that the checkpoint has in a quantised format, and returns it so. Returns nothing where the matrix
-  // isn't quantised, or where a change is laid over it: tensor() has it then. Throws as tensor() does, and Error(model)
-  // where the matrix contradicts the component's quantization_config.
+  // Returns the same weights, of which coded() hands out matrices of numbers in codes, with their changes: those whose
+  // full names contain one of `places`.
+  Weights in_codes(CodedWeight::Coding coding, std::vector<std::string> places) const;
+
+  // Claims a matrix that the checkpoint has in a quantised format, or that in_codes() names, and returns it so. Returns
+  // nothing for another matrix, or where a change is laid over one of the checkpoint's codes: tensor() has it then.
+  // Throws as tensor() does, and Error(model) where the matrix contradicts the component's quantization_config.
   std::optional<CodedWeight> coded(const std::string& name, at::IntArrayRef shape) const;
 
   // Returns how many bytes the tensors of this scope take in memory: codes and scales as they are, others in dtype().
@@ -74,17 +78,19 @@ class Weights {
 
  private:
   struct Store;
-  Weights(std::shared_ptr<Store> store, std::string scope, std::vector<Change> changes = {});
+  struct Codes {
+    CodedWeight::Coding coding{};
+    std::vector<std::string> places;
+  };
+  Weights(std::shared_ptr<Store> store, std::string scope);
   at::Tensor stored(const std::string& full, at::IntArrayRef shape) const;  // the tensor before its changes
   at::Tensor read(const SafetensorsFile& file, const std::string& full) const;
-  bool is_coded(const std::string& full) const;
   CodedWeight read_coded(const std::string& full, at::IntArrayRef shape) const;
-  // Finds a tensor, checks its shape where there is one, and claims it. Returns its file.
-  const SafetensorsFile& claim(const std::string& full, std::optional<at::IntArrayRef> shape = {}) const;
 
   std::shared_ptr<Store> store_;
   std::string scope_;  // what stands before a tensor's name: "" or a text that ends in a dot
   std::vector<Change> changes_;
+  Codes codes_;  // without places: no numbers become codes
 };
 
 }  // namespace glm

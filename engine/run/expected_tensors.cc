@@ -14,9 +14,9 @@
 
 namespace glm {
 
-bool ExpectedTensors::may_hold(const std::string& name) const {
+bool ExpectedTensors::leaves(const std::string& name) const {
   const auto begins = [&](const std::string& begin) { return name.starts_with(begin); };
-  return shapes.contains(name) || std::any_of(unread.begin(), unread.end(), begins);
+  return std::any_of(unread.begin(), unread.end(), begins);
 }
 
 std::map<std::string, ExpectedTensors> expected_tensors(const ModelConfig& c) {

@@ -17,7 +17,8 @@ struct ExpectedTensors {
   std::map<std::string, std::string> other_names;      // a tensor's name -> the one that it may have instead
   std::vector<std::string> unread;                     // begins of names that may be there, too, and that nothing reads
 
-  bool may_hold(const std::string& name) const;
+  // Does the model leave a tensor of this name unread?
+  bool leaves(const std::string& name) const;
 };
 
 // Returns the tensors by their folders' names, such as "transformer".

@@ -29,14 +29,16 @@ struct StoredTensor {
 struct StoredComponent {
   std::string name = {};  // "vision_language_encoder", "transformer", "text_encoder", "vae"; "" where nothing tells
   std::string format =
-      {};  // "bf16", "AutoRound int4, groups of 128", "SDNQ uint4, int5, float5"; "" where nothing is there
+      {};  // "bf16", "AutoRound int4, groups of 128", "SDNQ uint4, float5, int5"; "" where nothing is there
   std::vector<StoredTensor> tensors = {};  // by name
   int64_t parameters = 0;  // numbers of the model, however they are stored; scales and the like don't count
   int64_t bytes = 0;       // of all its tensors
-  // Names of tensors: that are needed and not there; of another shape than needed; that nothing reads; that are all
-  // zeros, but for biases; that have numbers which aren't finite. Of a quantised layer the first three have the name of
-  // the weight. The first three are empty where nothing tells what is needed: `unknown` says why.
-  std::vector<std::string> missing = {}, misshapen = {}, unclaimed = {}, zeros = {}, not_finite = {};
+  // Names of tensors: that are needed and not there; of another shape than needed; of a type that isn't read; that
+  // nothing reads; that are all zeros, but for biases and zero points; that have numbers which aren't finite. Where
+  // nothing tells what is needed, the first four are empty, but for parts of quantised weights: `unknown` says why.
+  std::vector<std::string> missing = {}, misshapen = {}, mistyped = {}, unclaimed = {}, zeros = {}, not_finite = {};
+  // Sentences about quantised weights that contradict themselves or their configuration; each says what to do.
+  std::vector<std::string> contradictions = {};
   std::string unknown = {};
   std::vector<std::string> problems = {};  // with its files, each a sentence that says what to do
 };
@@ -94,9 +96,10 @@ struct VerifyOptions {
 };
 
 // Reads all files of a folder once. Checks each rule of the safetensors format, that shards are what their index says,
-// and that all numbers are finite. Compares the bytes with a manifest in sha256sum's format, and with the names that a
-// Hugging Face cache gives its files. Damage is part of the report. Throws Error(model) when there are no weights in
-// the folder, or the manifest can't be read, and Error(cancelled). Thread safe.
+// that all numbers are finite, and what inspect_weights() checks. Compares the bytes with a manifest in sha256sum's
+// format, and with the names that a Hugging Face cache gives its files. Damage is part of the report. Throws
+// Error(model) when there are no weights in the folder, or the manifest can't be read, and Error(cancelled). Thread
+// safe.
 GLM_API VerifyReport verify_weights(const std::filesystem::path& folder, const VerifyOptions& options,
                                     const ReadingCallbacks& callbacks);
 

@@ -53,7 +53,8 @@ class BadModel : public BadFiles {
 };
 
 TEST_F(BadModel, NotThere) {
-  expect_failure(draw({"-m", "/nonexistent"}), 3, {"/nonexistent", "no such folder", "with -m"});
+  expect_failure(draw({"-m", "/nonexistent"}), 3,
+                 {"/nonexistent", "no such folder", "give the folder of a GLM-Image checkpoint"});
   expect_failure(draw({"-m", (small_checkpoint() / "model_index.json").string()}), 3, {"model_index.json"});
   expect_failure(draw({"-m", folder_.path().string()}), 3, {"expected a checkpoint folder with model_index.json"});
   expect_nothing_drawn();

@@ -59,7 +59,8 @@ TEST_F(WeightsCommand, InspectPrintsOneJsonObject) {
   ASSERT_EQ(report["components"].size(), 4U);
   const json& c = report["components"][1];
   EXPECT_EQ(c["name"], "transformer");
-  for (const char* key : {"missing", "misshapen", "unclaimed", "not_finite", "zeros", "problems"}) {
+  for (const char* key :
+       {"missing", "misshapen", "mistyped", "contradictions", "unclaimed", "not_finite", "zeros", "problems"}) {
     EXPECT_EQ(c[key], json::array()) << key;
   }
   int64_t bytes = 0;

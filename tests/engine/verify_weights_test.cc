@@ -245,6 +245,39 @@ TEST_F(Verified, EachBrokenFileIsToldWithWhatToDo) {
   EXPECT_TRUE(tells("vae/config.json", {"not valid JSON", "download the file again"}));
 }
 
+TEST_F(Verified, TensorsThatAreNotWhatTheConfigurationSaysAreTold) {
+  std::map<std::string, at::Tensor> good;
+  {
+    const SafetensorsFile opened(model() / kWeights);
+    for (const auto& entry : opened.tensors()) good[entry.first] = opened.read(entry.first);
+  }
+  const auto with = [&](auto change) {
+    std::map<std::string, at::Tensor> tensors = good;
+    change(tensors);
+    write_safetensors(model() / kWeights, tensors, {});
+  };
+  with([](auto& all) { all.erase("proj_out.bias"); });
+  EXPECT_TRUE(tells("transformer", {"1 tensor is missing: \"proj_out.bias\"", "Download it again"}));
+  with([](auto& all) { all["proj_out.bias"] = at::ones({3}); });
+  EXPECT_TRUE(tells(kWeights, {"expected shape [", "found [3]", "does config.json belong"}));
+  const VerifyReport misshapen = verify({.manifest = {}, .hash_all = true});
+  EXPECT_EQ(of(misshapen, kWeights).tensor, "proj_out.bias");
+  EXPECT_EQ(of(misshapen, kWeights).end - of(misshapen, kWeights).begin, 12);
+  EXPECT_TRUE(refused(ErrorCode::model, {"a damaged one"}, [&] { write_manifest(misshapen, folder_ / "sums"); }));
+  with([](auto& all) { all["stray"] = at::ones({2}); });
+  EXPECT_TRUE(tells(kWeights, {"this model doesn't use"}));
+  with([](auto& all) { all["proj_out.bias"] = all["proj_out.bias"].to(at::kShort); });
+  EXPECT_TRUE(tells(kWeights, {"F32, BF16 or F16", "I16", "bf16"}));
+}
+
+TEST_F(Verified, AMissingFileHasItsOwnName) {
+  fs::remove(model() / "scheduler/scheduler_config.json");
+  EXPECT_TRUE(tells("scheduler/scheduler_config.json", {"no such file", "is the checkpoint complete?"}));
+  fs::copy(checkpoint_folder("a") / "scheduler/scheduler_config.json", model() / "scheduler/scheduler_config.json");
+  fs::remove(model() / "model_index.json");
+  EXPECT_TRUE(tells("model_index.json", {"expected a checkpoint folder", "found none"}));
+}
+
 // As another user: the superuser may read everything.
 TEST_F(Verified, AFileWithoutReadRightsIsTold) {
   fs::permissions(folder_.path(), fs::perms::all);
