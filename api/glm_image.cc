@@ -91,10 +91,10 @@ const char* glm_image_version(void) {
   return GLM_VERSION;
 }
 
-const char* glm_weight_format_name(size_t index) {
+const char* glm_precision_choice(size_t index) {
   try {
-    static const std::vector<glm::WeightFormat> all = glm::weight_formats();
-    return index < all.size() ? all[index].name.c_str() : nullptr;
+    static const std::vector<std::string> all = glm::precision_choices();
+    return index < all.size() ? all[index].c_str() : nullptr;
   } catch (...) {
     return nullptr;
   }
@@ -115,7 +115,7 @@ void glm_load_options_init(glm_load_options* options) {
   *options = {.struct_size = sizeof(glm_load_options),
               .dtype = "auto",
               .device = "auto",
-              .prior_precision = "bf16",
+              .precision = "",
               .kernels = "auto",
               .threads = 0,
               .reference_bytes = -1,
@@ -162,17 +162,17 @@ glm_status glm_engine_load(glm_engine* handle, const char* checkpoint, const glm
     const glm_load_options o = taken(options, glm_load_options_init, "glm_load_options");
     const std::lock_guard loading(engine.load);
     if (engine.pipeline != nullptr) refuse("engine", "one without a checkpoint", "one that has loaded one already");
-    auto loaded = std::make_unique<glm::Pipeline>(
-        checked_text(checkpoint, "checkpoint"),
-        glm::LoadOptions{.dtype = checked_text(o.dtype, "dtype"),
-                         .device = checked_text(o.device, "device"),
-                         .prior_precision = checked_text(o.prior_precision, "prior_precision"),
-                         .kernels = checked_text(o.kernels, "kernels"),
-                         .look_ahead = checked_text(o.look_ahead, "look_ahead"),
-                         .threads = o.threads,
-                         .reference_bytes = o.reference_bytes,
-                         .map_weights = o.map_weights != 0,
-                         .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
+    auto loaded =
+        std::make_unique<glm::Pipeline>(checked_text(checkpoint, "checkpoint"),
+                                        glm::LoadOptions{.dtype = checked_text(o.dtype, "dtype"),
+                                                         .device = checked_text(o.device, "device"),
+                                                         .precision = checked_text(o.precision, "precision"),
+                                                         .kernels = checked_text(o.kernels, "kernels"),
+                                                         .look_ahead = checked_text(o.look_ahead, "look_ahead"),
+                                                         .threads = o.threads,
+                                                         .reference_bytes = o.reference_bytes,
+                                                         .map_weights = o.map_weights != 0,
+                                                         .cancel = o.cancel == nullptr ? nullptr : &o.cancel->token});
     std::string warnings;
     for (const std::string& warning : loaded->warnings()) warnings += warning + "\n";
     const std::lock_guard lock(engine.mutex);

@@ -49,7 +49,7 @@ void print_table_of(const BenchReport& report) {
   const Details& d = report.details;
   print(report.device + ": " + report.product +
         (report.device == "cpu" ? ", " + std::to_string(report.threads) + " threads" : "") + "; " + report.dtype +
-        (report.device == "cpu" ? "" : ", prior=" + report.precision) + "\n");
+        ", " + report.precision + "\n");
   print("a picture of " + std::to_string(d.width) + "x" + std::to_string(d.height) + ", " + std::to_string(d.steps) +
         " steps, guidance " + number("%g", d.guidance) + "\n");
   std::vector<Row> rows = {{"STAGE", "MEDIAN", "SAMPLES", "A SECOND", "RATE", "OF THE LIMIT"}};

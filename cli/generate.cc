@@ -234,7 +234,7 @@ class Generation {
     making_.details = pipeline.details(request_);
     if (!options_.metadata && from_.is_null()) return;
     making_.dtype = pipeline.dtype();
-    making_.precision = pipeline.device() == "cpu" ? weight_formats().front().name : options_.prior_precision;
+    making_.precision = whole_precision(options_.precision);
     making_.model = model_name(model_);
     making_.model_hash = checkpoint_hash(model_);
     const std::string hash = from_.is_object() ? metadata_text(from_, "model_hash") : making_.model_hash;

@@ -9,7 +9,6 @@
 #include "cli/input.h"
 #include "cli/terminal.h"
 #include "glm/error.h"
-#include "glm/weight_formats.h"
 
 namespace glm::cli {
 
@@ -48,6 +47,7 @@ constexpr std::pair<const char*, const char*> kOptionOf[] = {
     {"greedy", "greedy"},
     {"rng", "rng"},
     {"dtype", "dtype"},
+    {"precision", "precision"},
     {"texts", "text"},
     {"parse_special", "parse-special"},
     {"allow_early_stop", "allow-early-stop"},
@@ -76,7 +76,7 @@ PictureText picture_text(const Making& m, uint64_t seed) {
                       {"greedy", m.request.greedy},
                       {"rng", m.request.rng == Rng::cuda ? "cuda" : "cpu"},
                       {"dtype", m.dtype},
-                      {"precision", "prior=" + m.precision},
+                      {"precision", m.precision},
                       {"parse_special", m.request.parse_special},
                       {"allow_early_stop", m.request.allow_early_stop},
                       {"model", m.model},
@@ -117,9 +117,6 @@ Source source_of(const std::string& file, const json& metadata) {
     for (const json& item : found->is_array() ? *found : json::array()) values.push_back(value_text(item));
   }
   if (metadata.contains("prompt")) source.values["prompt"] = {metadata_text(metadata, "prompt")};
-  const std::string precision = metadata_text(metadata, "precision");
-  const std::string plain = "prior=" + weight_formats().front().name;  // the others need a GPU
-  if (!precision.empty() && precision != plain) source.values["precision"] = {precision};
   return source;
 }
 

@@ -17,7 +17,7 @@ struct Making {
   Request request;
   Details details;
   std::string dtype;
-  std::string precision;  // of the prior
+  std::string precision;  // of all components
   std::string model;      // its folder's name
   std::string model_hash;
   std::vector<std::string> reference_hashes;  // SHA-256 of the files

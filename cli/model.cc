@@ -44,7 +44,7 @@ std::string model_name(const fs::path& model) {
 LoadOptions load_options(const GenerateOptions& options, const CancelToken& cancel) {
   return {.dtype = options.dtype,
           .device = options.device,
-          .prior_precision = options.prior_precision,
+          .precision = options.precision,
           .kernels = options.kernels,
           .look_ahead = options.look_ahead,
           .threads = options.threads,

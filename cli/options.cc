@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "cli/values.h"
 #include "glm/error.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 namespace {
@@ -189,10 +191,11 @@ std::vector<Option> model_options() {
       one_of_these("dtype", "TYPE", g,
                    "Type of the numbers to compute in: float32, bfloat16, or auto (default): the checkpoint's",
                    &O::dtype, {"auto", "float32", "bfloat16"}),
-      with_choices(
-          value("precision", 0, "prior=FORMAT", g, "Format of the prior's weights on a GPU: " + precisions_text(),
-                [](O& o, const Text& label, const Text& text) { o.prior_precision = precision(label, text); }),
-          precisions()),
+      with_choices(value("precision", 0, "COMPONENT=FORMAT,...", g,
+                         "What to make of a checkpoint in bf16, to take less memory: " + listed(precision_choices()) +
+                             "; with commas between components. bf16 (default) changes nothing; fp8 needs a GPU",
+                         [](O& o, const Text& label, const Text& text) { o.precision = whole_precision(text, label); }),
+                   precision_choices()),
       one_of_these("kernels", "WHEN", g,
                    "Our own CUDA kernels: auto (default: where they agree with LibTorch's on this GPU), off, or force",
                    &O::kernels, {"auto", "off", "force"}),

@@ -35,7 +35,7 @@ struct GenerateOptions {
   std::string model;  // "": the one that comes with the program
   std::string device = "auto";
   std::string dtype = "auto";
-  std::string prior_precision = "bf16";
+  std::string precision;  // of LoadOptions
   std::string kernels = "auto";
   std::string look_ahead = "auto";
   int threads = 0;

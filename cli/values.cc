@@ -12,7 +12,6 @@
 #include "base/user_folder.h"
 #include "cli/characters.h"
 #include "cli/input.h"
-#include "glm/weight_formats.h"
 
 namespace glm::cli {
 
@@ -91,22 +90,6 @@ PictureSize picture_size(const std::string& option, const std::string& text) {
     refuse_value(option, "an aspect from 1:16 to 16:1", text);
   }
   return {.width = {}, .height = {}, .aspect = static_cast<double>(width) / static_cast<double>(height)};
-}
-
-std::vector<std::string> precisions() {
-  std::vector<std::string> all;
-  for (const WeightFormat& format : weight_formats()) all.push_back("prior=" + format.name);
-  return all;
-}
-
-std::string precisions_text() {
-  std::vector<std::string> all = precisions();
-  all.front() += " (default)";
-  return listed(all);
-}
-
-std::string precision(const std::string& option, const std::string& text) {
-  return one_of(option, text, precisions()).substr(std::string("prior=").size());
 }
 
 std::string look_ahead(const std::string& option, const std::string& text) {

@@ -29,11 +29,6 @@ struct PictureSize {
 };
 PictureSize picture_size(const std::string& option, const std::string& text);
 
-// precisions() returns the values of --precision: "prior=bf16" and so on. precisions_text() lists them for the help,
-// and marks the default. precision() returns the format that such a value names: "bf16".
-std::vector<std::string> precisions();
-std::string precisions_text();
-std::string precision(const std::string& option, const std::string& text);
 
 // What --look-ahead takes: auto, off, or a whole number from 1 to 16.
 std::string look_ahead(const std::string& option, const std::string& text);

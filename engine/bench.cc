@@ -21,6 +21,7 @@
 #include "engine/run/cost.h"
 #include "engine/run/measured_speeds.h"
 #include "engine/run/memory.h"
+#include "engine/run/precision.h"
 #include "engine/run/references.h"
 #include "engine/run/settings.h"
 #include "glm/pipeline.h"
@@ -241,11 +242,11 @@ void add_rates(BenchReport& report, const CheckpointName& name, const ModelConfi
     if (stage.samples == 0) continue;
     double units = 1;
     if (stage.name == "load" && !name.random) {
-      stage.bytes = bytes_of_weights(name, config, dtype, device, options.prior_precision) / stage.seconds;
+      stage.bytes = bytes_of_weights(name, config, dtype, Precision::of(options.precision)) / stage.seconds;
     }
     if (stage.name == "prompt") prompt = stage.seconds;
     if (stage.name == "tokens") {
-      const double bytes = bytes_of_pass(name, config, dtype, device, options.prior_precision);
+      const double bytes = bytes_of_pass(name, config, dtype, Precision::of(options.precision));
       stage.bytes = bytes * passes_a_token / stage.seconds;
       units = static_cast<double>(work.tokens);
       speeds.read = work.read * units / (prompt + units * stage.seconds);
@@ -278,7 +279,7 @@ BenchReport bench(const std::filesystem::path& checkpoint, const LoadOptions& op
   BenchReport report{.device = pipeline.device(),
                      .product = {},
                      .dtype = pipeline.dtype(),
-                     .precision = options.prior_precision,
+                     .precision = Precision::of(options.precision).text(),
                      .details = pipeline.details(request),
                      .stages = {stage_of("load", "checkpoint", {seconds_since(at)})}};
   pipeline.check(request);

@@ -63,7 +63,7 @@ struct Pipeline::Engine {
   void load(const fs::path& checkpoint, const LoadOptions& options) {
     model = guarded(to, [&] {
       return std::make_unique<const Model>(checkpoint, options.dtype, to,
-                                           ModelOptions{.prior_precision = options.prior_precision,
+                                           ModelOptions{.precision = options.precision,
                                                         .kernels = options.kernels,
                                                         .look_ahead = options.look_ahead,
                                                         .map_weights = options.map_weights,

@@ -18,6 +18,7 @@
 #include "engine/run/look_ahead.h"
 #include "engine/run/measured_speeds.h"
 #include "engine/run/memory.h"
+#include "engine/run/precision.h"
 #include "engine/run/prior.h"
 #include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
@@ -107,7 +108,7 @@ void check_inputs(const CheckpointName& name, const ModelConfig& config, const S
 
 // Reads the headers of all weight files. Throws Error(model) for one that is missing, cut short or of another kind.
 void check_weight_files(const fs::path& checkpoint) {
-  for (const char* part : {"vision_language_encoder", "text_encoder", "transformer", "vae"}) {
+  for (const char* part : kComponentFolders) {
     (void)Weights(checkpoint / part, at::kFloat);
   }
 }
@@ -119,8 +120,9 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const at::Device device = open_device(options.device);
   look_ahead_rows(options.look_ahead);
-  check_prior_options(dtype, device,
-                      {options.prior_precision, options.kernels, options.cancel, prior_quantisation(name)});
+  const Precision precision = Precision::of(options.precision);
+  check_precision(precision, name, dtype, device);
+  check_kernels_option(options.kernels, device);
   std::string few;  // the load says it, too
   const int threads = start_compute_threads(threads_asked(options.threads), &few);
   const Settings s = settle(request, config);
@@ -137,7 +139,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
           .preview_width = small.width,
           .preview_height = small.height,
           .tokens = work_of(config, s.canvas(), kPromptLength, load.references).tokens,
-          .weight_bytes = bytes_of_weights(name, config, dtype, device, options.prior_precision),
+          .weight_bytes = bytes_of_weights(name, config, dtype, precision),
           .working_bytes = call_bytes(config, load, element),
           .free_bytes = free_memory_of(device),
           .seconds = seconds_of(config, s, load, measured.read(), device, dtype)};

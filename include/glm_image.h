@@ -70,10 +70,13 @@ GLM_IMAGE_API void glm_cancel_destroy(glm_cancel* cancel);
 
 typedef struct glm_load_options {
   size_t struct_size;
-  const char* dtype;           /* "auto", "float32", "bfloat16" */
-  const char* device;          /* "auto", "cpu", "cuda", "cuda:N" */
-  const char* prior_precision; /* format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4" */
-  const char* kernels;         /* our CUDA kernels: "auto", "off", "force" */
+  const char* dtype;  /* "auto", "float32", "bfloat16" */
+  const char* device; /* "auto", "cpu", "cuda", "cuda:N" */
+  /* What is made of a checkpoint in bf16, for each component: "prior=int4,dit=int8". The prior may be bf16 (as the
+   * checkpoint has it), fp8 (on a GPU), int8 or int4, and the diffusion transformer "dit" bf16, int8 or int4. "": all
+   * bf16. */
+  const char* precision;
+  const char* kernels; /* our CUDA kernels: "auto", "off", "force" */
   /* CPU threads, 0 to 1024; 0: as many as the process may use. Where the system gives fewer, glm_engine_warnings says
    * so. */
   int32_t threads;
@@ -160,8 +163,8 @@ GLM_IMAGE_API void glm_sizes_init(glm_sizes* sizes);
 
 GLM_IMAGE_API const char* glm_image_version(void);
 
-/* Returns the name of a format that prior_precision takes. Index 0 is the default; past the last format it is NULL. */
-GLM_IMAGE_API const char* glm_weight_format_name(size_t index);
+/* Returns what `precision` may say of one component, such as "prior=int4"; past the last choice it is NULL. */
+GLM_IMAGE_API const char* glm_precision_choice(size_t index);
 
 GLM_IMAGE_API glm_engine* glm_engine_create(void); /* NULL: no memory */
 GLM_IMAGE_API void glm_engine_destroy(glm_engine* engine);

@@ -104,7 +104,7 @@ double prior_layer_weights(const PriorConfig& p) {
   return real(p.layers) * real(p.dim) * (real(p.head_dim) * 2 * real(p.heads + p.kv_heads) + 3 * real(p.inner_dim));
 }
 
-WeightBytes weight_bytes(const ModelConfig& c, double element, double prior_element) {
+WeightBytes weight_bytes(const ModelConfig& c, const BytesOfOne& one) {
   const PriorConfig& p = c.prior;
   const VisionConfig& v = c.vision;
   const GlyphConfig& g = c.glyph;
@@ -112,17 +112,17 @@ WeightBytes weight_bytes(const ModelConfig& c, double element, double prior_elem
   double vae = 0;
   for_vae_convs(c.vae, [&](double in, double out, double) { vae += kKernelArea * in * out; });
   const double tables = real(p.vocab + p.vision_vocab) * real(p.dim);
-  const double dit = dit_blocks(c.dit) + real(c.dit.layers) * 12 * dim * real(c.dit.time_dim) +
-                     real(c.dit.codebook) * dim + 8 * dim * dim;
+  const double around_blocks =
+      real(c.dit.layers) * 12 * dim * real(c.dit.time_dim) + real(c.dit.codebook) * dim + 8 * dim * dim;
   const double vision = real(v.layers) * real(v.dim) * (4 * real(v.dim) + 2 * real(v.inner_dim)) +
                         real(v.positions) * real(v.positions) * real(v.dim);
   const double codebook = real(c.codebook.entries) * real(c.codebook.dim);
   const double glyph =
       real(g.dim) * (real(g.vocab) + real(g.layers) * (4 * real(g.heads) * real(g.head_dim) + 3 * real(g.inner_dim)));
-  return {.language = prior_layer_weights(p) * prior_element + (tables + vision + codebook) * element,
-          .glyphs = glyph * element,
-          .dit = dit * element,
-          .vae = kWholeVae * vae * element};
+  return {.language = prior_layer_weights(p) * one.prior + (tables + vision + codebook) * one.element,
+          .glyphs = glyph * one.element,
+          .dit = dit_blocks(c.dit) * one.dit + around_blocks * one.element,
+          .vae = kWholeVae * vae * one.element};
 }
 
 double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {

@@ -20,8 +20,13 @@ struct WeightBytes {
   double vae;
   double all() const { return language + glyphs + dit + vae; }
 };
-// element: bytes of one weight; prior_element: the same in the prior's layers, which a GPU may keep quantised.
-WeightBytes weight_bytes(const ModelConfig& c, double element, double prior_element);
+// Bytes of one weight.
+struct BytesOfOne {
+  double element;
+  double prior;  // in the prior's layers
+  double dit;    // in attention and MLP of the DiT's blocks
+};
+WeightBytes weight_bytes(const ModelConfig& c, const BytesOfOne& one);
 
 // What a picture's cost depends on.
 struct Canvas {

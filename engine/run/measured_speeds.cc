@@ -14,6 +14,7 @@
 #include "engine/checkpoint/dtype.h"
 #include "engine/device/device.h"
 #include "engine/device/trust/kernel_cache.h"
+#include "engine/run/precision.h"
 
 namespace glm {
 namespace {
@@ -70,8 +71,9 @@ std::string model_text(const ModelConfig& config, at::ScalarType dtype, const Lo
   const Work work = work_of(config, {config.geometry({32, 32}), 1}, kPromptLength, {{32, 32}});
   char text[160];
   std::snprintf(text, sizeof text, "%.6g %.6g %.6g %.6g", work.references, work.read, work.step, work.pixels);
-  return std::string(text) + " " + dtype_option(dtype) + " " + options.prior_precision + " kernels " + options.kernels +
-         " look-ahead " + options.look_ahead + (config.quantised.empty() ? "" : " " + config.quantised);
+  return std::string(text) + " " + dtype_option(dtype) + " " + Precision::of(options.precision).text() + " kernels " +
+         options.kernels + " look-ahead " + options.look_ahead +
+         (config.quantised.empty() ? "" : " " + config.quantised);
 }
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include "engine/checkpoint/quantisation.h"
 #include "engine/checkpoint/weights.h"
 #include "engine/device/device.h"
-#include "engine/run/prior_kernels.h"
 #include "engine/run/settings.h"
 #include "glm/error.h"
 
@@ -32,15 +31,13 @@ double bytes_of_element(at::ScalarType dtype) {
   return static_cast<double>(c10::elementSize(dtype));
 }
 
-double bytes_of_prior(at::ScalarType dtype, at::Device device, const std::string& format) {
-  return device.is_cpu() ? bytes_of_element(dtype) : cuda::row_of(format_of(format)).bytes;
-}
-
 }  // namespace
 
-double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
-                        const std::string& prior_format) {
-  WeightBytes bytes = weight_bytes(c, bytes_of_element(dtype), bytes_of_prior(dtype, device, prior_format));
+double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype,
+                        const Precision& precision) {
+  WeightBytes bytes = weight_bytes(c, {.element = bytes_of_element(dtype),
+                                       .prior = bytes_in_format(precision.prior, dtype),
+                                       .dit = bytes_in_format(precision.dit, dtype)});
   const std::pair<const char*, double*> parts[] = {{"vision_language_encoder", &bytes.language},
                                                    {"text_encoder", &bytes.glyphs},
                                                    {"transformer", &bytes.dit},
@@ -51,10 +48,10 @@ double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::Sc
   return bytes.all();
 }
 
-double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
-                     const std::string& prior_format) {
+double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype,
+                     const Precision& precision) {
   const double head = static_cast<double>(c.prior.vision_vocab) * static_cast<double>(c.prior.dim);
-  const double element = bytes_of_prior(dtype, device, prior_format);
+  const double element = bytes_in_format(precision.prior, dtype);
   if (const std::optional<Weights> weights = quantised(name, "vision_language_encoder", dtype)) {
     return (*weights / "model.language_model.layers").bytes() + head * bytes_of_element(dtype);
   }
@@ -66,8 +63,8 @@ void check_weights_fit(double need, at::ScalarType dtype, at::Device device) {
   const auto found = static_cast<double>(free_memory_of(device));
   if (found < 0 || need <= found) return;
   const std::string advice = dtype == at::kFloat ? "take --dtype bfloat16, or close other programs"
-                             : device.is_cpu()   ? "close other programs, or take a machine with more"
-                                                 : "take --precision prior=int4, another GPU or --device cpu";
+                             : device.is_cpu()   ? "take --precision prior=int4,dit=int8, or close other programs"
+                                                 : "take --precision prior=int4,dit=int8, or --device cpu";
   refuse(ErrorCode::memory, "", gigabytes_text(need) + " of memory for the weights",
          gigabytes_text(found) + " free on " + (device.is_cpu() ? "this machine" : device.str()), advice);
 }

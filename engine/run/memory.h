@@ -5,24 +5,24 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
-#include <string>
 
 #include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/run/cost.h"
+#include "engine/run/precision.h"
 #include "engine/run/references.h"
 #include "engine/run/settings.h"
 
 namespace glm {
 
 // Returns how many bytes the weights take on the device. Components that the checkpoint has in a quantised format take
-// what their files say. prior_format: the format of the prior's layers on a GPU. Throws Error(model) for such files.
-double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
-                        const std::string& prior_format);
+// what their files say. Throws Error(model) for such files.
+double bytes_of_weights(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype,
+                        const Precision& precision);
 
 // Returns how many bytes a pass of the prior reads for a token. Likewise.
-double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype, at::Device device,
-                     const std::string& prior_format);
+double bytes_of_pass(const CheckpointName& name, const ModelConfig& c, at::ScalarType dtype,
+                     const Precision& precision);
 
 // Throws Error(memory) when weights of so many bytes can't fit on the device.
 void check_weights_fit(double bytes, at::ScalarType dtype, at::Device device);

@@ -16,6 +16,7 @@
 #include "engine/device/upload.h"
 #include "engine/run/look_ahead.h"
 #include "engine/run/memory.h"
+#include "engine/run/precision.h"
 #include "engine/run/prior_kernels.h"
 #include "glm/cancel.h"
 #include "glm/error.h"
@@ -41,9 +42,11 @@ struct Model::Loader {
         access(options.map_weights && device.is_cpu() ? FileAccess::map : FileAccess::read),
         cancel(options.cancel),
         look_ahead(look_ahead_rows(options.look_ahead)),
+        precision(checked_precision(options.precision)),
         kernels(choose_prior_kernels(
             config.prior, dtype, device,
-            {options.prior_precision, options.kernels, options.cancel, prior_quantisation(name)}, &warnings)),
+            {precision.prior, options.kernels, options.cancel, name.random ? fs::path() : name.folder / kLanguage},
+            &warnings)),
         decoder(options.decoder != nullptr   ? options.decoder
                 : options.kernels == "force" ? cuda::load_library().library
                                              : nullptr),
@@ -54,7 +57,13 @@ struct Model::Loader {
       if (look_ahead > 1 || is_news) warnings.push_back("look-ahead is off: " + kernels.no_look_ahead);
       look_ahead = 1;
     }
-    check_weights_fit(bytes_of_weights(name, config, dtype, device, options.prior_precision), dtype, device);
+    check_weights_fit(bytes_of_weights(name, config, dtype, precision), dtype, device);
+  }
+
+  Precision checked_precision(const std::string& text) const {
+    const Precision asked = Precision::of(text);
+    check_precision(asked, name, dtype, device);
+    return asked;
   }
 
   // Returns the weights of one of the checkpoint's folders, which is opened once for all components in it. Throws
@@ -77,6 +86,7 @@ struct Model::Loader {
   FileAccess access;
   const CancelToken* cancel;
   int64_t look_ahead;
+  Precision precision;
   std::vector<std::string> warnings;
   PriorKernels kernels;
   DecoderKernels decoder;
@@ -98,11 +108,11 @@ Model::Model(Loader&& from)
       text_tokenizer(folder / "processor" / "tokenizer.json"),
       layout_tokens(read_layout_tokens(folder / "processor" / "tokenizer_config.json")),
       byte_tokenizer(folder / "tokenizer" / "tokenizer_config.json"),
-      prior(from.weights(kLanguage), config.prior, from.kernels),
+      prior(prior_in_format(from.weights(kLanguage), from.precision.prior), config.prior, from.kernels),
       vision_tower(from.weights(kLanguage) / "model.visual", config.vision),
       image_tokenizer(from.weights(kLanguage) / "model.vqmodel", config.codebook),
       glyph_encoder(from.weights("text_encoder"), config.glyph),
-      dit(from.weights("transformer"), config.dit, from.decoder),
+      dit(dit_in_format(from.weights("transformer"), from.precision.dit), config.dit, from.decoder),
       vae_encoder(from.weights("vae"), config.vae, from.decoder),
       vae(from.weights("vae"), config.vae, from.decoder) {
   for (const auto& [name, weights] : from.opened) {

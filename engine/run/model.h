@@ -24,11 +24,11 @@ class CancelToken;
 
 // How the weights are kept and the prior computed, and what may stop the loading.
 struct ModelOptions {
-  std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: bf16, fp8, int8 or int4
-  std::string kernels = "auto";          // our CUDA kernels: auto (where they fit and agree with ATen), off or force
-  std::string look_ahead = "auto";       // how many tokens are written at once: auto, off, or a number from 1 to 16
-  bool map_weights = false;              // the files stay mapped, as LoadOptions says
-  const CancelToken* cancel = nullptr;   // asked before each component is loaded
+  std::string precision = {};           // of LoadOptions
+  std::string kernels = "auto";         // our CUDA kernels: auto (where they fit and agree with ATen), off or force
+  std::string look_ahead = "auto";      // how many tokens are written at once: auto, off, or a number from 1 to 16
+  bool map_weights = false;             // the files stay mapped, as LoadOptions says
+  const CancelToken* cancel = nullptr;  // asked before each component is loaded
   // Kernels for the diffusion transformer and the VAE; tests give the bodies of ours. If it is null, our CUDA kernels
   // are taken where `kernels` is force, and ATen otherwise, because nobody has measured ours yet.
   const cuda::Library* decoder = nullptr;

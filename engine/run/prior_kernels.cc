@@ -1,13 +1,12 @@
 #include "engine/run/prior_kernels.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/refuse.h"
 #include "base/text.h"
-#include "engine/checkpoint/quantisation.h"
 #include "engine/device/trust/kernel_check.h"
 #include "engine/run/device_decoder.h"
+#include "engine/run/prior_codes.h"
 #include "glm/error.h"
 #include "kernels/cuda/loader.h"
 
@@ -18,8 +17,8 @@ constexpr const char* kSeeReport =
     "; glm-image kernels shows what was checked, and glm-image kernels --check checks again";
 
 // Returns why our kernels can't write this model's tokens, or "".
-std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype, const std::string& quantised) {
-  if (!quantised.empty()) return "they don't read weights in " + quantised;
+std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype, const PriorCodes& codes) {
+  if (!codes.unread.empty()) return "they don't read " + codes.unread;
   if (dtype != at::kBFloat16) return "they compute in bfloat16, and the model in float32";
   if (!DeviceDecoder::fits(c))
     return "they need at most 16 query heads for each key/value head, heads of at most 128 and sizes within their "
@@ -29,21 +28,6 @@ std::string problem_of_kernels(const PriorConfig& c, at::ScalarType dtype, const
 }
 
 }  // namespace
-
-std::string prior_quantisation(const CheckpointName& checkpoint) {
-  if (checkpoint.random) return "";
-  const std::optional<Quantisation> found = Quantisation::of(checkpoint.folder / "vision_language_encoder");
-  return found ? found->text() : "";
-}
-
-cuda::Format format_of(const std::string& precision) {
-  std::vector<std::string> names;
-  for (const cuda::FormatRow& row : cuda::kFormats) {
-    if (precision == row.name) return row.format;
-    names.emplace_back(row.name);
-  }
-  refuse("precision of the prior", listed(names), precision);
-}
 
 std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked) {
   std::vector<cuda::Format> used;
@@ -63,42 +47,33 @@ std::string first_problem(const KernelReport& report, const std::vector<cuda::Fo
   return "";
 }
 
-void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options) {
-  const bool quantised = cuda::row_of(format_of(options.precision)).quantised;
-  const std::string& asked = options.kernels;
-  if (asked != "auto" && asked != "off" && asked != "force") {
-    refuse("kernels", "auto, off or force", asked);
-  }
-  if (quantised && !options.quantised.empty()) {
-    refuse(ErrorCode::usage, "precision " + options.precision, "a checkpoint in bf16", options.quantised,
-           "leave out this option; the checkpoint is small already");
-  }
-  if (device.is_cpu() && (quantised || asked == "force")) {
-    refuse(ErrorCode::device, (quantised ? "precision " + options.precision : "our CUDA kernels"), "a GPU",
-           "--device cpu", "leave out this option, or take a GPU that glm-image devices lists");
-  }
-  if (quantised && dtype != at::kBFloat16) {
-    refuse(ErrorCode::usage, "precision " + options.precision, "--dtype bfloat16 beside it", "float32",
-           "leave one of them out");
+void check_kernels_option(const std::string& kernels, at::Device device) {
+  if (kernels != "auto" && kernels != "off" && kernels != "force") refuse("kernels", "auto, off or force", kernels);
+  if (device.is_cpu() && kernels == "force") {
+    refuse(ErrorCode::device, "our CUDA kernels", "a GPU", "--device cpu",
+           "leave out --kernels force, or take a GPU that glm-image devices lists");
   }
 }
 
 PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
                                   const PriorOptions& options, std::vector<std::string>* warnings) {
-  check_prior_options(dtype, device, options);
+  check_kernels_option(options.kernels, device);
   if (device.is_cpu()) return {};
-  const cuda::Format format = format_of(options.precision);
+  const cuda::Format format = options.format;
   const bool quantised = cuda::row_of(format).quantised;
   const std::string& asked = options.kernels;
-  std::string problem = problem_of_kernels(c, dtype, options.quantised);
+  const PriorCodes codes = options.folder.empty() ? PriorCodes{} : codes_of_prior(options.folder, c);
+  std::string problem = problem_of_kernels(c, dtype, codes);
   if (asked == "force" && !problem.empty()) {
     throw Error(ErrorCode::device, "our CUDA kernels can't be used: " + problem);
   }
   std::string no_look_ahead;
   if (asked == "auto" && problem.empty()) {
     const KernelReport report = known_kernels(device, /*check_again=*/false, options.cancel);
+    std::vector<cuda::Format> formats = formats_used(c, format);
+    formats.insert(formats.end(), codes.formats.begin(), codes.formats.end());
     const auto found = [&](bool look_ahead) {
-      const std::string what = first_problem(report, formats_used(c, format), look_ahead);
+      const std::string what = first_problem(report, formats, look_ahead);
       return what.empty() ? what : what + kSeeReport;
     };
     problem = found(/*look_ahead=*/false);

@@ -4,10 +4,10 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
-#include "engine/checkpoint/checkpoint_name.h"
 #include "engine/checkpoint/config.h"
 #include "engine/components/prior_transformer.h"
 #include "glm/cancel.h"
@@ -18,19 +18,12 @@ namespace glm {
 
 // What LoadOptions says about the prior.
 struct PriorOptions {
-  std::string precision = "bf16";
+  cuda::Format format = cuda::Format::bf16;  // of Precision
   std::string kernels = "auto";
   const CancelToken* cancel = nullptr;  // asked while another process checks the kernels
-  // How the checkpoint's weights of the prior are quantised already, as Quantisation::text() says; "" if they aren't.
-  std::string quantised = {};
+  // The checkpoint's folder of the prior, whose weights may be codes. Empty: the weights are random.
+  std::filesystem::path folder = {};
 };
-
-// Returns how the checkpoint's weights of the prior are quantised, or "". Throws Error(model) as Quantisation::of()
-// does.
-std::string prior_quantisation(const CheckpointName& checkpoint);
-
-// Returns the format of this name. Throws Error(usage) that lists the names for an unknown one.
-cuda::Format format_of(const std::string& precision);
 
 // Returns the formats that the prior's weights get when `asked` is asked for. There may be several, because a weight
 // whose columns don't suit `asked` gets another.
@@ -41,12 +34,12 @@ std::vector<cuda::Format> formats_used(const PriorConfig& c, cuda::Format asked)
 std::string first_problem(const KernelReport& report, const std::vector<cuda::Format>& formats,
                           bool look_ahead = false);
 
-// Checks the options. Throws Error(usage) if one is unknown, or if two exclude each other, or if one doesn't go with
-// the checkpoint's own format. Throws Error(device) if one needs a GPU and there is none.
-void check_prior_options(at::ScalarType dtype, at::Device device, const PriorOptions& options);
+// Checks LoadOptions::kernels. Throws Error(usage) for an unknown word, and Error(device) if it needs a GPU and there
+// is none.
+void check_kernels_option(const std::string& kernels, at::Device device);
 
 // Chooses both for a model. warnings: gets a line when kernels that should be used can't be. Throws as
-// check_prior_options() does, Error(device) when our kernels are forced and can't be used, and Error(cancelled).
+// check_kernels_option() and codes_of_prior() do, Error(device) when our kernels are forced and can't be used, and Error(cancelled).
 PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
                                   const PriorOptions& options, std::vector<std::string>* warnings);
 

@@ -22,7 +22,10 @@ struct LoadOptions {
   std::string dtype = "auto";  // "float32", "bfloat16", or "auto": what the checkpoint was made for
   std::string device =
       "auto";  // "cpu", "cuda:N", "cuda" (the first GPU that can be used), or "auto" (the same, else the CPU)
-  std::string prior_precision = "bf16";  // format of the prior's weights on a GPU: "bf16", "fp8", "int8", "int4"
+  // What is made of a checkpoint in bf16, for each component: "prior=int4,dit=int8". The prior may be bf16 (as the
+  // checkpoint has it), fp8 (on a GPU), int8 or int4, and the diffusion transformer bf16, int8 or int4. A component
+  // that isn't named is bf16.
+  std::string precision = {};
   // Which of our CUDA kernels compute. "auto": those that write tokens, if they pass their check. The kernels of the
   // diffusion transformer and the VAE don't compute then, because nobody has measured them yet. "off": none. "force":
   // all of them.

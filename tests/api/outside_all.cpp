@@ -58,6 +58,8 @@ int main(int argc, char** argv) {
   call("first_problem", [] { glm::KernelReport().first_problem("bf16"); });
   call("usable", [] { glm::KernelReport().usable("bf16"); });
   call("weight_formats", [] { glm::weight_formats(); });
+  call("precision_choices", [] { glm::precision_choices(); });
+  call("whole_precision", [] { glm::whole_precision("prior=int4"); });
   call("plan", [&] { glm::plan(model, {.device = "cpu"}, {.prompt = "a"}); });
   call("bench", [&] { glm::bench(model, {.device = "cpu"}, {.prompt = "a"}, 0, [](const std::string&) {}); });
   call_weights(model, file);

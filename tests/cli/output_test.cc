@@ -121,7 +121,7 @@ TEST_F(Output, ADryRunTouchesNothing) {
   EXPECT_TRUE(names_in(folder_.path()).empty());
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cuda:77"}).status, 5);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--kernels", "force"}).status, 5);
-  EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--precision", "prior=int8"}).status, 5);
+  EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--precision", "prior=fp8"}).status, 5);
   std::vector<std::string> many = {"--dry-run"};
   for (int i = 0; i < 300; ++i) many.insert(many.end(), {"--text", "x"});
   EXPECT_EQ(draw("a.png", many).status, 2);

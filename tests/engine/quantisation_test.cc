@@ -15,7 +15,7 @@
 #include "engine/checkpoint/weights.h"
 #include "engine/components/layers/linear.h"
 #include "engine/device/upload.h"
-#include "engine/run/prior_kernels.h"
+#include "engine/run/precision.h"
 #include "tests/base/refusal.h"
 #include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"
@@ -106,23 +106,25 @@ INSTANTIATE_TEST_SUITE_P(Each, Quantised,
 
 TEST(Quantisation, SaysWhatItIs) {
   EXPECT_EQ(Quantisation::of(kFolder / "autoround_128")->text(), "AutoRound int4, groups of 128");
-  EXPECT_EQ(Quantisation::of(kFolder / "sdnq")->text(), "SDNQ float5_e3m1fn, int5, uint4");
+  EXPECT_EQ(Quantisation::of(kFolder / "sdnq")->text(), "SDNQ uint4, float5, int5");
   EXPECT_FALSE(Quantisation::of(fs::path(GLM_SOURCE_DIR) / "models/nano/transformer"));
   EXPECT_FALSE(Quantisation::of(kFolder / "no such folder"));
 }
 
 TEST(Quantisation, WhatIsQuantisedIsNotQuantisedAgain) {
   const CheckpointName small(kFolder / "q_autoround");
-  const std::string own = prior_quantisation(small);
-  EXPECT_EQ(own, "AutoRound int4, groups of 32");
-  EXPECT_EQ(prior_quantisation(CheckpointName("random:" + small.folder.string())), "");
-  const auto check = [&](const char* precision, const std::string& quantised) {
-    check_prior_options(at::kBFloat16, at::Device(at::kCUDA, 0), {.precision = precision, .quantised = quantised});
+  const CheckpointName random("random:" + small.folder.string());
+  EXPECT_EQ(quantisation_of(small, "vision_language_encoder"), "AutoRound int4, groups of 32");
+  EXPECT_EQ(quantisation_of(random, "vision_language_encoder"), "");
+  const auto check = [](const char* precision, const CheckpointName& checkpoint) {
+    check_precision(Precision::of(precision), checkpoint, at::kBFloat16, at::kCPU);
   };
-  EXPECT_NO_THROW(check("bf16", own));
-  EXPECT_NO_THROW(check("int4", ""));
-  EXPECT_TRUE(
-      refused(ErrorCode::usage, {"precision int4", "AutoRound int4", "leave out"}, [&] { check("int4", own); }));
+  EXPECT_NO_THROW(check("prior=bf16,dit=bf16", small));
+  EXPECT_NO_THROW(check("prior=int4", random));
+  for (const char* precision : {"prior=int4", "dit=int8"}) {
+    EXPECT_TRUE(
+        refused(ErrorCode::usage, {precision, "AutoRound int4", "leave it out"}, [&] { check(precision, small); }));
+  }
 }
 
 // A copy of a component, to be changed.
@@ -171,6 +173,8 @@ TEST_F(LyingFolder, OptionsThatNobodyReadsAreNamed) {
   EXPECT_TRUE(refuses("autoround_128", "extra_config", json{{"a", {{"bits", 8}}}}, "bits"));
   EXPECT_TRUE(refuses("autoround_128", "group_size", 7, "7"));
   EXPECT_TRUE(refuses("autoround_128", "group_size", -3, "-3"));
+  EXPECT_TRUE(refuses("autoround_128", "group_size", int64_t{1} << 62, "an even number up to 1048576"));
+  EXPECT_TRUE(refuses("autoround_128", "group_size", std::numeric_limits<uint64_t>::max(), "18446744073709551615"));
   EXPECT_TRUE(refuses("autoround_128", "group_size", "128", "128"));
   EXPECT_TRUE(refuses("sdnq", "weights_dtype", "int6", "int6"));
   EXPECT_TRUE(refuses("sdnq", "weights_dtype", nullptr, "null"));
@@ -202,7 +206,9 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   tensors_.erase("plain.qzeros");
   EXPECT_TRUE(weight_refused("plain", 32, {"plain.qzeros", "missing"}));
   tensors_.erase("plain.scales");
-  EXPECT_TRUE(weight_refused("plain", 32, {"plain.weight", "missing"}));
+  EXPECT_TRUE(weight_refused("plain", 32, {"plain.scales", "missing"}));
+  tensors_.erase("plain.qweight");
+  EXPECT_TRUE(weight_refused("plain", 32, {"plain.weight", "missing", "Download it again"}));
 
   copy("sdnq");
   EXPECT_TRUE(weight_refused("four", 48, {"four.weight", "[6144]", "[3072]"}));
@@ -211,6 +217,8 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   copy("sdnq");
   tensors_.erase("four.zero_point");
   EXPECT_TRUE(weight_refused("four", 24, {"four.zero_point", "missing"}));
+  tensors_.erase("four.scale");
+  EXPECT_TRUE(weight_refused("four", 24, {"four.scale", "missing"}));
   copy("sdnq");
   tensors_["five.scale"] = tensors_["five.scale"].slice(1, 0, 1).expand({24, 3, 1}).contiguous();
   EXPECT_TRUE(weight_refused("five", 24, {"five.weight", "scale", "[24, 3, 1]"}));
@@ -220,6 +228,12 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   EXPECT_TRUE(weight_refused("five", 24, {"five.weight", "finite"}));
   tensors_["five.scale"] = at::ones({24, 2, 1}, at::kInt);
   EXPECT_TRUE(weight_refused("five", 24, {"five.scale", "F32", "I32"}));
+}
+
+TEST_F(LyingFolder, ADamagedSecondCopyOfTheOptionsIsTold) {
+  copy("sdnq");
+  write_bytes(folder_ / "quantization_config.json", "{");
+  EXPECT_TRUE(options_refused({"quantization_config.json", "not valid JSON"}));
 }
 
 TEST_F(LyingFolder, AutoRoundMayLeaveLayersAsTheyAre) {

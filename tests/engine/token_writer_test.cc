@@ -23,12 +23,9 @@ TEST(DeviceDecoderFits, HeadsUpToThePublicOnes) {
   EXPECT_FALSE(DeviceDecoder::fits(ModelConfig(checkpoint_folder("d")).prior)) << "heads of 20";
 }
 
-TEST(PriorPrecision, NeedsAGpuAndAKnownName) {
+TEST(KernelsOption, NeedsAGpuAndAKnownWord) {
   const auto load = [](const ModelOptions& options) { Model(checkpoint_folder("k"), "auto", at::kCPU, options); };
-  EXPECT_TRUE(
-      refused(ErrorCode::device, {"precision fp8", "expected a GPU"}, [&] { load({.prior_precision = "fp8"}); }));
   EXPECT_TRUE(refused(ErrorCode::device, {"our CUDA kernels", "expected a GPU"}, [&] { load({.kernels = "force"}); }));
-  EXPECT_TRUE(refused(ErrorCode::usage, {"bf16, fp8, int8 or int4", "fp7"}, [&] { load({.prior_precision = "fp7"}); }));
   EXPECT_TRUE(refused(ErrorCode::usage, {"auto, off or force", "on"}, [&] { load({.kernels = "on"}); }));
 }
 
@@ -37,10 +34,10 @@ TEST(TokensOnAGpu, AreWrittenByOurKernels) {
   if (cuda_devices().empty()) GTEST_SKIP() << "no NVIDIA GPU with a driver here";
   const cuda::Loaded& loaded = cuda::load_library();
   if (loaded.library == nullptr) GTEST_SKIP() << loaded.why_not;
-  for (const char* precision : {"bf16", "fp8", "int8", "int4"}) {
+  for (const char* precision : {"", "prior=fp8", "prior=int8", "prior=int4"}) {
     const Pipeline pipeline(
         checkpoint_folder("k"),
-        {.dtype = "bfloat16", .device = "cuda", .prior_precision = precision, .kernels = "force", .look_ahead = "off"});
+        {.dtype = "bfloat16", .device = "cuda", .precision = precision, .kernels = "force", .look_ahead = "off"});
     const uint64_t before = loaded.library->launches(cuda::Kernel::linear);
     Request request;
     request.prompt = "a cat";
@@ -95,7 +92,7 @@ TEST(TokensOnAGpu, AreTheSameWithLookAhead) {
     for (const char* rows : {"off", "2", "5", "16", "auto"}) {
       const Pipeline pipeline(folder, {.dtype = "bfloat16",
                                        .device = "cuda",
-                                       .prior_precision = precision,
+                                       .precision = std::string("prior=") + precision,
                                        .kernels = "force",
                                        .look_ahead = rows});
       all.push_back(pipeline.tokens(request, {}));

@@ -8,7 +8,7 @@ A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components
 R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/steps_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
 DK, CONV = "kernels/decoder_kernels.cc", "kernels/convolution.cc"
-QUANT, CODES = "engine/checkpoint/quantisation.cc", "kernels/host/code_bodies.h"
+QUANT, LAYOUT, CODES = "engine/checkpoint/quantisation.cc", "engine/checkpoint/coded_layout.cc", "kernels/host/code_bodies.h"
 
 MUTATIONS = [
     # --- the image decoder
@@ -97,12 +97,12 @@ MUTATIONS = [
     ("pixels: truncated instead of rounded", V, "(unit * 255).round()", "(unit * 255).floor()"),
     ("euler: the sigma of this step twice", F, "sigmas[i + 1] - sigmas[i]", "sigmas[i] - sigmas[i + 1]"),
     # --- quantised checkpoints
-    ("auto-round: zeros as they are stored", QUANT, ".add(1);  // the file has them minus 1", ".add(0);"),
-    ("auto-round: scales without a sign", QUANT, "w.scales = scales.t().contiguous();", "w.scales = scales.abs().t().contiguous();"),
-    ("sdnq: two bits of the eighth code swapped", QUANT, "bits(4, 7, 1, 3) + bits(3, 7, 1, 4)", "bits(3, 7, 1, 3) + bits(4, 7, 1, 4)"),
-    ("sdnq: every weight in the first dtype", QUANT, "dtype = other;\n      continue;", "dtype = q.dtype;\n      continue;"),
-    ("codes: the product not rounded to fp16", CODES, "as_fp16((levels[i] - zero) * scale)", "(levels[i] - zero) * scale"),
-    ("codes: the sum rounded twice", CODES, "__builtin_fmaf(levels[i], scale, zero)", "levels[i] * scale + zero"),
+    ("auto-round: zeros as they are stored", LAYOUT, ".add(1);  // the file has them minus 1", ".add(0);"),
+    ("auto-round: scales without a sign", LAYOUT, "w.scales = scales.t().contiguous();", "w.scales = scales.abs().t().contiguous();"),
+    ("sdnq: two bits of the eighth code swapped", LAYOUT, "bits(4, 7, 1, 3) + bits(3, 7, 1, 4)", "bits(3, 7, 1, 3) + bits(4, 7, 1, 4)"),
+    ("sdnq: every weight in the first dtype", QUANT, "found = other;\n      continue;", "found = dtype;\n      continue;"),
+    ("codes: the product not rounded to fp16", CODES, "sum_in_fp16 || c.formula == Codes::Formula::fp16_product", "sum_in_fp16"),
+    ("codes: the sum rounded twice", CODES, "multiply_add(levels, splat(scale), splat(zero))", "levels * splat(scale) + splat(zero)"),
     # --- a checkpoint's codes on a GPU, whose kernels' bodies run on the host
     ("gpu: sdnq's groups all as wide as autoround's", "kernels/cuda/weight_queue.cuh", "(column_ >> group_bits_)", "(column_ >> 7)"),
     ("gpu: autoround: zeros of row g in row g + 8", "kernels/cuda/formats/autoround.cuh", "s.less[i % 2]", "s.less[0]"),
