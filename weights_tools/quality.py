@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What quantising costs: nano in each format, against nano in bf16. Prints the table of README.md here.
 
-    quality.py PROGRAM [--prompts N] [--steps N]
+    quality.py PROGRAM [--prompts N] [--steps N] [--score FOLDER]
 
-auto-round and sdnq quantise nano layer by layer. The program draws each prompt with nano itself, and then with every quantised
-nano from the same tokens and the same noise. The logits are upstream's: transformers' own prior is fed with nano's tokens.
+auto-round and sdnq quantise nano layer by layer, and this script does what --precision does. The program draws each prompt with
+nano itself, and then with every quantised nano from the same tokens and the same noise. The logits are upstream's: transformers'
+own prior is fed with nano's tokens. --score: nano/score.py also draws its 200 prompts once and judges them; it keeps the judge and
+the pictures in FOLDER.
 """
 import argparse
 import json
@@ -24,7 +26,8 @@ from safetensors.torch import load_file, save_file
 from transformers import GlmImageForConditionalGeneration
 
 NANO = os.path.join(ROOT, "models", "nano")
-BLOCKS = {"transformer": "transformer_blocks.", "vision_language_encoder": "model.language_model.layers."}
+BLOCKS = {"transformer": ["transformer_blocks."], "vision_language_encoder": ["model.language_model.layers."]}
+OWN = {"transformer": [".attn1.", ".ff."], "vision_language_encoder": ["model.language_model.layers.", "lm_head."]}
 GROUP = 64      # nano's columns are multiples of 64, not of 128
 PROMPTS = ["a red apple on a blue background", "a panda on the grass", 'the letter "A" in red on a white background',
            'a sign that says "OPEN" in blue on a yellow background', "a yellow star on a purple background", "two owls at night",
@@ -33,7 +36,7 @@ PROMPTS = ["a red apple on a blue background", "a panda on the grass", 'the lett
 
 def auto_round(name, tensor):
     tensors, numbers = auto_round_tensors(tensor.float(), None, GROUP, sym=True)
-    return tensors, numbers["bf16"], None
+    return tensors, numbers["bf16"], "auto_round"
 
 
 def sdnq(dtypes):
@@ -44,7 +47,32 @@ def sdnq(dtypes):
     return quantise
 
 
+def own(bits):
+    """What --precision makes of a weight: numbers, for a checkpoint that isn't quantised."""
+    def quantise(name, tensor):
+        wide = tensor.float()
+        if bits == 8 or wide.shape[1] % 128:
+            scale = (wide.abs().amax(1, keepdim=True) / 127).clamp_min(1e-30)
+            numbers, size = (wide / scale).round() * scale, wide.numel() + 4 * wide.shape[0]
+        else:
+            groups = wide.unflatten(1, (-1, 128))
+            lowest = groups.amin(-1, keepdim=True).clamp_max(0)
+            scale = ((groups.amax(-1, keepdim=True).clamp_min(0) - lowest) / 15).clamp_min(1e-30).bfloat16().float()
+            zero = (-lowest / scale).round().clamp(0, 15)
+            codes = (groups / scale + zero).round().clamp(0, 15)
+            numbers, size = ((codes - zero) * scale).flatten(1), wide.numel() // 2 + 4 * scale.numel()
+        saved.append(2 * wide.numel() - size)
+        return {"weight": numbers.bfloat16()}, numbers.bfloat16(), "ours"
+    return quantise
+
+
+SCORES = ["subject", "colour", "background", "count", "words", "picture to picture"]
+saved = []      # bytes by which a weight in codes of ours is smaller than in bf16
 FORMATS = [
+    ("ours, `prior=int8,dit=int8`", OWN, own(8)),
+    ("ours, `prior=int4`", {"vision_language_encoder": OWN["vision_language_encoder"]}, own(4)),
+    ("ours, `dit=int4`", {"transformer": OWN["transformer"]}, own(4)),
+    ("ours, `prior=int4,dit=int4`", OWN, own(4)),
     ("AutoRound int4, groups of 64", BLOCKS, auto_round),
     ("the same, the prior alone", {"vision_language_encoder": BLOCKS["vision_language_encoder"]}, auto_round),
     ("the same, the DiT alone", {"transformer": BLOCKS["transformer"]}, auto_round),
@@ -59,25 +87,27 @@ def weights_file(folder):
     return next(os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".safetensors"))
 
 
-def quantise_part(folder, begin, quantise):
+def quantise_part(folder, places, quantise):
     """Replaces a component's layers. Returns all its numbers."""
     file = weights_file(folder)
     stored, numbers, dtypes = {}, {}, {}
     for name, tensor in load_file(file).items():
-        if not (name.startswith(begin) and name.endswith(".weight") and tensor.dim() == 2):
+        if not (any(place in name for place in places) and name.endswith(".weight") and tensor.dim() == 2):
             stored[name] = numbers[name] = tensor
             continue
         tensors, numbers[name], dtype = quantise(name, tensor)
         stored.update({name.removesuffix("weight") + key: value for key, value in tensors.items()})
         dtypes.setdefault(dtype, []).append(name)
     save_file(stored, file, {"format": "pt"})
-    plain = None in dtypes
-    own = {**AUTO_ROUND_CONFIG, "group_size": GROUP, "sym": True} if plain else sdnq_config(dtypes, {})
+    if "ours" in dtypes:
+        return numbers
+    tuned = "auto_round" in dtypes
+    config_of = {**AUTO_ROUND_CONFIG, "group_size": GROUP, "sym": True} if tuned else sdnq_config(dtypes, {})
     path = os.path.join(folder, "config.json")
     with open(path, encoding="utf-8") as f:
         config = json.load(f)
     with open(path, "w", encoding="utf-8") as f:
-        json.dump({**config, "quantization_config": own}, f, default=str)
+        json.dump({**config, "quantization_config": config_of}, f, default=str)
     return numbers
 
 
@@ -85,6 +115,18 @@ def size_of(folder):
     """Bytes of the weights of all components."""
     return sum(os.path.getsize(os.path.join(parent, name)) for parent, _, names in os.walk(folder) for name in names
                if name.endswith(".safetensors"))
+
+
+def score_of(arguments, model, name):
+    """Returns the columns of nano's score for one draw of each prompt."""
+    if not arguments.score:
+        return ""
+    script = os.path.join(ROOT, "weights_tools", "nano", "score.py")
+    subprocess.run([sys.executable, script, "--model", model, "--program", arguments.program, "--work", arguments.score,
+                    "--name", name, "--seeds", "11"], check=True, stdout=subprocess.DEVNULL)
+    with open(os.path.join(arguments.score, name + ".json"), encoding="utf-8") as file:
+        percent = json.load(file)
+    return "".join(f" {percent[key]:.0f} |" for key in SCORES)
 
 
 def draw(arguments, model, prompt, seed, folder, tokens=None):
@@ -135,6 +177,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--score")
     arguments = parser.parse_args()
     prompts = PROMPTS[:arguments.prompts]
     with tempfile.TemporaryDirectory() as work:
@@ -145,17 +188,21 @@ def main():
             save_file({"ar.generated": said[-1]["ar.generated"]}, tokens[-1])
         plain = load_file(weights_file(os.path.join(NANO, "vision_language_encoder")))
         logits = logits_of(plain, said)
-        print("| format | MB | top-1 | KL | cosine | PSNR, dB | MS-SSIM |\n|---|---|---|---|---|---|---|")
-        print(f"| bf16 | {size_of(NANO) / 1e6:.1f} | 1 | 0 | 1 | ∞ | 1 |", flush=True)
-        for name, parts, quantise in FORMATS:
+        columns = ["format", "MB", "top-1", "KL", "cosine", "PSNR, dB", "MS-SSIM"] + (SCORES if arguments.score else [])
+        print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
+        print(f"| bf16 | {size_of(NANO) / 1e6:.1f} | 1 | 0 | 1 | ∞ | 1 |" + score_of(arguments, NANO, "bf16"), flush=True)
+        for index, (name, parts, quantise) in enumerate(FORMATS):
+            saved.clear()
             model = os.path.join(work, "model")
             shutil.copytree(NANO, model)
-            numbers = {part: quantise_part(os.path.join(model, part), begin, quantise) for part, begin in parts.items()}
+            numbers = {part: quantise_part(os.path.join(model, part), places, quantise) for part, places in parts.items()}
             top, divergence = compare_logits(logits, logits_of(numbers.get("vision_language_encoder", plain), said))
             drawn = [draw(arguments, model, prompt, k + 1, work, tokens[k]) for k, prompt in enumerate(prompts)]
             cosine, psnr, ssim = compare_pictures(said, drawn)
             shown = "∞" if psnr > 100 else f"{psnr:.1f}"
-            print(f"| {name} | {size_of(model) / 1e6:.1f} | {top:.3f} | {divergence:.4f} | {cosine:.4f} | {shown} | {ssim:.3f} |", flush=True)
+            size = (size_of(model) - sum(saved)) / 1e6
+            print(f"| {name} | {size:.1f} | {top:.3f} | {divergence:.4f} | {cosine:.4f} | {shown} | {ssim:.3f} |"
+                  + score_of(arguments, model, f"format{index}"), flush=True)
             shutil.rmtree(model)
 
 
