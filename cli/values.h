@@ -29,7 +29,6 @@ struct PictureSize {
 };
 PictureSize picture_size(const std::string& option, const std::string& text);
 
-
 // What --look-ahead takes: auto, off, or a whole number from 1 to 16.
 std::string look_ahead(const std::string& option, const std::string& text);
 

@@ -106,7 +106,7 @@ void lay_sdnq(CodedLayout& layout, const Quantisation::Parts& parts, const Tenso
   const bool whole = scales.shape.size() >= 2 && scales.shape[0] == layout.out && all == layout.out * groups;
   if (!whole || groups == 0 || layout.in % groups != 0 || (groups > 1 && layout.in / groups % 2 != 0)) {
     contradict(layout.weight, where + ": scale", std::to_string(layout.out) + " rows of groups of even columns",
-               shape_text(scales.shape), kReadable);
+               shape_text(scales.shape), whole ? kReadable : kFits);
   }
   layout.group = layout.in / groups;
   layout.scales = {parts.scales, scales.dtype, scales.shape};

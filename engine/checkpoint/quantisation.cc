@@ -38,8 +38,8 @@ int64_t group_of(const json& options, const std::string& file, int64_t otherwise
   constexpr int64_t most = 1 << 20;
   if (!options.contains("group_size")) return otherwise;
   const json& found = options["group_size"];
-  if (found == -1) return -1;
-  // Numbers of at least 0 are unsigned here, and may be larger than any int64_t.
+  if (!found.is_number_unsigned() && found == -1) return -1;
+  // Numbers of at least 0 are unsigned here, and may be larger than any int64_t. The largest of them equals -1.
   if (found.is_number_unsigned() && found.get<uint64_t>() <= most && found.get<int64_t>() % 2 == 0) {
     return found.get<int64_t>();
   }

@@ -68,8 +68,7 @@ Precision Precision::of(const std::string& text, const std::string& option) {
     const size_t comma = std::min(text.find(',', begin), text.size());
     const std::string one = text.substr(begin, comma - begin);
     if (!set(precision, one) || comma + 1 == text.size()) {
-      refuse(ErrorCode::usage, option, listed(choices()), quoted(text),
-             "a comma stands between two components");
+      refuse(ErrorCode::usage, option, listed(choices()), quoted(text), "a comma stands between two components");
     }
     for (const std::string& before : named) {
       if (before == component_of(one)) {

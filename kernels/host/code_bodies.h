@@ -68,7 +68,7 @@ inline void decode_bytes(const Codes& c, const uint8_t* codes, int64_t k, int64_
   float last[kLanes];
   for (int64_t i = k; i < stop; ++i) padded[i - k] = codes[i];
   store(last, numbers_of(c, widened_bytes(padded) - splat(128.0f), scale, 0.0f));
-  for (; k < stop; ++k, ++to) *to = last[k - (stop - stop % kLanes)];
+  for (int64_t i = k; i < stop; ++i) to[i - k] = last[i - k];
 }
 
 inline void decode(const Codes& c, int64_t row, int64_t begin, int64_t end, float* to) {

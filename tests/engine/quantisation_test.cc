@@ -211,7 +211,7 @@ TEST_F(LyingFolder, TensorsThatContradictTheConfigurationAreNamed) {
   EXPECT_TRUE(weight_refused("plain", 32, {"plain.weight", "missing", "Download it again"}));
 
   copy("sdnq");
-  EXPECT_TRUE(weight_refused("four", 48, {"four.weight", "[6144]", "[3072]"}));
+  EXPECT_TRUE(weight_refused("four", 48, {"four.weight", "48 rows", "[24, 4, 1]", "does config.json"}));
   options_["modules_dtype_dict"] = json::object();
   EXPECT_TRUE(weight_refused("five", 24, {"five.weight", "[3072]", "[768, 5]"}));
   copy("sdnq");
