@@ -24,7 +24,7 @@ inline float number_at(const void* from, Codes::Number number, int64_t index) {
 
 // Returns the numbers of 16 levels of a group.
 inline Lanes numbers_of(const Codes& c, Lanes levels, float scale, float zero) {
-  Lanes numbers;
+  Lanes numbers = splat(0.0f);
   if (c.formula == Codes::Formula::sum) {
     numbers = multiply_add(levels, splat(scale), splat(zero));
     if (c.number == Codes::Number::bf16) numbers = rounded_to_bf16(numbers);
@@ -41,34 +41,47 @@ inline int code_at(const uint8_t* codes, int64_t column) {
   return kLevels == 16 ? codes[column / 2] >> (column % 2 * 4) & 15 : codes[column] & 31;
 }
 
-// Writes the columns k .. stop-1 of a row, which are of one group.
+// The columns k .. stop-1 of a row, which are of one group.
+struct ColumnsOfGroup {
+  const uint8_t* codes;  // of the whole row
+  int64_t k;
+  int64_t stop;
+  float scale;
+  float zero;
+};
+
 template <int kLevels>
-inline void decode_group(const Codes& c, const uint8_t* codes, int64_t k, int64_t stop, float scale, float zero,
-                         float* to) {
+inline void decode_group(const Codes& c, const ColumnsOfGroup& columns, float* to) {
   alignas(64) float numbers[kLevels];
-  for (int i = 0; i < kLevels; i += kLanes) store(numbers + i, numbers_of(c, load(c.levels + i), scale, zero));
-  const auto at = [codes](int64_t column) { return codes + (kLevels == 16 ? column / 2 : column); };
-  if (c.type == Type::bf16) {
-    const Bf16Table<kLevels> table(numbers);
-    for (; k + 2 * kLanes <= stop; k += 2 * kLanes, to += 2 * kLanes) table.pick_32(at(k), to);
+  for (int i = 0; i < kLevels; i += kLanes) {
+    store(numbers + i, numbers_of(c, load(c.levels + i), columns.scale, columns.zero));
   }
-  for (; k + kLanes <= stop; k += kLanes, to += kLanes) {
+  const auto at = [&columns](int64_t column) { return columns.codes + (kLevels == 16 ? column / 2 : column); };
+  int64_t k = columns.k;
+  if (c.type == Type::bf16) {
+    const int64_t at_once = int64_t{2} * kLanes;
+    const Bf16Table<kLevels> table(numbers);
+    for (; k + at_once <= columns.stop; k += at_once, to += at_once) table.pick_32(at(k), to);
+  }
+  for (; k + kLanes <= columns.stop; k += kLanes, to += kLanes) {
     store(to, kLevels == 16 ? pick_of_16(numbers, at(k)) : pick_of_32(numbers, at(k)));
   }
-  for (; k < stop; ++k) *to++ = numbers[code_at<kLevels>(codes, k)];
+  for (; k < columns.stop; ++k) *to++ = numbers[code_at<kLevels>(columns.codes, k)];
 }
 
 // The same with 256 levels, which have no table.
-inline void decode_bytes(const Codes& c, const uint8_t* codes, int64_t k, int64_t stop, float scale, float* to) {
-  for (; k + kLanes <= stop; k += kLanes, to += kLanes) {
-    store(to, numbers_of(c, widened_bytes(codes + k) - splat(128.0f), scale, 0.0f));
-  }
-  if (k == stop) return;
+inline void decode_bytes(const Codes& c, const ColumnsOfGroup& columns, float* to) {
+  const auto numbers_at = [&](const uint8_t* codes) {
+    return numbers_of(c, widened_bytes(codes) - splat(128.0f), columns.scale, 0.0f);
+  };
+  int64_t k = columns.k;
+  for (; k + kLanes <= columns.stop; k += kLanes, to += kLanes) store(to, numbers_at(columns.codes + k));
+  if (k == columns.stop) return;
   uint8_t padded[kLanes] = {};
   float last[kLanes];
-  for (int64_t i = k; i < stop; ++i) padded[i - k] = codes[i];
-  store(last, numbers_of(c, widened_bytes(padded) - splat(128.0f), scale, 0.0f));
-  for (int64_t i = k; i < stop; ++i) to[i - k] = last[i - k];
+  for (int64_t i = k; i < columns.stop; ++i) padded[i - k] = columns.codes[i];
+  store(last, numbers_at(padded));
+  for (int64_t i = k; i < columns.stop; ++i) to[i - k] = last[i - k];
 }
 
 inline void decode(const Codes& c, int64_t row, int64_t begin, int64_t end, float* to) {
@@ -77,14 +90,14 @@ inline void decode(const Codes& c, int64_t row, int64_t begin, int64_t end, floa
     const int64_t group = k / c.group;
     const int64_t stop = end < (group + 1) * c.group ? end : (group + 1) * c.group;
     const int64_t at = row * c.groups() + group;
-    const float scale = number_at(c.scales, c.number, at);
     const float zero = c.zeros == nullptr ? 0.0f : number_at(c.zeros, c.number, at);
+    const ColumnsOfGroup columns{codes, k, stop, number_at(c.scales, c.number, at), zero};
     if (c.level_count == 16) {
-      decode_group<16>(c, codes, k, stop, scale, zero, to);
+      decode_group<16>(c, columns, to);
     } else if (c.level_count == 32) {
-      decode_group<32>(c, codes, k, stop, scale, zero, to);
+      decode_group<32>(c, columns, to);
     } else {
-      decode_bytes(c, codes, k, stop, scale, to);
+      decode_bytes(c, columns, to);
     }
     to += stop - k;
     k = stop;
