@@ -123,8 +123,10 @@ json parse_json(std::string_view text, const std::string& source, int max_depth)
   json value;
   const std::string problem = json_problem(text, {.levels = max_depth}, &value);
   if (problem.empty()) return value;
-  const bool damaged = problem.starts_with("not valid");
-  throw Error(ErrorCode::model, source + ": " + problem + (damaged ? "; download the file again" : ""));
+  std::string advice;
+  if (problem.starts_with("not valid")) advice = "; download the file again";
+  if (problem.ends_with("twice")) advice = "; leave out one of them";
+  throw Error(ErrorCode::model, source + ": " + problem + advice);
 }
 
 json read_json(const fs::path& file, uint64_t max_bytes) {
@@ -138,8 +140,9 @@ json read_json(const fs::path& file, uint64_t max_bytes) {
 }
 
 bool is_present(const fs::path& file) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(file, ignored));
+  std::error_code problem;
+  // In a folder that can't be entered it counts, too.
+  return fs::exists(fs::symlink_status(file, problem)) || problem == std::errc::permission_denied;
 }
 
 std::string read_file(const fs::path& file, uint64_t max_bytes) {

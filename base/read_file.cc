@@ -9,7 +9,10 @@ FileContents read_whole_file(const std::filesystem::path& file, uint64_t most) {
   FileContents contents;
   contents.problem = Problem::missing;
   std::error_code failed;
-  if (!std::filesystem::is_regular_file(file, failed)) return contents;
+  if (!std::filesystem::is_regular_file(file, failed)) {
+    if (failed == std::errc::permission_denied) contents.problem = Problem::unreadable;
+    return contents;
+  }
   contents.size = std::filesystem::file_size(file, failed);
   if (failed) return contents;
   contents.problem = Problem::too_large;

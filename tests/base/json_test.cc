@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "tests/base/child.h"
 #include "tests/base/refusal.h"
 #include "tests/support/temporary_folder.h"
 
@@ -61,7 +62,7 @@ TEST(ParseJson, CountsObjectsAndLists) {
 }
 
 TEST(ParseJson, RefusesAKeyGivenTwice) {
-  EXPECT_TRUE(parse_refused(R"({"a": 1, "b": 2, "a": 1})", "\"a\" is given twice"));
+  EXPECT_TRUE(parse_refused(R"({"a": 1, "b": 2, "a": 1})", "\"a\" is given twice; leave out one of them"));
   EXPECT_TRUE(parse_refused(R"([{"b": {"a": 1, "\u0061": 2}}])", "\"a\" is given twice"));
   EXPECT_NO_THROW(parse_json(R"({"a": {"a": 1}, "b": {"a": [{"a": 1}, {"a": 1}]}})", "the source"));
 }
@@ -89,6 +90,23 @@ TEST(ReadFile, NamesWhatItCannotRead) {
   EXPECT_FALSE(is_present(folder / "missing"));
   EXPECT_TRUE(is_present(folder / "broken_link"));
   EXPECT_TRUE(is_present(folder / "loop"));
+}
+
+// As another user: the superuser may enter every folder.
+TEST(ReadFile, SaysThatAFolderIsClosed) {
+  const TemporaryFolder folder;
+  fs::permissions(folder.path(), fs::perms::all);
+  fs::create_directory(folder / "closed");
+  write_bytes(folder / "closed/x.json", "{}");
+  fs::permissions(folder / "closed", fs::perms::none);
+  EXPECT_EQ(in_child([&] {
+              const fs::path file = folder / "closed/x.json";
+              if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(kSkipped);
+              return is_present(file) &&
+                     refused(ErrorCode::model, {file.string(), "check its permissions"}, [&] { read_file(file, 100); });
+            }),
+            0);
+  fs::permissions(folder / "closed", fs::perms::owner_all);
 }
 
 TEST(ReadJson, NamesTheFile) {
