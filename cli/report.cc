@@ -11,6 +11,7 @@
 #include "cli/characters.h"
 #include "cli/file_names.h"
 #include "cli/terminal.h"
+#include "glm/weight_formats.h"
 
 namespace glm::cli {
 
@@ -100,6 +101,7 @@ json plan_json(const Plan& p, const Request& request, const std::vector<fs::path
                  {"seeds", request.seeds},
                  {"device", p.device},
                  {"dtype", p.dtype},
+                 {"precision", p.precision},
                  {"width", d.width},
                  {"height", d.height},
                  {"rendered_width", d.rendered_width},
@@ -135,8 +137,9 @@ std::string plan_text(const Plan& p, const Request& request, const std::vector<f
     out << "temperature " << d.temperature << ", top-k " << d.top_k << ", top-p " << d.top_p;
   }
   const bool little = p.free_bytes >= 0 && p.weight_bytes + p.working_bytes > static_cast<double>(p.free_bytes);
-  out << "\ndevice: " << p.device << ", " << p.dtype << "\nmemory: about " << gigabytes_text(p.weight_bytes)
-      << " for the weights and " << gigabytes_text(p.working_bytes) << " for the rest, "
+  out << "\ndevice: " << p.device << ", " << p.dtype << (p.precision == whole_precision("") ? "" : ", " + p.precision)
+      << "\nmemory: about " << gigabytes_text(p.weight_bytes) << " for the weights and "
+      << gigabytes_text(p.working_bytes) << " for the rest, "
       << (p.free_bytes < 0 ? "unknown how much is" : gigabytes_text(static_cast<double>(p.free_bytes))) << " free"
       << (little ? ": too little" : "") << "\ntime: about " << duration_text(p.seconds) << " without loading\n";
   return out.str();

@@ -31,6 +31,7 @@ std::string json_of(const SelftestReport& report) {
   object["model"] = report.model;
   object["device"] = report.device;
   object["good"] = report.count(Verdict::fail) == 0 && report.weights_pass();
+  object["unchecked"] = report.unchecked;
   object["checks"] = ordered_json::array();
   for (const SelftestCheck& check : report.checks) {
     object["checks"].push_back({{"component", check.component},
@@ -52,6 +53,8 @@ void print_report(const SelftestReport& report) {
       print(check.name + ": " + name_of(check.verdict) + ": " + printable(check.detail) + "\n");
     }
   }
+  print("nothing was compared that comes out of " + listed(report.unchecked) +
+        "; weights verify reads all of their numbers\n");
 }
 
 // The first check of this verdict, as a message has it.

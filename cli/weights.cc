@@ -71,20 +71,20 @@ void print_names(const StoredComponent& component, const std::vector<std::string
                      (names.size() == 1 ? " tensor " + one : " tensors " + many) + ": ";
   for (size_t i = 0; i < names.size() && i < kMostPrinted; ++i)
     line += (i > 0 ? ", \"" : "\"") + shortened(names[i], 200) + "\"";
-  print(line + (names.size() > kMostPrinted ? ", … (--json has all); " : "; ") + advice + "\n");
+  print(printable(line) + (names.size() > kMostPrinted ? ", … (--json has all); " : "; ") + advice + "\n");
 }
 
 void print_findings(const StoredComponent& c) {
   constexpr const char* fits = "does config.json belong to this file?";
   constexpr const char* again = "download the file again";
-  for (const std::string& problem : c.problems) print(problem + "\n");
+  for (const std::string& problem : c.problems) print(printable(problem) + "\n");
   if (c.tensors.empty() && !c.problems.empty()) return;  // everything is missing, and that has been said
   print_names(c, c.missing, "is missing", "are missing", "is the checkpoint complete? Download it again");
   print_names(c, c.misshapen, "has another shape than config.json says", "have other shapes than config.json says",
               fits);
   print_names(c, c.mistyped, "is of a type that this program doesn't read there",
               "are of types that this program doesn't read there", "take a checkpoint in bf16, fp32 or fp16");
-  for (size_t i = 0; i < c.contradictions.size() && i < kMostPrinted; ++i) print(c.contradictions[i] + "\n");
+  for (size_t i = 0; i < c.contradictions.size() && i < kMostPrinted; ++i) print(printable(c.contradictions[i]) + "\n");
   if (c.contradictions.size() > kMostPrinted) {
     print(name_of(c) + ": so it is with " + std::to_string(c.contradictions.size() - kMostPrinted) +
           " more (--json has all)\n");
@@ -106,7 +106,8 @@ void print_tensors(const StoredComponent& component) {
 }
 
 void print_report(const WeightsReport& report) {
-  print(report.path.string() + ": " + report.kind + (report.advice.empty() ? "\n" : "; " + report.advice + "\n"));
+  print(printable(report.path.string()) + ": " + report.kind +
+        (report.advice.empty() ? "\n" : "; " + report.advice + "\n"));
   std::error_code none;
   if (!fs::is_directory(report.path, none)) {
     for (const StoredComponent& component : report.components) print_tensors(component);
@@ -123,7 +124,7 @@ void print_report(const WeightsReport& report) {
   }
   rows.push_back({"total", "", std::to_string(tensors), parameters_text(parameters), bytes_text(bytes), ""});
   print_table(rows);
-  for (const std::string& problem : report.problems) print(problem + "\n");
+  for (const std::string& problem : report.problems) print(printable(problem) + "\n");
   if (!report.components.empty() && !report.components[0].unknown.empty()) {
     print("which tensors are missing or too many isn't known, because " + report.components[0].unknown + "\n");
   }
@@ -256,7 +257,7 @@ void print_report(const VerifyReport& report) {
   }
   print_table(rows);
   for (const VerifiedFile& file : report.files) {
-    if (!file.problem.empty()) print(problem_text(file) + "\n");
+    if (!file.problem.empty()) print(printable(problem_text(file)) + "\n");
   }
   if (!compared) {
     print(

@@ -133,6 +133,7 @@ Plan plan_here(const fs::path& checkpoint, const LoadOptions& options, const Req
   const auto measured = MeasuredSpeeds::of(device, threads, config, dtype, options);
   return {.device = device.str(),
           .dtype = dtype_option(dtype),
+          .precision = precision.text(),
           .details = details_of(s, config),
           .grid_width = s.grid().width,
           .grid_height = s.grid().height,

@@ -8,7 +8,9 @@
 #include "engine/checkpoint/known_models.h"
 #include "engine/device/compute_threads.h"
 #include "engine/device/device.h"
+#include "engine/run/checked_files.h"
 #include "engine/selftest.h"
+#include "glm/error.h"
 #include "glm/weights.h"
 
 namespace glm {
@@ -34,6 +36,13 @@ class NotesTeam {
   EndOfTeam& team_;
 };
 
+// Throws Error(model) for a checkpoint that doesn't load, also where the component isn't compared.
+void check_files(const CheckpointName& name) {
+  if (name.random) return;
+  const std::string problem = CheckedCheckpoint(name.folder).first_problem();
+  if (!problem.empty()) throw Error(ErrorCode::model, problem);
+}
+
 SelftestReport selftest(const fs::path& checkpoint, const SelftestOptions& options,
                         const SelftestCallbacks& callbacks) {
   at::Device device = at::kCPU;
@@ -54,9 +63,11 @@ SelftestReport selftest(const fs::path& checkpoint, const SelftestOptions& optio
     const NotesTeam notes(team);
     report = guarded(device, [&] {
       const CheckpointName name(checkpoint);
+      check_files(name);
       return run_selftest(name, known_model(ModelConfig(name.folder)), options, callbacks, device, queue);
     });
   });
+  report.unchecked = {"text_encoder", "transformer", "vae"};
   return report;
 }
 

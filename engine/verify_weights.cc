@@ -231,6 +231,7 @@ std::vector<CheckedComponent> judge_whole(std::vector<Candidate>& candidates, co
   if (looks_like_checkpoint(root)) {
     CheckedCheckpoint whole(root);
     if (!whole.problem.empty()) add_problem(candidates, root, "model_index.json", whole.problem);
+    if (!whole.tokenizer_problem.empty()) add_problem(candidates, root, "processor", whole.tokenizer_problem);
     components = std::move(whole.components);
   } else if (is_present(root / "config.json")) {
     components.emplace_back(root, nullptr);
@@ -321,6 +322,7 @@ VerifyReport verify(const fs::path& given, const VerifyOptions& options, const R
   for (const auto& entry : manifest) {  // what is left isn't there
     candidates.emplace_back();
     candidates.back().file.file = entry.first;
+    candidates.back().path = name.folder / entry.first;
     candidates.back().file.problem = "the manifest names it, and it is missing; download it";
   }
   const auto is_weights = [](const Candidate& c) { return c.file.file.extension() == ".safetensors"; };

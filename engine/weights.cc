@@ -126,7 +126,9 @@ Part part_of(const std::string& name, CheckedComponent checked) {
 WeightsReport inspect_checkpoint(const fs::path& folder, const ReadingCallbacks& callbacks) {
   WeightsReport report{.path = folder, .kind = "a GLM-Image checkpoint"};
   CheckedCheckpoint checked(folder);
-  if (!checked.problem.empty()) report.problems.push_back(checked.problem);
+  for (const std::string& problem : {checked.problem, checked.tokenizer_problem}) {
+    if (!problem.empty()) report.problems.push_back(problem);
+  }
   std::vector<Part> parts;
   for (CheckedComponent& component : checked.components) {
     const std::string name = component.folder.filename().string();

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "base/text.h"
 #include "engine/checkpoint/dtype.h"
 #include "engine/checkpoint/tensor_error.h"
@@ -130,7 +132,8 @@ void check_values(const CodedLayout& layout, const CodedValues& values, const st
   const double most = layout.coding == Coding::auto_round ? 65504.0 / 16 : 1e30;
   for (const double found : {values.most_scale, values.most_zero}) {
     if (found <= most) continue;  // NaN isn't
-    contradict(layout.weight, where, "finite scales whose numbers its type can hold", number_text(found), kAgain);
+    contradict(layout.weight, where, "finite scales whose numbers its type can hold",
+               std::isnan(found) ? "NaN" : number_text(found), kAgain);
   }
   if (layout.coding != Coding::auto_round || !layout.symmetric || values.eights) return;
   contradict(layout.weight, where, "zeros of 8, because quantization_config says sym", "others", kAgain);

@@ -97,7 +97,8 @@ Quantisation sdnq(const json& options, const std::string& file) {
   const json lists = options.value("modules_dtype_dict", json());
   if (lists.is_null()) return q;
   if (!lists.is_object()) {
-    refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict", "an object", json_text(lists));
+    refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict", "an object", json_text(lists),
+           kReadable);
   }
   for (const auto& [dtype, names] : lists.items()) {
     if (names.empty()) continue;
@@ -105,7 +106,7 @@ Quantisation sdnq(const json& options, const std::string& file) {
     for (const json& name : names.is_array() ? names : json::array({names})) {
       if (!name.is_string()) {
         refuse(ErrorCode::model, file + ": quantization_config: modules_dtype_dict: " + dtype, "names of weights",
-               json_text(name));
+               json_text(name), kReadable);
       }
       const auto [at, is_new] = q.dtypes.emplace(name.get<std::string>(), known);
       if (!is_new && at->second != known) {

@@ -7,6 +7,9 @@
 #include "engine/checkpoint/config.h"
 #include "engine/checkpoint/stored_format.h"
 #include "glm/error.h"
+#include "tokenizer/byte_tokenizer.h"
+#include "tokenizer/prompt_layout.h"
+#include "tokenizer/text_tokenizer.h"
 
 namespace glm {
 
@@ -110,10 +113,27 @@ CheckedCheckpoint::CheckedCheckpoint(const fs::path& folder) {
   } catch (const Error& e) {
     problem = e.what();
   }
+  try {
+    const TextTokenizer text(folder / "processor" / "tokenizer.json");
+    read_layout_tokens(folder / "processor" / "tokenizer_config.json");
+    const ByteTokenizer bytes(folder / "tokenizer" / "tokenizer_config.json");
+  } catch (const Error& e) {
+    tokenizer_problem = e.what();
+  }
   for (const char* name : kComponentFolders) {
     components.emplace_back(folder / name, expected.empty() ? nullptr : &expected.at(name));
     std::erase(components.back().problems, problem);  // one thing is told once
   }
+}
+
+std::string CheckedCheckpoint::first_problem() const {
+  if (!problem.empty()) return problem;
+  if (!tokenizer_problem.empty()) return tokenizer_problem;
+  for (const CheckedComponent& component : components) {
+    if (!component.problems.empty()) return component.problems.front();
+    if (!component.errors.empty()) return component.errors.front().what();
+  }
+  return "";
 }
 
 }  // namespace glm

@@ -45,7 +45,11 @@ struct CheckedComponent {
 struct CheckedCheckpoint {
   explicit CheckedCheckpoint(const std::filesystem::path& folder);
 
-  std::string problem;  // with the configuration, or ""
+  // Returns what is wrong first, or "".
+  std::string first_problem() const;
+
+  std::string problem;            // with the configuration, or ""
+  std::string tokenizer_problem;  // with the tokenizers, or ""
   std::vector<CheckedComponent> components;
 };
 

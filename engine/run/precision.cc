@@ -114,7 +114,7 @@ void check_precision(const Precision& precision, const CheckpointName& checkpoin
     const std::string asked = "precision " + choice(component, format);
     if (const std::string own = quantisation_of(checkpoint, component.folder); !own.empty()) {
       refuse(ErrorCode::usage, asked, "a checkpoint whose " + std::string(component.folder) + " is in bf16", own,
-             "leave it out; this component is small already");
+             "take " + choice(component, Format::bf16) + " for it; this component is small already");
     }
     if (device.is_cpu() && format == Format::fp8) {
       refuse(ErrorCode::device, asked, "a GPU", "--device cpu",

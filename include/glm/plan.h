@@ -11,7 +11,7 @@
 namespace glm {
 
 struct Plan {
-  std::string device, dtype;
+  std::string device, dtype, precision;  // precision: of all components, as whole_precision() says
   Details details;
   int64_t grid_width, grid_height;        // tokens of the picture's grid
   int64_t preview_width, preview_height;  // of the small grid that is written before it; 0 with references: none is

@@ -141,6 +141,7 @@ struct SelftestReport {
   std::string model = {};   // the known model that has these sizes, or "" where none has
   std::string device = {};  // that computed: "cpu", "cuda:0"; "" where nothing was computed
   std::vector<SelftestCheck> checks = {};
+  std::vector<std::string> unchecked = {};  // components whose numbers nobody has compared
 
   GLM_API int64_t count(Verdict verdict) const;
   // Does a check of the weights pass? Those of the tokenizer say nothing about the weights.

@@ -118,7 +118,12 @@ TEST_F(Output, ADryRunTouchesNothing) {
                            "memory: about ", "time: about "}) {
     EXPECT_NE(outcome.err.find(text), std::string::npos) << text << "\n" << outcome.err;
   }
+  EXPECT_EQ(outcome.err.find("prior="), std::string::npos) << outcome.err;
   EXPECT_TRUE(names_in(folder_.path()).empty());
+  const Outcome coded = draw("a.png", {"--dry-run", "--device", "cpu", "--precision", "dit=int8"});
+  EXPECT_NE(coded.err.find("\ndevice: cpu, float32, prior=bf16,dit=int8\n"), std::string::npos) << coded.err;
+  const Outcome coded_json = draw("a.png", {"--dry-run", "--json", "--device", "cpu", "--precision", "dit=int8"});
+  EXPECT_EQ(json::parse(coded_json.out)["precision"], "prior=bf16,dit=int8");
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cuda:77"}).status, 5);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--kernels", "force"}).status, 5);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--precision", "prior=fp8"}).status, 5);

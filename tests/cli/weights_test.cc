@@ -1,4 +1,5 @@
 // `glm-image weights inspect` and `glm-image weights verify`, as their users meet them.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -77,6 +78,17 @@ TEST_F(WeightsCommand, InspectListsTheTensorsOfALoneFile) {
   const Outcome lone = run_program({"weights", "inspect", (model() / kWeights).string()});
   EXPECT_EQ(lone.status, 0) << lone.err;
   expect_said(lone.out, {"a file of weights", "TENSOR", "\nproj_out.weight ", "F32", "[", "\ntransformer "});
+}
+
+TEST_F(WeightsCommand, NamesFromFilesDoNotReachTheTerminalAsTheyAre) {
+  write_safetensors(folder_ / "model/vae/diffusion_pytorch_model.safetensors", {{"\x1b[2Jred", at::ones({2})}}, {});
+  std::ofstream(model() / "tokenizer/tokenizer_config.json") << R"({"\u001b[2J": })";
+  for (const char* action : {"inspect", "verify"}) {
+    const Outcome bad = weights(action);
+    EXPECT_EQ(bad.status, 3) << action;
+    expect_said(bad.out, {"[2Jred", "tokenizer_config.json"});
+    EXPECT_EQ((bad.out + bad.err).find('\x1b'), std::string::npos) << action << "\n" << bad.out << bad.err;
+  }
 }
 
 TEST_F(WeightsCommand, VerifyWritesAManifestAndGoesByIt) {

@@ -184,6 +184,22 @@ TEST_F(Inspected, AConfigurationThatCannotBeReadIsAProblemAndTheRestIsShown) {
   EXPECT_NE(report().problems.at(0).find("model_index.json"), std::string::npos);
 }
 
+TEST_F(Inspected, TokenizersBelongToACheckpoint) {
+  for (const char* file :
+       {"processor/tokenizer.json", "processor/tokenizer_config.json", "tokenizer/tokenizer_config.json"}) {
+    const std::string whole = read_bytes(model() / file);
+    write_bytes(model() / file, "{");
+    const WeightsReport broken = report();
+    ASSERT_EQ(broken.problems.size(), 1U) << file;
+    EXPECT_NE(broken.problems[0].find(file), std::string::npos) << broken.problems[0];
+    EXPECT_EQ(broken.count_problems(), 1);
+    fs::remove(model() / file);
+    ASSERT_EQ(report().problems.size(), 1U) << file;
+    EXPECT_NE(report().problems[0].find(file), std::string::npos) << report().problems[0];
+    write_bytes(model() / file, whole);
+  }
+}
+
 TEST_F(Inspected, ATypeThatIsNotReadIsNamed) {
   rewrite([](Tensors& all) {
     all["proj_out.weight"] = all.at("proj_out.weight").to(at::kShort);

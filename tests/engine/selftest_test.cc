@@ -98,6 +98,7 @@ TEST(Selftest, NanoComputesWhatUpstreamComputes) {
   EXPECT_EQ(report.checks.size(), 10U);
   EXPECT_EQ(report.count(Verdict::pass), 10) << details(report);
   EXPECT_TRUE(report.weights_pass());
+  EXPECT_EQ(report.unchecked, (std::vector<std::string>{"text_encoder", "transformer", "vae"}));
   EXPECT_GT(read, 10'000'000);
   EXPECT_EQ(tokens, 90);
   EXPECT_EQ(all, 90);
@@ -187,6 +188,18 @@ TEST_F(Selftested, WhatCannotBeLoadedIsAnError) {
   EXPECT_TRUE(refused(ErrorCode::model, {}, act));
   fs::remove_all(model());
   EXPECT_TRUE(refused(ErrorCode::model, {model().string()}, act));
+}
+
+TEST_F(Selftested, WhatIsNotComparedMustLoadToo) {
+  for (const char* file : {"text_encoder/model.safetensors", "transformer/diffusion_pytorch_model.safetensors",
+                           "vae/diffusion_pytorch_model.safetensors", "tokenizer/tokenizer_config.json"}) {
+    fs::rename(model() / file, folder_ / "aside");
+    EXPECT_TRUE(refused(ErrorCode::model, {fs::path(file).parent_path().string()}, [&] { report(); })) << file;
+    fs::rename(folder_ / "aside", model() / file);
+  }
+  rewrite_tensors(model() / "vae/diffusion_pytorch_model.safetensors",
+                  [](Tensors& all) { all["decoder.conv_in.bias"] = at::ones({3}); });
+  EXPECT_TRUE(refused(ErrorCode::model, {"decoder.conv_in.bias", "found [3]"}, [&] { report(); }));
 }
 
 TEST(Selftest, RefusesAnotherDeviceAndAPictureThatNothingNeeds) {

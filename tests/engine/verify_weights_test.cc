@@ -164,11 +164,16 @@ TEST_F(Verified, AChangedByteIsFoundByTheManifest) {
   EXPECT_TRUE(tells(kWeights, {"expected SHA-256", "download it again"}));
   write_bytes(model() / kWeights, whole);
   EXPECT_EQ(verify().count_problems(), 0);
-  write_bytes(model() / "tokenizer/tokenizer_config.json",
-              read_bytes(model() / "tokenizer/tokenizer_config.json") + " ");
+  const std::string config = read_bytes(model() / "tokenizer/tokenizer_config.json");
+  write_bytes(model() / "tokenizer/tokenizer_config.json", config + " ");
   EXPECT_TRUE(tells("tokenizer/tokenizer_config.json", {"expected SHA-256"}));
-  fs::remove(model() / "tokenizer/tokenizer_config.json");
-  EXPECT_TRUE(tells("tokenizer/tokenizer_config.json", {"the manifest names it, and it is missing"}));
+  write_bytes(model() / "tokenizer/tokenizer_config.json", config);
+  for (const std::string file : {"tokenizer/tokenizer_config.json", "vae/config.json"}) {
+    const std::string bytes = read_bytes(model() / file);
+    fs::remove(model() / file);
+    EXPECT_TRUE(tells(file, {"the manifest names it, and it is missing"})) << "told once";
+    write_bytes(model() / file, bytes);
+  }
 }
 
 // The end of a file as an interrupted download leaves it.
@@ -243,6 +248,18 @@ TEST_F(Verified, EachBrokenFileIsToldWithWhatToDo) {
   with(whole);
   write_bytes(model() / "vae/config.json", "{");
   EXPECT_TRUE(tells("vae/config.json", {"not valid JSON", "download the file again"}));
+}
+
+TEST_F(Verified, TokenizersBelongToACheckpoint) {
+  for (const char* file :
+       {"processor/tokenizer.json", "processor/tokenizer_config.json", "tokenizer/tokenizer_config.json"}) {
+    const std::string whole = read_bytes(model() / file);
+    write_bytes(model() / file, "{");
+    EXPECT_TRUE(tells(file, {"not valid JSON"}));
+    fs::remove(model() / file);
+    EXPECT_TRUE(tells(file, {"no such file"}));
+    write_bytes(model() / file, whole);
+  }
 }
 
 TEST_F(Verified, TensorsThatAreNotWhatTheConfigurationSaysAreTold) {
