@@ -123,7 +123,7 @@ def score_of(arguments, model, name):
         return ""
     script = os.path.join(ROOT, "weights_tools", "nano", "score.py")
     subprocess.run([sys.executable, script, "--model", model, "--program", arguments.program, "--work", arguments.score,
-                    "--name", name, "--seeds", "11"], check=True, stdout=subprocess.DEVNULL)
+                    "--name", name, "--seeds", "11", "--threads", "1"], check=True, stdout=subprocess.DEVNULL)
     with open(os.path.join(arguments.score, name + ".json"), encoding="utf-8") as file:
         percent = json.load(file)
     return "".join(f" {percent[key]:.0f} |" for key in SCORES)
