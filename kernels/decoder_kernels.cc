@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 
 #include "kernels/cuda_calls.h"
 
@@ -167,22 +168,9 @@ at::Tensor DecoderKernels::group_statistics(const at::Tensor& x, int64_t groups,
     run(pixels, {call});
     return statistics;
   }
-  // Bands are joined in double (Chan, Golub and LeVeque 1979).
-  const at::TensorOptions wide = x.options().dtype(at::kDouble).memory_format({});
-  at::Tensor mean = at::zeros({x.size(0), groups}, wide);
-  at::Tensor squares = at::zeros({x.size(0), groups}, wide);  // of the distances from the mean
-  double count = 0;
-  const int64_t rows = band_rows(x, x.size(1));
-  for (int64_t begin = 0; begin < x.size(2); begin += rows) {
-    const at::Tensor band = x.slice(2, begin, begin + rows).to(at::kFloat).reshape({x.size(0), groups, -1});
-    const auto more = static_cast<double>(band.size(2));
-    const auto [variance, own] = at::var_mean(band, {2}, /*correction=*/0);
-    const at::Tensor apart = own.to(at::kDouble) - mean;
-    squares += variance.to(at::kDouble) * more + apart.square() * (count * more / (count + more));
-    mean += apart * (more / (count + more));
-    count += more;
-  }
-  return at::stack({mean, (squares / count + eps).rsqrt()}, -1).to(at::kFloat);
+  GroupStatistics all(*this, groups, eps);
+  for (const at::Tensor& rows : x.split(band_rows(x, x.size(1)), 2)) all.add(rows);
+  return all.joined();
 }
 
 at::Tensor DecoderKernels::group_norm_by(const at::Tensor& statistics, const at::Tensor& x, const at::Tensor& weight,
@@ -214,6 +202,33 @@ int64_t DecoderKernels::band_rows(const at::Tensor& x, int64_t numbers_a_pixel) 
   const auto row = static_cast<int64_t>(x.element_size()) * numbers_a_pixel * x.size(0) * x.size(3);
   if (row * x.size(2) <= band_bytes_) return x.size(2);
   return std::max<int64_t>(1, band_bytes_ / 4 / row);
+}
+
+// The bands are joined in double (Chan, Golub and LeVeque 1979).
+void GroupStatistics::add(const at::Tensor& rows) {
+  const auto more = static_cast<double>(rows.numel() / rows.size(0) / groups_);
+  at::Tensor variance, mean;
+  if (kernels_.takes_groups(rows, groups_)) {
+    const at::Tensor own = kernels_.group_statistics(rows, groups_, eps_).to(at::kDouble);
+    mean = own.select(2, 0);
+    variance = own.select(2, 1).square().reciprocal() - eps_;
+  } else {
+    std::tie(variance, mean) =
+        at::var_mean(rows.to(at::kFloat).reshape({rows.size(0), groups_, -1}), {2}, /*correction=*/0);
+    mean = mean.to(at::kDouble);
+  }
+  if (count_ == 0) {
+    mean_ = at::zeros_like(mean);
+    squares_ = at::zeros_like(mean);
+  }
+  const at::Tensor apart = mean - mean_;
+  squares_ += variance.to(at::kDouble) * more + apart.square() * (count_ * more / (count_ + more));
+  mean_ += apart * (more / (count_ + more));
+  count_ += more;
+}
+
+at::Tensor GroupStatistics::joined() const {
+  return at::stack({mean_, (squares_ / count_ + eps_).rsqrt()}, -1).to(at::kFloat);
 }
 
 }  // namespace glm

@@ -36,7 +36,7 @@ struct SequenceRows {
 };
 
 // Tensors of pixels that would be larger than this are computed in bands of rows, so that they never exist as a whole.
-inline constexpr int64_t kBandBytes = 1LL << 30;
+inline constexpr int64_t kBandBytes = 512LL << 20;
 
 class DecoderKernels {
  public:
@@ -67,8 +67,8 @@ class DecoderKernels {
                         const at::Tensor& bias,        // [C]
                         double eps, bool silu) const;  // -> [P, C, H, W]
 
-  // These two do the same in two steps. The second step can be done band by band. The statistics of a group are its
-  // mean and 1 / sqrt(variance + eps).
+  // These two do the same in two steps. The second step can be done band by band, and GroupStatistics does the first
+  // one so. The statistics of a group are its mean and 1 / sqrt(variance + eps).
   at::Tensor group_statistics(const at::Tensor& x,                // [P, C, H, W]
                               int64_t groups, double eps) const;  // -> fp32 [P, G, 2]
   at::Tensor group_norm_by(const at::Tensor& statistics,          // fp32 [P, G, 2]
@@ -82,6 +82,7 @@ class DecoderKernels {
   int64_t band_rows(const at::Tensor& x, int64_t numbers_a_pixel) const;
 
  private:
+  friend class GroupStatistics;
   // Queues calls on the current stream of x's device. Throws what check_cuda_call() throws.
   void run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const;
 
@@ -91,6 +92,21 @@ class DecoderKernels {
 
   const cuda::Library* library_;
   int64_t band_bytes_;
+};
+
+// Gathers the statistics of a tensor that exists only in bands of rows, one after the other.
+class GroupStatistics {
+ public:
+  GroupStatistics(DecoderKernels kernels, int64_t groups, double eps) : kernels_(kernels), groups_(groups), eps_(eps) {}
+  void add(const at::Tensor& rows);  // [P, C, rows, W]
+  at::Tensor joined() const;         // fp32 [P, G, 2], as DecoderKernels::group_statistics() returns them
+
+ private:
+  DecoderKernels kernels_;
+  int64_t groups_;
+  double eps_;
+  double count_ = 0;           // numbers of each group so far
+  at::Tensor mean_, squares_;  // fp64 [P, G]. squares_: of the distances from the mean
 };
 
 }  // namespace glm

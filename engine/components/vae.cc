@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "kernels/attention.h"
 #include "kernels/convolution.h"
@@ -19,24 +20,33 @@ at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
   return at::tensor(values, at::kFloat).view({1, -1, 1, 1}).to(w.device(), w.dtype());
 }
 
-// Computes a tensor of pixels band by band. rows: how many rows of x a band has; H and more make one band. work: takes
-// rows of x, [P, C, n, W], and returns [P, out, n * scale, W * scale]. Each row of its result may depend on its own row
-// of x, and on the one above and the one below. -> [P, out, H * scale, W * scale]
-at::Tensor in_bands(const at::Tensor& x, int64_t rows, int64_t scale,
-                    const std::function<at::Tensor(const at::Tensor&)>& work) {
+using Work = std::function<at::Tensor(const at::Tensor&)>;
+
+// Computes a tensor of pixels band by band, and hands out each band with the number of its first row. rows: how many
+// rows of x a band has. work: takes rows of x, [P, C, n, W], and returns [P, out, n * scale, W * scale]. Each row of
+// its result may depend on its own row of x, and on the one above and the one below.
+void for_bands(const at::Tensor& x, int64_t rows, int64_t scale, const Work& work,
+               const std::function<void(const at::Tensor&, int64_t)>& each) {
   const int64_t height = x.size(2);
-  if (rows >= height) return work(x);
-  at::Tensor all;
   for (int64_t begin = 0; begin < height; begin += rows) {
     const int64_t end = std::min(height, begin + rows);
     const int64_t first = std::max<int64_t>(0, begin - 1);  // work sees one more row above and below the band
     const at::Tensor band = work(x.slice(2, first, std::min(height, end + 1)));
+    each(band.slice(2, (begin - first) * scale, (end - first) * scale), begin * scale);
+  }
+}
+
+// Computes a tensor of pixels band by band. H rows and more make one band. -> [P, out, H * scale, W * scale]
+at::Tensor in_bands(const at::Tensor& x, int64_t rows, int64_t scale, const Work& work) {
+  if (rows >= x.size(2)) return work(x);
+  at::Tensor all;
+  for_bands(x, rows, scale, work, [&](const at::Tensor& band, int64_t begin) {
     if (!all.defined()) {
-      all = at::empty({x.size(0), band.size(1), height * scale, x.size(3) * scale},
+      all = at::empty({x.size(0), band.size(1), x.size(2) * scale, x.size(3) * scale},
                       band.options().memory_format(band.suggest_memory_format()));
     }
-    all.slice(2, begin * scale, end * scale).copy_(band.slice(2, (begin - first) * scale, (end - first) * scale));
-  }
+    all.slice(2, begin, begin + band.size(2)).copy_(band);
+  });
   return all;
 }
 
@@ -74,6 +84,10 @@ at::Tensor GroupNorm::statistics(const at::Tensor& x) const {
   return kernels_.group_statistics(x, groups_, kEps);
 }
 
+GroupStatistics GroupNorm::gather() const {
+  return {kernels_, groups_, kEps};
+}
+
 at::Tensor GroupNorm::forward_silu_by(const at::Tensor& statistics, const at::Tensor& x) const {
   return kernels_.group_norm_by(statistics, x, weight_, bias_, /*silu=*/true);
 }
@@ -103,6 +117,27 @@ at::Tensor Resnet::forward(const at::Tensor& x) const {
   at::Tensor h = convolve_normed(norm1_, conv1_, x);
   h = convolve_normed(norm2_, conv2_, h);
   return h.add_(shortcut_ ? shortcut_->forward(x) : x);
+}
+
+at::Tensor Resnet::forward_doubled(at::Tensor x, const Conv& doubling) const {
+  const int64_t rows = kernels_.band_rows(x, 4 * x.size(1));
+  const auto doubled = [&](const at::Tensor& band) { return doubling.forward_doubled(band); };
+  if (rows == x.size(2)) {
+    x = doubled(x);
+    return forward(x);
+  }
+  GroupStatistics gathered = norm1_.gather();
+  for_bands(x, rows, /*scale=*/2, doubled, [&](const at::Tensor& band, int64_t /*begin*/) { gathered.add(band); });
+  const at::Tensor statistics = gathered.joined();
+  // The first convolution's result, and behind its channels what will be added to the second one's.
+  const at::Tensor both = in_bands(x, rows, /*scale=*/2, [&](const at::Tensor& band) {
+    const at::Tensor pixels = doubled(band);
+    const at::Tensor h = conv1_.forward(norm1_.forward_silu_by(statistics, pixels));
+    return at::cat({h, shortcut_ ? shortcut_->forward(pixels) : pixels}, 1);
+  });
+  x.reset();
+  const std::vector<at::Tensor> parts = both.tensor_split(2, 1);
+  return convolve_normed(norm2_, conv2_, parts[0]).add_(parts[1]);
 }
 
 PixelAttention::PixelAttention(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels)
@@ -176,8 +211,7 @@ VaeDecoder::VaeDecoder(const Weights& w, const VaeConfig& c, const DecoderKernel
       conv_in_(w / "decoder.conv_in", {c.latent_channels, c.channels.back(), 3}),
       middle_(w / "decoder.mid_block", c, kernels),
       norm_out_(w / "decoder.conv_norm_out", c.channels.front(), c.groups, kernels),
-      conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}),
-      kernels_(kernels) {
+      conv_out_(w / "decoder.conv_out", {c.channels.front(), c.image_channels, 3}) {
   if (c.post_quant_conv)
     post_quant_.emplace(w / "post_quant_conv", Conv::Dims{c.latent_channels, c.latent_channels, 1});
   int64_t in = c.channels.back();
@@ -203,11 +237,13 @@ at::Tensor VaeDecoder::decode(const at::Tensor& scaled) const {
   const at::Tensor latents = scaled.to(mean_.device());
   at::Tensor x = conv_in_.forward(post_quant_ ? post_quant_->forward(latents) : latents);
   x = middle_.forward(x);
+  const Conv* doubling = nullptr;  // of the block before
   for (const UpBlock& block : up_blocks_) {
-    for (const Resnet& resnet : block.resnets) x = resnet.forward(x);
-    if (!block.upsample) continue;
-    x = in_bands(x, kernels_.band_rows(x, 4 * x.size(1)), /*scale=*/2,
-                 [&](const at::Tensor& band) { return block.upsample->forward_doubled(band); });
+    for (const Resnet& resnet : block.resnets) {
+      x = doubling == nullptr ? resnet.forward(x) : resnet.forward_doubled(std::move(x), *doubling);
+      doubling = nullptr;
+    }
+    if (block.upsample) doubling = &*block.upsample;
   }
   x = norm_out_.forward_silu(x);
   return conv_out_.forward(x);

@@ -49,9 +49,10 @@ class GroupNorm {
   GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;       // [P, C, H, W] -> [P, C, H, W]
   at::Tensor forward_silu(const at::Tensor& x) const;  // likewise, and then SiLU
-  // These two do what forward_silu() does in two steps. The first one sees the whole picture, and the second one takes
-  // some of its rows.
+  // These do what forward_silu() does in two steps. The first one sees the whole picture, or gathers its bands, and the
+  // second one takes some of its rows.
   at::Tensor statistics(const at::Tensor& x) const;  // [P, C, H, W] -> fp32 [P, G, 2]
+  GroupStatistics gather() const;
   at::Tensor forward_silu_by(const at::Tensor& statistics,
                              const at::Tensor& x) const;  // fp32 [P, G, 2], [P, C, rows, W] -> [P, C, rows, W]
 
@@ -71,6 +72,8 @@ class Resnet {
   };
   Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
+  // Takes what `doubling` makes of x. If that is large, it never exists as a whole: it is computed twice, band by band.
+  at::Tensor forward_doubled(at::Tensor x, const Conv& doubling) const;  // [P, in, H, W] -> [P, out, 2 H, 2 W]
 
  private:
   // Computes the group norm of x, then SiLU, then the convolution. If x is large, it works band by band.
@@ -153,7 +156,6 @@ class VaeDecoder {
   std::vector<UpBlock> up_blocks_;
   GroupNorm norm_out_;
   Conv conv_out_;
-  DecoderKernels kernels_;
 };
 
 // Turns pixels into bytes: clamp(x / 2 + 1/2, 0, 1) in x's dtype, then * 255 in fp32, rounded half to even.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/decoder_kernels.h"
 #include "tokenizer/prompt_layout.h"
 
 namespace glm {
@@ -52,12 +53,19 @@ double rows(const Canvas& canvas, double glyph_rows) {
   return real(canvas.branches) * (real(canvas.geometry.patches.cells()) + glyph_rows);
 }
 
-// How many numbers the VAE's widest convolution reads and writes, for a picture or a reference of this size.
-double widest_convolution(const VaeConfig& c, const Geometry& g) {
+// How many numbers the VAE holds at once, for a picture or a reference of this size. The first block of a level holds
+// its input, the norm of that, and its result. The next ones hold their input, the first result, its norm, and the
+// second result. Of inputs and norms that have more than `most` numbers there are only bands.
+double vae_numbers(const VaeConfig& c, const Geometry& g, double most) {
   double widest = 0;
-  for_vae_convs(c, [&](double in, double out, double pixels) {
-    widest = std::max(widest, real(g.latents.cells()) * pixels * (in + out));
-  });
+  double pixels = real(g.latents.cells());
+  double from = real(c.channels.back());
+  for (size_t level = c.channels.size(); level-- > 0; pixels *= 4) {
+    const double in = std::min(from * pixels, most);
+    const double out = real(c.channels[level]) * pixels;
+    widest = std::max({widest, 2 * in + out, 3 * out + std::min(out, most)});
+    from = real(c.channels[level]);
+  }
   return widest;
 }
 
@@ -131,6 +139,7 @@ double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
   double held = 8 * cells * real(load.pictures);  // ids of the tokens
   if (load.pixels && load.keeps_pictures) held += 3 * real(g.height) * real(g.width) * real(load.pictures);
   double stage = 0;  // numbers that the largest stage holds
+  const double most = real(kBandBytes) / element;
   double places = 0;
   if (load.tokens || load.latents) {
     for (const Grid& grid : load.references) {
@@ -138,7 +147,7 @@ double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
       const double patches = real(own.patches.cells());
       held += 2 * real(c.dit.layers) * patches * dit_width(c.dit) * element;  // keys and values
       held += 3 * real(own.height) * real(own.width);
-      stage = std::max({stage, widest_convolution(c.vae, own), dit_pass(c.dit, patches)});
+      stage = std::max({stage, vae_numbers(c.vae, own, most), dit_pass(c.dit, patches)});
       places += real(grid.cells());
     }
   }
@@ -149,7 +158,7 @@ double call_bytes(const ModelConfig& c, const CallLoad& load, double element) {
   if (load.latents) {
     stage = std::max({stage, glyph_bias(c.glyph, load), dit_pass(c.dit, rows(load.canvas, glyph_rows(load)))});
   }
-  if (load.pixels) stage = std::max(stage, widest_convolution(c.vae, g));
+  if (load.pixels) stage = std::max(stage, vae_numbers(c.vae, g, most));
   return held + element * stage;
 }
 

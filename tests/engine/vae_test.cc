@@ -2,7 +2,10 @@
 #include "engine/components/vae.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "engine/device/upload.h"
@@ -22,7 +25,7 @@ TEST_P(PixelsStage, PixelsAreUpstreams) {
   EXPECT_LE(levels.abs().max().item<int>(), tolerance::kPictureLevels);
 }
 
-// Tensors of more than 4 KB are computed in bands, which is what happens to those of more than 1 GiB.
+// Tensors of more than 4 KB are computed in bands, which is what happens to those of more than 512 MiB.
 using PixelsInBands = StageTest;
 
 TEST_P(PixelsInBands, AreUpstreams) {
@@ -38,6 +41,46 @@ TEST_P(PixelsInBands, AreUpstreams) {
 
 INSTANTIATE_TEST_SUITE_P(Upstream, PixelsInBands, testing::ValuesIn(float32_cases({"latents.final_scaled"})),
                          case_name);
+
+// Counts the bytes of all tensors on the CPU that this thread makes and frees.
+class TensorBytes : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void* /*place*/, int64_t size, size_t /*all*/, size_t /*kept*/, c10::Device /*on*/) override {
+    now += size;
+    most = std::max(most, now);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+  int64_t now = 0;
+  int64_t most = 0;
+};
+
+// An eighth of the public model's channels, so that a picture of 128x128 in fp32 holds 1/1024 of what one of 2048x2048
+// holds in bf16.
+int64_t most_bytes_of(int64_t latents, int64_t band_bytes) {
+  const VaeConfig config{.channels = {16, 64, 128, 128},
+                         .layers_per_block = 3,
+                         .latent_channels = 16,
+                         .image_channels = 3,
+                         .groups = 4,
+                         .latents_mean = std::vector<double>(16, 0.0),
+                         .latents_std = std::vector<double>(16, 1.0)};
+  const VaeDecoder vae(Weights::random(at::kFloat, at::kCPU), config, DecoderKernels(nullptr, band_bytes));
+  const auto bytes = std::make_shared<TensorBytes>();
+  const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, bytes);
+  vae.decode(at::zeros({1, 16, latents, latents}));
+  return bytes->most;
+}
+
+TEST(PixelsMemory, StaysSmallWhereAPictureIsLarge) {
+  constexpr double kMega = 1024.0 * 1024.0;
+  const auto megabytes = [](int64_t latents, int64_t band) {
+    return static_cast<double>(most_bytes_of(latents, band)) / kMega;
+  };
+  const int64_t band = kBandBytes / 1024;
+  EXPECT_LE(megabytes(16, band), 5.5);
+  EXPECT_GT(megabytes(16, 1 << 30), 8) << "without bands";
+  EXPECT_LE(megabytes(8, band), 2.3);
+}
 
 using VaeScaling = StageTest;
 

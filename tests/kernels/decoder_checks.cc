@@ -136,6 +136,9 @@ void check_group_norms(const cuda::Library& library, at::Device device) {
         const at::Tensor statistics = kernels.group_statistics(x, groups, 1e-6);
         const at::Tensor reference = DecoderKernels(nullptr, /*band_bytes=*/64).group_statistics(x, groups, 1e-6);
         EXPECT_TRUE(near(statistics, reference, reference.abs().max().item<double>(), tolerance::kStage));
+        GroupStatistics gathered(kernels, groups, 1e-6);
+        for (const at::Tensor& band : x.split(7, 2)) gathered.add(band);
+        EXPECT_TRUE(near(gathered.joined(), reference, reference.abs().max().item<double>(), tolerance::kStage));
         const at::Tensor rows = kernels.group_norm_by(statistics, x.slice(2, height / 2), weight, bias, silu);
         EXPECT_TRUE(at::equal(rows, ours.slice(2, height / 2))) << "some of the rows";
       }
