@@ -77,16 +77,17 @@ class DecoderKernels {
                            const at::Tensor& bias,                // [C]
                            bool silu) const;                      // -> [P, C, rows, W]
 
+  // Says whether our kernels norm the groups of x. x: [P, C, rows, W]
+  bool takes_groups(const at::Tensor& x, int64_t groups) const;
+
   // Returns how many rows of x a band has. If x is small enough, that is all of them. numbers_a_pixel: how many numbers
   // a pixel of x becomes in the tensor that is to be avoided. x: [P, C, H, W]
   int64_t band_rows(const at::Tensor& x, int64_t numbers_a_pixel) const;
 
  private:
-  friend class GroupStatistics;
   // Queues calls on the current stream of x's device. Throws what check_cuda_call() throws.
   void run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const;
 
-  bool takes_groups(const at::Tensor& x, int64_t groups) const;
   // Returns the call with what both kernels of the group norm are told. x: in channels-last order
   static cuda::Call group_call(const at::Tensor& x, const at::Tensor& statistics);
 
