@@ -206,7 +206,8 @@ int64_t DecoderKernels::band_rows(const at::Tensor& x, int64_t numbers_a_pixel) 
 
 // The bands are joined in double (Chan, Golub and LeVeque 1979).
 void GroupStatistics::add(const at::Tensor& rows) {
-  const auto more = static_cast<double>(rows.numel() / rows.size(0) / groups_);
+  const int64_t numbers = rows.numel() / rows.size(0) / groups_;
+  const auto more = static_cast<double>(numbers);
   at::Tensor variance, mean;
   if (kernels_.takes_groups(rows, groups_)) {
     const at::Tensor own = kernels_.group_statistics(rows, groups_, eps_).to(at::kDouble);
