@@ -151,6 +151,10 @@ std::string read_file(const fs::path& file, uint64_t max_bytes) {
     case FileContents::Problem::none:
       return std::move(contents.bytes);
     case FileContents::Problem::missing:
+      if (std::error_code none; is_present(file)) {
+        refuse(ErrorCode::model, file.string(), "a file",
+               fs::is_symlink(file, none) ? "a link that leads to none" : "something else", "download the file again");
+      }
       throw Error(ErrorCode::model, file.string() + ": no such file; is the checkpoint complete?");
     case FileContents::Problem::too_large:
       refuse(ErrorCode::model, file.string(), "at most " + std::to_string(max_bytes) + " bytes",

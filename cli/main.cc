@@ -140,7 +140,8 @@ void add_option(CLI::App* app, const Option& option, Given* given) {
     added = app->add_option_function<std::vector<std::string>>(names, keep, option.help)->allow_extra_args(false);
   } else {
     const auto keep = [given, name = option.name](const std::string& text) { given->values[name] = {text}; };
-    added = app->add_option_function<std::string>(names, keep, option.help)->take_last();
+    added = app->add_option_function<std::string>(names, keep, option.help);
+    option.is_list() ? added->join(',') : added->take_last();
   }
   added->type_name(option.value)->group(option.group);
 }

@@ -25,11 +25,13 @@ const char* name_of(Verdict verdict) {
   return verdict == Verdict::pass ? "pass" : verdict == Verdict::fail ? "fail" : "can't tell";
 }
 
-std::string json_of(const SelftestReport& report) {
+// problem: why the checkpoint doesn't load, or ""
+std::string json_of(const SelftestReport& report, const std::string& problem = "") {
   ordered_json object = {{"folder", report.folder.string()}};
   if (!is_utf8(report.folder)) object["folder_base64"] = bytes_of_name(report.folder);
   object["model"] = report.model;
   object["device"] = report.device;
+  if (!problem.empty()) object["problem"] = problem;
   object["good"] = report.count(Verdict::fail) == 0 && report.weights_pass();
   object["unchecked"] = report.unchecked;
   object["checks"] = ordered_json::array();
@@ -102,7 +104,16 @@ void run_selftest(const fs::path& checkpoint, const Values& given) {
   callbacks.cancel = &catch_interrupts();
   callbacks.reading = [&](int64_t done, int64_t total) { bar.update_bytes("reading", done, total); };
   callbacks.tokens = [&](int64_t done, int64_t total) { bar.update(Stage::tokens, done, total); };
-  const SelftestReport report = selftest_weights(checkpoint, options, callbacks);
+  SelftestReport report;
+  try {
+    report = selftest_weights(checkpoint, options, callbacks);
+  } catch (const Error& e) {
+    // Whoever reads JSON gets an object of a checkpoint that doesn't load, too.
+    if (!given.contains("json") || e.code() != ErrorCode::model) throw;
+    bar.clear();
+    print_json(json_of({.folder = checkpoint}, e.what()));
+    throw;
+  }
   bar.clear();
   release_interrupts();
   given.contains("json") ? print_json(json_of(report)) : print_report(report);

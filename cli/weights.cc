@@ -244,6 +244,11 @@ std::string json_of(const VerifyReport& report) {
   return json_text(object);
 }
 
+// Other files than those of weights and JSON are only compared with sums.
+bool is_checked(const VerifiedFile& file) {
+  return file.tensors > 0 || !file.compared.empty() || file.file.extension() == ".json";
+}
+
 void print_report(const VerifyReport& report) {
   std::vector<Row> rows = {{"FILE", "BYTES", "TENSORS", "COMPARED WITH", "VERDICT"}};
   bool compared = false;
@@ -251,15 +256,15 @@ void print_report(const VerifyReport& report) {
     compared = compared || !file.compared.empty();
     rows.push_back({printable(file.file.string()), bytes_text(file.bytes),
                     file.tensors > 0 ? std::to_string(file.tensors) : "-", file.compared.empty() ? "-" : file.compared,
-                    !file.problem.empty()                        ? "bad"
-                    : file.tensors == 0 && file.compared.empty() ? "not looked at"
-                                                                 : "good"});
+                    !file.problem.empty() ? "bad"
+                    : is_checked(file)    ? "good"
+                                          : "not looked at"});
   }
   print_table(rows);
   for (const VerifiedFile& file : report.files) {
     if (!file.problem.empty()) print(printable(problem_text(file)) + "\n");
   }
-  if (!compared) {
+  if (!compared && report.manifest.empty()) {
     print(
         "no sums to compare with: this is no Hugging Face cache, and there is no SHA256SUMS; --write-manifest writes "
         "one\n");

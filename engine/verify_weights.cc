@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -98,7 +99,10 @@ Candidate candidate_of(const fs::path& folder, const fs::path& name) {
   c.blob = blob_name(c.path);
   try {
     if (name.extension() == ".json") read_json(c.path);
-    if (name.extension() != ".safetensors") return c;
+    if (name.extension() != ".safetensors") {
+      if (!std::ifstream(c.path)) c.file.problem = "can't be read; check its permissions";
+      return c;
+    }
     c.weights = std::make_unique<SafetensorsFile>(c.path);
     c.file.tensors = static_cast<int64_t>(c.weights->tensors().size());
   } catch (const Error& e) {

@@ -18,6 +18,7 @@
 #include "engine/checkpoint/random_codes.h"
 #include "engine/checkpoint/random_weights.h"
 #include "engine/checkpoint/safetensors.h"
+#include "engine/run/checked_files.h"
 #include "engine/run/expected_tensors.h"
 #include "glm/error.h"
 #include "glm/weights.h"
@@ -199,6 +200,7 @@ void write(const fs::path& config_folder, const fs::path& to, const RandomWeight
            const ReadingCallbacks& callbacks) {
   const fs::path from = CheckpointName(config_folder).folder;
   const ModelConfig config(from);
+  check_tokenizers(from);
   const at::ScalarType dtype = compute_dtype(options.dtype, config.dtype);
   const std::map<std::string, ExpectedTensors> expected = expected_tensors(config);
   std::map<std::string, RandomCodes> codes;

@@ -32,7 +32,9 @@ class Node {
 
   [[noreturn]] void refuse(const std::string& expected) const {
     const std::string found = value_ ? json_text(*value_) : "nothing";
-    glm::refuse(ErrorCode::model, place_, expected, shortened(found, 80),
+    const std::string place =
+        place_.ends_with(':') ? place_.substr(0, place_.size() - 1) : place_;  // of the whole file
+    glm::refuse(ErrorCode::model, place, expected, shortened(found, 80),
                 "only byte-level BPE as in GLM-Image is supported");
   }
   Node operator[](const char* key) const {

@@ -62,6 +62,8 @@ Quantisation auto_round(const json& options, const std::string& file) {
   only(options, file, "bits", {4});
   only(options, file, "data_type", {"int"});
   only(options, file, "packing_format", {"auto_round:auto_gptq"});
+  only(options, file, "act_bits", {16, nullptr});
+  only(options, file, "desc_act", {false, nullptr});
   check_extra_config(options.value("extra_config", json()), file);
   only(options, file, "sym", {true, false});
   return {.method = Method::auto_round,
@@ -157,17 +159,16 @@ std::optional<Quantisation> Quantisation::of(const fs::path& folder) {
 }
 
 std::string Quantisation::text() const {
-  const std::string groups = group > 0    ? ", groups of " + std::to_string(group)
-                             : group == 0 ? ""
-                                          : ", a group for each row";
-  if (method == Method::auto_round) return "AutoRound int4" + groups;
+  if (method == Method::auto_round) {
+    return "AutoRound int4" + (group > 0 ? ", groups of " + std::to_string(group) : ", a group for each row");
+  }
   std::set<std::string> others;
   for (const auto& [weight, other] : dtypes) others.insert(other);
   others.erase(dtype);
   const auto plain = [](const std::string& name) { return name.substr(0, name.find('_')); };  // without "_e3m1fn"
   std::string text = "SDNQ " + plain(dtype);
   for (const std::string& other : others) text += ", " + plain(other);
-  return text + groups;
+  return text;
 }
 
 bool Quantisation::is_part(const std::string& name) {

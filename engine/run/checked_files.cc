@@ -34,6 +34,12 @@ std::optional<Quantisation> quantisation_of(const fs::path& folder, std::string&
 
 }  // namespace
 
+void check_tokenizers(const fs::path& checkpoint) {
+  const TextTokenizer text(checkpoint / "processor" / "tokenizer.json");
+  read_layout_tokens(checkpoint / "processor" / "tokenizer_config.json");
+  const ByteTokenizer bytes(checkpoint / "tokenizer" / "tokenizer_config.json");
+}
+
 CheckedComponent::CheckedComponent(fs::path from, ComponentFiles files)
     : folder(std::move(from)), problems(std::move(files.problems)) {
   std::string problem;
@@ -114,9 +120,7 @@ CheckedCheckpoint::CheckedCheckpoint(const fs::path& folder) {
     problem = e.what();
   }
   try {
-    const TextTokenizer text(folder / "processor" / "tokenizer.json");
-    read_layout_tokens(folder / "processor" / "tokenizer_config.json");
-    const ByteTokenizer bytes(folder / "tokenizer" / "tokenizer_config.json");
+    check_tokenizers(folder);
   } catch (const Error& e) {
     tokenizer_problem = e.what();
   }

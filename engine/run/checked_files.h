@@ -17,6 +17,9 @@
 
 namespace glm {
 
+// Reads the tokenizers of a checkpoint. Throws Error(model) as loading does.
+void check_tokenizers(const std::filesystem::path& checkpoint);
+
 struct CheckedComponent {
   // Checks a component's folder. expected: the tensors that the model needs; null where nothing tells them. Then only
   // quantised weights are checked, each by itself. Throws nothing but std::bad_alloc.

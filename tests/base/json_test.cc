@@ -87,6 +87,8 @@ TEST(ReadFile, NamesWhatItCannotRead) {
     EXPECT_TRUE(refused(ErrorCode::model, {file.string()}, [&] { read_file(file, 100); }));
     EXPECT_TRUE(refused(ErrorCode::model, {file.string()}, [&] { read_json(file); }));
   }
+  EXPECT_TRUE(refused(ErrorCode::model, {"a link that leads to none"}, [&] { read_json(folder / "broken_link"); }));
+  EXPECT_TRUE(refused(ErrorCode::model, {"found something else"}, [&] { read_json("/dev/zero"); }));
   EXPECT_FALSE(is_present(folder / "missing"));
   EXPECT_TRUE(is_present(folder / "broken_link"));
   EXPECT_TRUE(is_present(folder / "loop"));

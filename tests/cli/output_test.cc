@@ -124,6 +124,9 @@ TEST_F(Output, ADryRunTouchesNothing) {
   EXPECT_NE(coded.err.find("\ndevice: cpu, float32, prior=bf16,dit=int8\n"), std::string::npos) << coded.err;
   const Outcome coded_json = draw("a.png", {"--dry-run", "--json", "--device", "cpu", "--precision", "dit=int8"});
   EXPECT_EQ(json::parse(coded_json.out)["precision"], "prior=bf16,dit=int8");
+  const Outcome lists = draw("a.png", {"--dry-run", "--precision", "prior=int4", "--precision", "dit=int8"});
+  EXPECT_NE(lists.err.find("prior=int4,dit=int8\n"), std::string::npos) << lists.err;
+  EXPECT_EQ(draw("a.png", {"--dry-run", "--precision", "dit=int4", "--precision", "dit=int8"}).status, 2);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cuda:77"}).status, 5);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--kernels", "force"}).status, 5);
   EXPECT_EQ(draw("a.png", {"--dry-run", "--device", "cpu", "--precision", "prior=fp8"}).status, 5);

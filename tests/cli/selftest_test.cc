@@ -107,6 +107,10 @@ TEST_F(SelftestCommand, BrokenFoldersAreErrorsAndNothingIsWritten) {
     EXPECT_EQ(broken.status, 3) << file;
     EXPECT_EQ(broken.out, "") << file;
     expect_said(broken.err, {said});
+    const Outcome in_json = selftest(model(), {"--json"});
+    EXPECT_EQ(in_json.status, 3);
+    EXPECT_EQ(json::parse(in_json.out)["good"], false);
+    expect_said(json::parse(in_json.out)["problem"], {said});
     fs::remove(model() / file);
     EXPECT_EQ(selftest(model()).status, 3) << file;
     std::ofstream(model() / file, std::ios::binary) << before;

@@ -176,6 +176,21 @@ TEST_F(WeightsCommand, RandomWritesACheckpointThatDrawsWhatRandomWeightsDraw) {
   EXPECT_EQ(names_in(folder_.path()), (std::vector<std::string>{"a.png", "b.png", "made", "model"}));
 }
 
+TEST_F(WeightsCommand, RandomNeedsTokenizers) {
+  for (const char* file : {"processor/tokenizer.json", "tokenizer/tokenizer_config.json"}) {
+    const std::string whole = read_file(model() / file);
+    for (const char* bytes : {"null", "[]", "{", ""}) {
+      std::ofstream(model() / file) << bytes;
+      const Outcome broken = weights("random", {"--to", (folder_ / "new").string()});
+      EXPECT_EQ(broken.status, 3) << file << bytes;
+      expect_said(broken.err, {(model() / file).string() + ": "});
+      EXPECT_EQ(broken.err.find("json.exception"), std::string::npos) << broken.err;
+      EXPECT_FALSE(fs::exists(folder_ / "new"));
+    }
+    std::ofstream(model() / file) << whole;
+  }
+}
+
 TEST_F(WeightsCommand, WrongUseIsTold) {
   const std::string folder = model().string();
   for (const auto& [arguments, said] : std::vector<std::pair<Arguments, std::string>>{

@@ -69,13 +69,13 @@ TEST_F(Config, ALinkThatLeadsNowhereIsNoAbsentFile) {
   for (const char* name : {kGeneration, kPicture}) {
     fs::remove(path(name));
     fs::create_symlink("blob", path(name));
-    EXPECT_TRUE(refuses(name, {"no such file"}));
+    EXPECT_TRUE(refuses(name, {"expected a file, found a link that leads to none"}));
     fs::remove(path(name));
   }
   read();
   fs::remove(path(kIndex));
   fs::create_symlink("model_index.json", path(kIndex));
-  EXPECT_TRUE(refuses(kIndex, {"no such file"})) << "a link to itself";
+  EXPECT_TRUE(refuses(kIndex, {"expected a file, found a link that leads to none"})) << "a link to itself";
 }
 
 TEST_F(Config, AbsentKeysMeanTheClassDefaults) {

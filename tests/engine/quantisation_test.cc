@@ -176,6 +176,8 @@ TEST_F(LyingFolder, OptionsThatNobodyReadsAreNamed) {
   EXPECT_TRUE(refuses("autoround_128", "group_size", int64_t{1} << 62, "an even number up to 1048576"));
   EXPECT_TRUE(refuses("autoround_128", "group_size", std::numeric_limits<uint64_t>::max(), "18446744073709551615"));
   EXPECT_TRUE(refuses("autoround_128", "group_size", "128", "128"));
+  EXPECT_TRUE(refuses("autoround_128", "act_bits", 8, "8"));
+  EXPECT_TRUE(refuses("autoround_128", "desc_act", true, "true"));
   EXPECT_TRUE(refuses("sdnq", "weights_dtype", "int6", "int6"));
   EXPECT_TRUE(refuses("sdnq", "weights_dtype", nullptr, "null"));
   EXPECT_TRUE(refuses("sdnq", "group_size", -2, "-2"));

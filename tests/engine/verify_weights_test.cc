@@ -256,6 +256,8 @@ TEST_F(Verified, TokenizersBelongToACheckpoint) {
     const std::string whole = read_bytes(model() / file);
     write_bytes(model() / file, "{");
     EXPECT_TRUE(tells(file, {"not valid JSON"}));
+    write_bytes(model() / file, "null");
+    EXPECT_TRUE(tells(file, {"expected an object, found "}));
     fs::remove(model() / file);
     EXPECT_TRUE(tells(file, {"no such file"}));
     write_bytes(model() / file, whole);
