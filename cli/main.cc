@@ -22,6 +22,7 @@
 #include "cli/options.h"
 #include "cli/run_tasks.h"
 #include "cli/terminal.h"
+#include "cli/values.h"
 #include "cli/weights.h"
 #include "cli/words.h"
 #include "glm/error.h"
@@ -135,15 +136,18 @@ void add_option(CLI::App* app, const Option& option, Given* given) {
     return;
   }
   CLI::Option* added = nullptr;
-  if (option.repeats) {
-    const auto keep = [given, name = option.name](const std::vector<std::string>& all) { given->values[name] = all; };
+  if (option.repeats || option.is_list()) {
+    const auto keep = [given, name = option.name, is_list = option.is_list()](const std::vector<std::string>& all) {
+      given->values[name] = is_list ? std::vector<std::string>{glm::cli::one_list(all)} : all;
+    };
     added = app->add_option_function<std::vector<std::string>>(names, keep, option.help)->allow_extra_args(false);
   } else {
     const auto keep = [given, name = option.name](const std::string& text) { given->values[name] = {text}; };
-    added = app->add_option_function<std::string>(names, keep, option.help);
-    option.is_list() ? added->join(',') : added->take_last();
+    added = app->add_option_function<std::string>(names, keep, option.help)->take_last();
   }
-  added->type_name(option.value)->group(option.group);
+  // CLI11 writes "..." behind what may be given several times.
+  const std::string shown = option.is_list() ? option.value.substr(0, option.value.rfind(",...")) : option.value;
+  added->type_name(shown)->group(option.group);
 }
 
 void add_command(CLI::App* app, const Command& command, Given* given) {

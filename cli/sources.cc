@@ -50,9 +50,7 @@ std::vector<std::string> node_texts(const std::string& what, const Option& optio
   std::vector<std::string> all;
   for (const toml::node& item : *array) all.push_back(node_text(what, item));
   if (option.repeats) return all;
-  std::string list;
-  for (const std::string& item : all) list += (list.empty() ? "" : ",") + item;
-  return {list};
+  return {one_list(all)};
 }
 
 std::string read_config(const std::string& file) {

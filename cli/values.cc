@@ -107,6 +107,12 @@ std::optional<uint64_t> seed_or_none(const std::string& option, const std::strin
   return seed;
 }
 
+std::string one_list(const std::vector<std::string>& lists) {
+  std::string all;
+  for (const std::string& list : lists) all += (all.empty() ? "" : ",") + list;
+  return all;
+}
+
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text) {
   std::vector<uint64_t> seeds;
   for (size_t begin = 0; begin <= text.size();) {

@@ -35,6 +35,9 @@ std::string look_ahead(const std::string& option, const std::string& text);
 // Reads a seed from 0 to 2^64-1, or nothing for "-1".
 std::optional<uint64_t> seed_or_none(const std::string& option, const std::string& text);
 
+// Returns lists as one: "1,2,3" for "1,2" and "3".
+std::string one_list(const std::vector<std::string>& lists);
+
 // Reads seeds such as "1,2,3": 1 to 1024 of them, each from 0 to 2^64-1.
 std::vector<uint64_t> seed_list(const std::string& option, const std::string& text);
 

@@ -71,6 +71,7 @@ TEST_F(Sources, AStrongerWordOnTheSameThingMakesWeakerOnesVoid) {
   EXPECT_EQ(plan({"--config", config, "-W", "128"})["height"], 160);
   EXPECT_EQ(plan({"--config", config, "--size", "128x128"})["height"], 128);
   EXPECT_EQ(plan({}, {{"GLM_IMAGE_WIDTH", "192"}, {"GLM_IMAGE_SEEDS", "4,5"}})["seeds"], json({4, 5}));
+  EXPECT_EQ(plan({"--seeds", "4,5", "--steps", "3", "--seeds", "6", "--steps", "2"})["seeds"], json({4, 5, 6}));
   EXPECT_EQ(plan({"--size", "128x160"}, {{"GLM_IMAGE_WIDTH", "192"}})["width"], 128);
 }
 
