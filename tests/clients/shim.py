@@ -100,12 +100,11 @@ class Shim:
         program.stdin.close()
         async for line in program.stdout:
             answer = json.loads(line)
-            self.told.append(answer)
             items = answer.get("data", []) + answer.get("errors", [])
-            if any(item.get("taskUUID") in self.silent for item in items):
-                continue
-            with contextlib.suppress(ConnectionClosed):  # the client may have gone; the program goes on
-                await socket.send(line.decode())
+            if not any(item.get("taskUUID") in self.silent for item in items):
+                with contextlib.suppress(ConnectionClosed):  # the client may have gone; the program goes on
+                    await socket.send(line.decode())
+            self.told.append(answer)
         assert await program.wait() in (0, 1), program.returncode
 
     async def drop(self):
