@@ -98,7 +98,10 @@ Candidate candidate_of(const fs::path& folder, const fs::path& name) {
   c.file.bytes = static_cast<int64_t>(fs::file_size(c.path, none));
   c.blob = blob_name(c.path);
   try {
-    if (name.extension() == ".json") read_json(c.path);
+    if (name.extension() == ".json") {
+      read_json(c.path);
+      return c;
+    }
     if (name.extension() != ".safetensors") {
       if (!std::ifstream(c.path)) c.file.problem = "can't be read; check its permissions";
       return c;

@@ -28,19 +28,19 @@ bool is_id(const json& value) {
 // A value in the file, and its place there for messages.
 class Node {
  public:
-  Node(const json* value, std::string place) : value_(value), place_(std::move(place)) {}
+  // before_key: what stands between this place and the name of a key in it
+  Node(const json* value, std::string place, const char* before_key = " ")
+      : value_(value), place_(std::move(place)), before_key_(before_key) {}
 
   [[noreturn]] void refuse(const std::string& expected) const {
     const std::string found = value_ ? json_text(*value_) : "nothing";
-    const std::string place =
-        place_.ends_with(':') ? place_.substr(0, place_.size() - 1) : place_;  // of the whole file
-    glm::refuse(ErrorCode::model, place, expected, shortened(found, 80),
+    glm::refuse(ErrorCode::model, place_, expected, shortened(found, 80),
                 "only byte-level BPE as in GLM-Image is supported");
   }
   Node operator[](const char* key) const {
     if (!value_ || !value_->is_object()) refuse("an object");
     const auto it = value_->find(key);
-    return {it == value_->end() ? nullptr : &*it, place_ + " " + key};
+    return {it == value_->end() ? nullptr : &*it, place_ + before_key_ + key};
   }
   Node entry(const std::string& key, const json& value) const { return {&value, place_ + " \"" + key + '"'}; }
   Node at(size_t index) const { return {&array()[index], place_ + "[" + std::to_string(index) + "]"}; }
@@ -80,6 +80,7 @@ class Node {
  private:
   const json* value_;  // null: the key is missing
   std::string place_;
+  const char* before_key_;
 };
 
 // Returns the pattern. Expects Sequence[Split(pattern), ByteLevel].
@@ -211,7 +212,7 @@ void read_added_tokens(const Node& list, TokenizerFile* file) {
 
 TokenizerFile read_tokenizer_file(const std::filesystem::path& file) {
   const json root = read_json(file);
-  const Node node(&root, file.string() + ":");
+  const Node node(&root, file.string(), ": ");
   node["normalizer"].require_null();
   TokenizerFile out;
   out.pattern = read_pattern(node["pre_tokenizer"]);

@@ -34,9 +34,9 @@ void only(const json& options, const std::string& file, const char* key, const s
   refuse(ErrorCode::model, file + ": quantization_config: " + key, listed(texts), json_text(found), kReadable);
 }
 
-int64_t group_of(const json& options, const std::string& file, int64_t otherwise) {
+int64_t group_of(const json& options, const std::string& file) {
   constexpr int64_t most = 1 << 20;
-  if (!options.contains("group_size")) return otherwise;
+  if (!options.contains("group_size")) return 128;  // auto-round's default
   const json& found = options["group_size"];
   if (!found.is_number_unsigned() && found == -1) return -1;
   // Numbers of at least 0 are unsigned here, and may be larger than any int64_t. The largest of them equals -1.
@@ -67,7 +67,7 @@ Quantisation auto_round(const json& options, const std::string& file) {
   check_extra_config(options.value("extra_config", json()), file);
   only(options, file, "sym", {true, false});
   return {.method = Method::auto_round,
-          .group = group_of(options, file, 128),
+          .group = group_of(options, file),
           .dtype = {},
           .dtypes = {},
           .symmetric = options.value("sym", json()) == true,
@@ -89,12 +89,8 @@ Quantisation sdnq(const json& options, const std::string& file) {
   }
   only(options, file, "modules_quant_config", {nullptr, json::object()});
   for (const char* key : {"scale_dtype", "zero_point_dtype"}) only(options, file, key, {nullptr, "none"});
-  Quantisation q{.method = Method::sdnq,
-                 .group = group_of(options, file, 0),
-                 .dtype = {},
-                 .dtypes = {},
-                 .symmetric = false,
-                 .file = file};
+  group_of(options, file);  // it is only checked: the shapes of the scales say what the groups are
+  Quantisation q{.method = Method::sdnq, .group = 0, .dtype = {}, .dtypes = {}, .symmetric = false, .file = file};
   q.dtype = known_dtype(options.value("weights_dtype", json()), file, "weights_dtype");
   const json lists = options.value("modules_dtype_dict", json());
   if (lists.is_null()) return q;

@@ -20,7 +20,7 @@ struct Quantisation {
   enum class Method { auto_round, sdnq };
 
   Method method = Method::auto_round;
-  int64_t group = 0;                          // columns of a group; -1: all; 0: what the method chooses for a coding
+  int64_t group = 0;                          // AutoRound: columns of a group; -1: all
   std::string dtype;                          // SDNQ: of all weights that `dtypes` doesn't name
   std::map<std::string, std::string> dtypes;  // SDNQ: a weight's full name -> its dtype
   bool symmetric = false;                     // AutoRound: every zero is 8
