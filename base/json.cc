@@ -141,7 +141,7 @@ json read_json(const fs::path& file, uint64_t max_bytes) {
 
 bool is_present(const fs::path& file) {
   std::error_code problem;
-  // In a folder that can't be entered it counts, too.
+  // A file in a folder that can't be entered counts as present, so that reading it reports the error.
   return fs::exists(fs::symlink_status(file, problem)) || problem == std::errc::permission_denied;
 }
 

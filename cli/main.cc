@@ -145,7 +145,7 @@ void add_option(CLI::App* app, const Option& option, Given* given) {
     const auto keep = [given, name = option.name](const std::string& text) { given->values[name] = {text}; };
     added = app->add_option_function<std::string>(names, keep, option.help)->take_last();
   }
-  // CLI11 writes "..." behind what may be given several times.
+  // CLI11 itself writes "..." behind the value of an option that may be given several times.
   const std::string shown = option.is_list() ? option.value.substr(0, option.value.rfind(",...")) : option.value;
   added->type_name(shown)->group(option.group);
 }

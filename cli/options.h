@@ -82,7 +82,7 @@ struct Option {
   bool is_argument = false;  // the prompt, which several sources may give, or the file of tasks
 
   bool is_switch() const { return value.empty(); }
-  bool is_list() const { return value.ends_with(",..."); }              // given several times, the lists are joined
+  bool is_list() const { return value.ends_with(",..."); }  // if it is given several times, the lists are joined
   bool configurable() const { return use != nullptr && !is_argument; }  // may stand in the environment and in files
 };
 

@@ -108,7 +108,7 @@ void run_selftest(const fs::path& checkpoint, const Values& given) {
   try {
     report = selftest_weights(checkpoint, options, callbacks);
   } catch (const Error& e) {
-    // Whoever reads JSON gets an object of a checkpoint that doesn't load, too.
+    // With --json, the program prints an object even if the checkpoint doesn't load.
     if (!given.contains("json") || e.code() != ErrorCode::model) throw;
     bar.clear();
     print_json(json_of({.folder = checkpoint}, e.what()));

@@ -35,7 +35,7 @@ std::string look_ahead(const std::string& option, const std::string& text);
 // Reads a seed from 0 to 2^64-1, or nothing for "-1".
 std::optional<uint64_t> seed_or_none(const std::string& option, const std::string& text);
 
-// Returns lists as one: "1,2,3" for "1,2" and "3".
+// Joins lists: "1,2" and "3" become "1,2,3".
 std::string one_list(const std::vector<std::string>& lists);
 
 // Reads seeds such as "1,2,3": 1 to 1024 of them, each from 0 to 2^64-1.

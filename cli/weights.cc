@@ -244,7 +244,8 @@ std::string json_of(const VerifyReport& report) {
   return json_text(object);
 }
 
-// Other files than those of weights and JSON are only compared with sums.
+// Says whether anything of the file was checked. Files of weights and JSON always are. Another file is checked only
+// where there is a sum to compare it with.
 bool is_checked(const VerifiedFile& file) {
   return file.tensors > 0 || !file.compared.empty() || file.file.extension() == ".json";
 }

@@ -36,7 +36,8 @@ class NotesTeam {
   EndOfTeam& team_;
 };
 
-// Throws Error(model) for a checkpoint that doesn't load, also where the component isn't compared.
+// Throws Error(model) if any component of the checkpoint can't be loaded. The selftest doesn't compare all components,
+// but all of them have to be good files.
 void check_files(const CheckpointName& name) {
   if (name.random) return;
   const std::string problem = CheckedCheckpoint(name.folder).first_problem();

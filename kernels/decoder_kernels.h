@@ -67,8 +67,9 @@ class DecoderKernels {
                         const at::Tensor& bias,        // [C]
                         double eps, bool silu) const;  // -> [P, C, H, W]
 
-  // These two do the same in two steps. The second step can be done band by band, and GroupStatistics does the first
-  // one so. The statistics of a group are its mean and 1 / sqrt(variance + eps).
+  // These two functions do the same in two steps. The first step takes the whole tensor; GroupStatistics does this step
+  // for a tensor that exists only in bands. The second step can be done band by band. The statistics of a group are its
+  // mean and 1 / sqrt(variance + eps).
   at::Tensor group_statistics(const at::Tensor& x,                // [P, C, H, W]
                               int64_t groups, double eps) const;  // -> fp32 [P, G, 2]
   at::Tensor group_norm_by(const at::Tensor& statistics,          // fp32 [P, G, 2]
@@ -77,7 +78,7 @@ class DecoderKernels {
                            const at::Tensor& bias,                // [C]
                            bool silu) const;                      // -> [P, C, rows, W]
 
-  // Says whether our kernels norm the groups of x. x: [P, C, rows, W]
+  // Says whether our kernels can compute the group norm of x. x: [P, C, rows, W]
   bool takes_groups(const at::Tensor& x, int64_t groups) const;
 
   // Returns how many rows of x a band has. If x is small enough, that is all of them. numbers_a_pixel: how many numbers
@@ -95,7 +96,7 @@ class DecoderKernels {
   int64_t band_bytes_;
 };
 
-// Gathers the statistics of a tensor that exists only in bands of rows, one after the other.
+// Computes the statistics of a tensor that exists only in bands of rows. It gets one band after the other.
 class GroupStatistics {
  public:
   GroupStatistics(DecoderKernels kernels, int64_t groups, double eps) : kernels_(kernels), groups_(groups), eps_(eps) {}

@@ -22,9 +22,9 @@ at::Tensor channel_values(const std::vector<double>& values, const Weights& w) {
 
 using Work = std::function<at::Tensor(const at::Tensor&)>;
 
-// Computes a tensor of pixels band by band, and hands out each band with the number of its first row. rows: how many
-// rows of x a band has. work: takes rows of x, [P, C, n, W], and returns [P, out, n * scale, W * scale]. Each row of
-// its result may depend on its own row of x, and on the one above and the one below.
+// Computes a tensor of pixels band by band, and calls each(band, first row of the band) for every band. rows: how many
+// rows of x become a band. work: takes rows of x, [P, C, n, W], and returns [P, out, n * scale, W * scale]. A row of
+// the result may depend on the same row of x, on the row above it, and on the row below it.
 void for_bands(const at::Tensor& x, int64_t rows, int64_t scale, const Work& work,
                const std::function<void(const at::Tensor&, int64_t)>& each) {
   const int64_t height = x.size(2);
@@ -36,7 +36,8 @@ void for_bands(const at::Tensor& x, int64_t rows, int64_t scale, const Work& wor
   }
 }
 
-// Computes a tensor of pixels band by band. H rows and more make one band. -> [P, out, H * scale, W * scale]
+// Computes a tensor of pixels band by band, as for_bands() does, and returns it as a whole. If `rows` is H or more,
+// there is one band. -> [P, out, H * scale, W * scale]
 at::Tensor in_bands(const at::Tensor& x, int64_t rows, int64_t scale, const Work& work) {
   if (rows >= x.size(2)) return work(x);
   at::Tensor all;
@@ -129,7 +130,8 @@ at::Tensor Resnet::forward_doubled(at::Tensor x, const Conv& doubling) const {
   GroupStatistics gathered = norm1_.gather();
   for_bands(x, rows, /*scale=*/2, doubled, [&](const at::Tensor& band, int64_t /*begin*/) { gathered.add(band); });
   const at::Tensor statistics = gathered.joined();
-  // The first convolution's result, and behind its channels what will be added to the second one's.
+  // The first half of the channels is the result of the first convolution. The second half is the residual, which is
+  // added to the result of the second convolution.
   const at::Tensor both = in_bands(x, rows, /*scale=*/2, [&](const at::Tensor& band) {
     const at::Tensor pixels = doubled(band);
     const at::Tensor h = conv1_.forward(norm1_.forward_silu_by(statistics, pixels));

@@ -49,8 +49,9 @@ class GroupNorm {
   GroupNorm(const Weights& w, int64_t channels, int64_t groups, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;       // [P, C, H, W] -> [P, C, H, W]
   at::Tensor forward_silu(const at::Tensor& x) const;  // likewise, and then SiLU
-  // These do what forward_silu() does in two steps. The first one sees the whole picture, or gathers its bands, and the
-  // second one takes some of its rows.
+  // These functions do in two steps what forward_silu() does. The first step computes the statistics: statistics()
+  // takes the whole picture, and the object that gather() returns takes one band after the other. The second step is
+  // forward_silu_by(), which takes any rows of the picture.
   at::Tensor statistics(const at::Tensor& x) const;  // [P, C, H, W] -> fp32 [P, G, 2]
   GroupStatistics gather() const;
   at::Tensor forward_silu_by(const at::Tensor& statistics,
@@ -72,7 +73,8 @@ class Resnet {
   };
   Resnet(const Weights& w, Dims dims, const DecoderKernels& kernels);
   at::Tensor forward(const at::Tensor& x) const;  // [P, in, H, W] -> [P, out, H, W]
-  // Takes what `doubling` makes of x. If that is large, it never exists as a whole: it is computed twice, band by band.
+  // Doubles x by `doubling`, and then does what forward() does. A large doubled tensor never exists as a whole: it is
+  // computed twice, band by band.
   at::Tensor forward_doubled(at::Tensor x, const Conv& doubling) const;  // [P, in, H, W] -> [P, out, 2 H, 2 W]
 
  private:

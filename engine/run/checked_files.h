@@ -17,7 +17,7 @@
 
 namespace glm {
 
-// Reads the tokenizers of a checkpoint. Throws Error(model) as loading does.
+// Reads the tokenizers of a checkpoint. Throws Error(model) where loading the checkpoint would throw it.
 void check_tokenizers(const std::filesystem::path& checkpoint);
 
 struct CheckedComponent {
@@ -48,11 +48,11 @@ struct CheckedComponent {
 struct CheckedCheckpoint {
   explicit CheckedCheckpoint(const std::filesystem::path& folder);
 
-  // Returns what is wrong first, or "".
+  // Returns the first of all problems, or "" if there is none.
   std::string first_problem() const;
 
-  std::string problem;            // with the configuration, or ""
-  std::string tokenizer_problem;  // with the tokenizers, or ""
+  std::string problem;            // what is wrong with the configuration, or ""
+  std::string tokenizer_problem;  // what is wrong with the tokenizers, or ""
   std::vector<CheckedComponent> components;
 };
 

@@ -53,9 +53,10 @@ double rows(const Canvas& canvas, double glyph_rows) {
   return real(canvas.branches) * (real(canvas.geometry.patches.cells()) + glyph_rows);
 }
 
-// How many numbers the VAE holds at once, for a picture or a reference of this size. The first block of a level holds
-// its input, the norm of that, and its result. The next ones hold their input, the first result, its norm, and the
-// second result. Of inputs and norms that have more than `most` numbers there are only bands.
+// Returns how many numbers the VAE holds at once for a picture or a reference of this size. In the first block of a
+// level, these are the input, the normed input and the result. In a later block, they are the input, the result of the
+// first convolution, the norm of that result, and the result of the second convolution. A normed tensor of more than
+// `most` numbers exists only in bands, and so does such an input of a first block.
 double vae_numbers(const VaeConfig& c, const Geometry& g, double most) {
   double widest = 0;
   double pixels = real(g.latents.cells());

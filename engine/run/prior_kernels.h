@@ -38,9 +38,9 @@ std::string first_problem(const KernelReport& report, const std::vector<cuda::Fo
 // is none.
 void check_kernels_option(const std::string& kernels, at::Device device);
 
-// Chooses both for a model. warnings: gets a line when kernels that should be used can't be. Throws as
-// check_kernels_option() and codes_of_prior() do, Error(device) when our kernels are forced and can't be used, and
-// Error(cancelled).
+// Chooses both for a model. warnings: gets a line when kernels that should be used can't be used. Throws what
+// check_kernels_option() and codes_of_prior() throw. Throws Error(device) when our kernels are forced and can't be
+// used, and Error(cancelled) when the call is cancelled.
 PriorKernels choose_prior_kernels(const PriorConfig& c, at::ScalarType dtype, at::Device device,
                                   const PriorOptions& options, std::vector<std::string>* warnings);
 

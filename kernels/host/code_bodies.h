@@ -41,7 +41,7 @@ inline int code_at(const uint8_t* codes, int64_t column) {
   return kLevels == 16 ? codes[column / 2] >> (column % 2 * 4) & 15 : codes[column] & 31;
 }
 
-// The columns k .. stop-1 of a row, which are of one group.
+// The columns k .. stop-1 of a row. All of them belong to one group.
 struct ColumnsOfGroup {
   const uint8_t* codes;  // of the whole row
   int64_t k;
@@ -50,6 +50,7 @@ struct ColumnsOfGroup {
   float zero;
 };
 
+// Writes the numbers of these columns.
 template <int kLevels>
 inline void decode_group(const Codes& c, const ColumnsOfGroup& columns, float* to) {
   alignas(64) float numbers[kLevels];

@@ -5,7 +5,7 @@
 namespace glm::host {
 namespace {
 
-// Clang 14 doesn't know this name in __builtin_cpu_supports.
+// Says whether the processor has F16C. Clang 14's __builtin_cpu_supports doesn't know that name.
 bool converts_fp16() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;

@@ -94,7 +94,7 @@ TEST(ReadFile, NamesWhatItCannotRead) {
   EXPECT_TRUE(is_present(folder / "loop"));
 }
 
-// As another user: the superuser may enter every folder.
+// The check runs as another user, because the superuser may enter every folder.
 TEST(ReadFile, SaysThatAFolderIsClosed) {
   const TemporaryFolder folder;
   fs::permissions(folder.path(), fs::perms::all);

@@ -157,7 +157,7 @@ async def undelivered(client, shim, transport, outside):
         assert image["imageURL"]
         while not any(error["code"] == "webhookFailed" for answer in shim.told for error in answer.get("errors", [])):
             await asyncio.sleep(0.1)
-        await asyncio.sleep(1)  # the client reads it in this loop, too
+        await asyncio.sleep(1)  # The client shares this event loop. Here it gets the time to read the error.
     (image,) = await client.get_response({"taskUUID": asked["taskUUID"]})
     assert image["status"] == "success" and file_of(image), "asked for later, the picture is there without an error"
     (details,) = await client.get_task_details({"taskUUID": asked["taskUUID"]})

@@ -42,7 +42,7 @@ TEST_P(PixelsInBands, AreUpstreams) {
 INSTANTIATE_TEST_SUITE_P(Upstream, PixelsInBands, testing::ValuesIn(float32_cases({"latents.final_scaled"})),
                          case_name);
 
-// Counts the bytes of all tensors on the CPU that this thread makes and frees.
+// Counts how many bytes this thread's tensors take on the CPU, and keeps the largest count.
 class TensorBytes : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void* /*place*/, int64_t size, size_t /*all*/, size_t /*kept*/, c10::Device /*on*/) override {
@@ -54,8 +54,9 @@ class TensorBytes : public c10::MemoryReportingInfoBase {
   int64_t most = 0;
 };
 
-// An eighth of the public model's channels, so that a picture of 128x128 in fp32 holds 1/1024 of what one of 2048x2048
-// holds in bf16.
+// Returns the most bytes that the tensors take at once while a VAE in fp32 decodes latents of this size. The VAE has an
+// eighth of the public model's channels. So a picture of 128x128 takes 1/1024 of the bytes that a picture of 2048x2048
+// takes with the public model in bf16.
 int64_t most_bytes_of(int64_t latents, int64_t band_bytes) {
   const VaeConfig config{.channels = {16, 64, 128, 128},
                          .layers_per_block = 3,

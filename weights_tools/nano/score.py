@@ -61,7 +61,7 @@ def draw(program, model, folder, renderer, seeds, threads):
             "--seeds",
             ",".join(map(str, missing)),
             "-o",
-            f"{folder}/{i:03}_" + ("%s" if len(missing) > 1 else str(missing[0])) + ".png",  # one has no pattern
+            f"{folder}/{i:03}_" + ("%s" if len(missing) > 1 else str(missing[0])) + ".png",  # %s stands for the seed of several pictures only
         ]
         if isinstance(item, domain.Edit):
             source = f"{folder}/{i:03}_source.png"
