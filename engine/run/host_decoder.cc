@@ -1,7 +1,6 @@
 #include "engine/run/host_decoder.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include "base/refuse.h"
 #include "kernels/host/elementwise.h"
 #include "kernels/host/products.h"
+#include "kernels/host/threads.h"
 
 namespace glm {
 namespace {
@@ -152,7 +152,7 @@ void HostDecoder::attend(int64_t layer) {
   const int64_t group = c_.heads / c_.kv_heads;  // query heads of a key/value head
   const int64_t parts = (group + kHeadsTogether - 1) / kHeadsTogether;
   const auto scale = static_cast<float>(std::pow(static_cast<double>(c_.head_dim), -0.5));
-  at::parallel_for(0, rows_ * c_.kv_heads * parts, 1, [&](int64_t begin, int64_t end) {
+  host::on_threads(rows_ * c_.kv_heads * parts, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> scores;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t r = i / (c_.kv_heads * parts);

@@ -18,8 +18,6 @@ inline Lanes load_some(const T* from, int64_t count) {
   return load(padded);
 }
 
-inline constexpr int kOutsInCache = 12;  // rows of the weight that all rows of x use before the next ones are read
-
 // Writes the sum of each block of lanes to its place in y.
 template <int kOuts, int kRows>
 inline void write_sums(const Lanes (&sums)[kOuts][kRows], const Product& p, int64_t row, int64_t out) {

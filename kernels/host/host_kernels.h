@@ -14,6 +14,7 @@ namespace glm::host {
 
 inline constexpr int64_t kMostRows = 16;  // of a pass
 inline constexpr int kLanes = 16;         // parts of a sum that are added side by side
+inline constexpr int kOutsInCache = 12;   // rows of a weight that all rows of x use before the next ones are read
 
 // kWhole + n, for a small whole n, has n in its lowest bits.
 inline constexpr float kWhole = 12582912.0F;

@@ -1,7 +1,6 @@
 #include "kernels/host/products.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "kernels/host/elementwise.h"
 #include "kernels/host/host_kernels.h"
 #include "kernels/host/processor.h"
+#include "kernels/host/threads.h"
 
 namespace glm::host {
 namespace {
@@ -52,7 +52,7 @@ at::Tensor row_panels(const T* from, int64_t rows, int64_t depth) {
   const int64_t panels = divided_up(rows, kPanelRows);
   at::Tensor all = at::empty({panels, depth, kPanelRows}, at::kFloat);
   auto* const to = all.data_ptr<float>();
-  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+  on_threads(panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i * kPanelRows;
       fill_panel<kPanelRows>(Rows<T>{from + row * depth, depth, rows - row}, depth, to + row * depth);
@@ -142,7 +142,7 @@ void multiply_many(const at::Tensor& x, const Layer& layer, const at::Tensor& y)
     p.rows = panels.const_data_ptr<float>();
     p.rows_stride = in * kPanelRows;
     p.row_count = count;
-    at::parallel_for(0, divided_up(out, kOutsTogether), 1, [&](int64_t begin, int64_t end) {
+    on_threads(divided_up(out, kOutsTogether), 1, [&](int64_t begin, int64_t end) {
       std::vector<float> sums(static_cast<size_t>(count * kOutsTogether));
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i * kOutsTogether;
@@ -191,7 +191,7 @@ class Convolution {
 
   void compute() const {
     const int64_t all = pictures_ * rows_ * strips_;
-    at::parallel_for(0, divided_up(all, kPanelsTogether), 1, [&](int64_t begin, int64_t end) {
+    on_threads(divided_up(all, kPanelsTogether), 1, [&](int64_t begin, int64_t end) {
       std::vector<float> panels(static_cast<size_t>(kPanelsTogether * channels_together() * taps() * kLanes));
       std::vector<float> sums(static_cast<size_t>(out_ * kPanelsTogether * kLanes));
       for (int64_t i = begin; i < end; ++i) {
@@ -305,8 +305,10 @@ const Bf16* bytes_of_bias(const at::Tensor& bias) {
 }  // namespace
 
 void multiply_on_threads(const Product& product, int64_t outs) {
-  at::parallel_for(0, outs, std::max<int64_t>(1, kWeightsWorthAThread / product.in),
-                   [&](int64_t begin, int64_t end) { best_kernels().multiply(product, begin, end); });
+  on_threads(divided_up(outs, kOutsInCache), std::max<int64_t>(1, kWeightsWorthAThread / (product.in * kOutsInCache)),
+             [&](int64_t begin, int64_t end) {
+               best_kernels().multiply(product, begin * kOutsInCache, std::min(outs, end * kOutsInCache));
+             });
 }
 
 bool takes_products(const at::Tensor& x) {
