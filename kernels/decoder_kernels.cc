@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "kernels/cuda_calls.h"
+#include "kernels/host/rows.h"
 
 namespace glm {
 namespace {
@@ -49,6 +50,24 @@ bool cover(const std::vector<RowGroup>& groups, int64_t rows) {
 
 }  // namespace
 
+at::Tensor modulate_by_aten(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
+                            const std::optional<Modulation>& modulation, double eps) {
+  if (product) x = add_gated(x, product->y, groups, product->gate);
+  return modulation ? norm_modulate(x, groups, modulation->scale, modulation->shift, eps) : at::Tensor();
+}
+
+at::Tensor norm_heads_by_aten(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences,
+                              const RotaryTable& rotary, double eps) {
+  at::Tensor qk = at::layer_norm(qkv.slice(1, 0, 2), {qkv.size(3)}, {}, {}, eps);
+  int64_t begin = 0;
+  for (const SequenceRows& s : sequences) {
+    at::Tensor image = qk.slice(0, begin + s.text, begin + s.text + s.image).transpose(0, 1);  // [2, N, H, head]
+    image.copy_(rotate(image, rotary));
+    begin += s.text + s.image;
+  }
+  return qk;
+}
+
 void DecoderKernels::run(const at::Tensor& x, const std::vector<cuda::Call>& calls) const {
   check_cuda_call(library_->run(calls.data(), narrow(static_cast<int64_t>(calls.size())), current_stream(x.device())));
 }
@@ -59,13 +78,14 @@ at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& p
   std::vector<at::Tensor> tables;
   if (product) tables.push_back(product->gate);
   if (modulation) tables.insert(tables.end(), {modulation->scale, modulation->shift});
-  const bool fits = library_ != nullptr && is_readable(x) && (!product || is_readable(product->y)) &&
-                    are_tables(tables) && cover(groups, x.size(0)) &&
-                    cuda::modulate_fits(x.size(1), static_cast<int64_t>(groups.size()));
-  if (!fits) {
-    if (product) x = add_gated(x, product->y, groups, product->gate);
-    return modulation ? norm_modulate(x, groups, modulation->scale, modulation->shift, eps) : at::Tensor();
+  const bool covered = cover(groups, x.size(0));
+  if (library_ == nullptr && covered && host::takes_rows(x, tables) && (!product || host::takes_rows(product->y, {}))) {
+    return host::modulate(x, product, groups, modulation, eps);
   }
+  const bool fits = library_ != nullptr && is_readable(x) && (!product || is_readable(product->y)) &&
+                    are_tables(tables) && covered &&
+                    cuda::modulate_fits(x.size(1), static_cast<int64_t>(groups.size()));
+  if (!fits) return modulate_by_aten(x, product, groups, modulation, eps);
   cuda::Call call{.kernel = cuda::Kernel::modulate, .modulate = {}};
   cuda::ModulateParams& p = call.modulate;
   const at::Tensor sum = product ? at::empty_like(x) : x;
@@ -101,16 +121,11 @@ at::Tensor DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<S
                     cosines.is_contiguous() && sines.is_contiguous() && is_aligned(cosines) && is_aligned(sines) &&
                     cosines.numel() > 0 && cosines.size(1) == head &&
                     cuda::heads_fit(head, static_cast<int64_t>(sequences.size()));
-  if (!fits) {
-    at::Tensor qk = at::layer_norm(qkv.slice(1, 0, 2), {head}, {}, {}, eps);
-    int64_t begin = 0;
-    for (const SequenceRows& s : sequences) {
-      at::Tensor image = qk.slice(0, begin + s.text, begin + s.text + s.image).transpose(0, 1);  // [2, N, H, head]
-      image.copy_(rotate(image, rotary));
-      begin += s.text + s.image;
-    }
-    return qk;
+  if (library_ == nullptr && host::takes_rows(qkv, {}) && host::takes_rotation(rotary, head)) {
+    host::norm_heads(qkv, sequences, rotary, eps);
+    return qkv.slice(1, 0, 2);
   }
+  if (!fits) return norm_heads_by_aten(qkv, sequences, rotary, eps);
   cuda::Call call{.kernel = cuda::Kernel::heads, .heads = {}};
   cuda::HeadsParams& p = call.heads;
   p.qkv = writable_bits_of(qkv);

@@ -1,6 +1,6 @@
 // Contract: computes what stands between the products of the diffusion transformer and of the VAE. ATen computes it, or
-//   our CUDA kernels do. They compute in bf16, and only sizes that suit them. modulation.h, rotary.h and ATen's
-//   group_norm say what the results are.
+//   our kernels do. Those of a GPU compute in bf16, and only sizes that suit them. Those of a CPU are in host/rows.
+//   modulation.h, rotary.h and ATen's group_norm say what the results are.
 //   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, ResnetBlock2D
 // Roofline: memory. At 1024x1024, both branches: 0.27 GB for a modulation, 0.27 GB for the heads of a layer.
 #pragma once
@@ -38,10 +38,16 @@ struct SequenceRows {
 // Tensors of pixels that would be larger than this are computed in bands of rows, so that they never exist as a whole.
 inline constexpr int64_t kBandBytes = 512LL << 20;
 
+// What ATen computes for DecoderKernels::modulate() and norm_heads(). Our kernels are compared with it.
+at::Tensor modulate_by_aten(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
+                            const std::optional<Modulation>& modulation, double eps);
+at::Tensor norm_heads_by_aten(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences,
+                              const RotaryTable& rotary, double eps);
+
 class DecoderKernels {
  public:
-  // library: our kernels, or null for ATen. It has to live as long as this object. band_bytes: tests give less than
-  // kBandBytes.
+  // library: our kernels of a GPU, or null: a GPU takes ATen's then, and a CPU its own. It has to live as long as this
+  // object. band_bytes: tests give less than kBandBytes.
   explicit DecoderKernels(const cuda::Library* library = nullptr, int64_t band_bytes = kBandBytes)
       : library_(library), band_bytes_(band_bytes) {}
 
@@ -53,8 +59,8 @@ class DecoderKernels {
   at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                       const std::optional<Modulation>& modulation, double eps) const;
 
-  // Norms each head of q and k. Then rotates the heads of the image rows by their place in the picture. Our kernel
-  // changes qkv, and its result is a view of qkv. ATen leaves qkv as it is.
+  // Norms each head of q and k. Then rotates the heads of the image rows by their place in the picture. Our kernels
+  // change qkv, and their result is a view of qkv. ATen leaves qkv as it is.
   at::Tensor norm_heads(const at::Tensor& qkv,                       // [R, 3, H, head]
                         const std::vector<SequenceRows>& sequences,  // cover all of R, one behind the other
                         const RotaryTable& rotary,                   // [image, head]

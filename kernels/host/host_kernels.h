@@ -1,10 +1,10 @@
-// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, and products of panels, for more
-// rows.
+// Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, products of panels, for more rows,
+//   and what stands between the products of the diffusion transformer.
 //   The bits of a result depend neither on the rows beside it, nor on the share of the results that a thread computes,
 //   nor on the processor's instructions. Every sum adds in one fixed order (bodies.h, panel_bodies.h); that of panels
 //   is another one. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them, and are widened
 //   exactly.
-//   Upstream: torch.nn.functional.linear and scaled_dot_product_attention
+//   Upstream: torch.nn.functional.linear, scaled_dot_product_attention and gelu; GlmImageTransformerBlock
 // Roofline: memory; a pass reads each weight once. Panels: compute. kernels/README.md has numbers.
 #pragma once
 
@@ -69,6 +69,32 @@ struct Panels {
   int64_t sums_stride = 0;
 };
 
+// A row of the diffusion transformer. sum = x + y * gate, and normed = layer_norm(sum) * (1 + scale) + shift. Each
+// operation's result is rounded to the type. All are [dim].
+struct ModulatedRow {
+  Type type = Type::fp32;
+  int64_t dim = 0;
+  float eps = 0;
+  const void* x = nullptr;
+  const void* y = nullptr;  // null: nothing is added, and x is normed
+  const void* gate = nullptr;
+  void* sum = nullptr;
+  const void* scale = nullptr;
+  const void* shift = nullptr;
+  void* normed = nullptr;  // null: nothing is normed
+};
+
+// Heads of a row that are normed, and then rotated by their place in the picture.
+struct RowOfHeads {
+  Type type = Type::fp32;
+  int64_t heads = 0;
+  int64_t head = 0;  // even where they are rotated
+  float eps = 0;
+  const float* cosines = nullptr;  // [head], or null: they aren't rotated
+  const float* sines = nullptr;
+  void* x = nullptr;  // [heads, head], changed
+};
+
 struct Codes;  // codes.h
 
 struct Kernels {
@@ -84,6 +110,9 @@ struct Kernels {
   void (*decode)(const Codes& codes, int64_t row, int64_t begin, int64_t end, float* to);
   // The outputs begin .. end-1 of a product of up to 16 rows. Its weight isn't used.
   void (*multiply_codes)(const Product& product, const Codes& codes, int64_t begin, int64_t end);
+  void (*modulate)(const ModulatedRow& row);
+  void (*norm_heads)(const RowOfHeads& row);
+  void (*gelu)(void* x, Type type, int64_t count);  // replaces each x by its GELU, upstream's approximation by tanh
 };
 
 // Returns the kernels of this name, or null where the processor can't run them.

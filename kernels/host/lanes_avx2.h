@@ -40,6 +40,12 @@ inline void store(float* to, Lanes value) {
   _mm256_storeu_ps(to + 8, value.high);
 }
 
+inline void store(uint16_t* to, Lanes value) {
+  const auto upper = [](__m256 eight) { return _mm256_srli_epi32(_mm256_castps_si256(eight), 16); };
+  const __m256i mixed = _mm256_packus_epi32(upper(value.low), upper(value.high));  // quarters: 0, 2, 1, 3
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(mixed, 0xd8));
+}
+
 inline Lanes operator+(Lanes a, Lanes b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
 }

@@ -35,6 +35,11 @@ inline void store(float* to, Lanes value) {
   _mm512_storeu_ps(to, value.all);
 }
 
+inline void store(uint16_t* to, Lanes value) {
+  const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(value.all), 16);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(upper));
+}
+
 inline Lanes operator+(Lanes a, Lanes b) {
   return {_mm512_add_ps(a.all, b.all)};
 }

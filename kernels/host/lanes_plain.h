@@ -43,6 +43,11 @@ inline void store(float* to, Lanes value) {
   for (int i = 0; i < kLanes; ++i) to[i] = value.all[i];
 }
 
+// Numbers that bf16 has.
+inline void store(uint16_t* to, Lanes value) {
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<uint16_t>(__builtin_bit_cast(uint32_t, value.all[i]) >> 16);
+}
+
 inline Lanes operator+(Lanes a, Lanes b) {
   for (int i = 0; i < kLanes; ++i) a.all[i] += b.all[i];
   return a;

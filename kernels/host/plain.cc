@@ -5,9 +5,11 @@
 #include "kernels/host/code_bodies.h"
 #include "kernels/host/panel_bodies.h"
 #include "kernels/host/processor.h"
+#include "kernels/host/row_bodies.h"
 
 namespace glm::host {
 
-const Kernels kPlain = {"plain", multiply, attend, exponentials, silu, multiply_panels, decode, multiply_codes};
+const Kernels kPlain = {"plain", multiply,       attend,   exponentials, silu, multiply_panels,
+                        decode,  multiply_codes, modulate, norm_heads,   gelu};
 
 }  // namespace glm::host

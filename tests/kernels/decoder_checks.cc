@@ -71,7 +71,7 @@ void check_modulation(const cuda::Library& library, const Numbers& numbers, cons
   at::Tensor ours = x.clone();
   at::Tensor right = x.clone();
   const at::Tensor our_norm = DecoderKernels(&library).modulate(ours, product, groups, modulation, kEps);
-  const at::Tensor right_norm = DecoderKernels().modulate(right, product, groups, modulation, kEps);
+  const at::Tensor right_norm = modulate_by_aten(right, product, groups, modulation, kEps);
   EXPECT_TRUE(at::equal(ours, right)) << "the sum";
   ASSERT_EQ(our_norm.defined(), c.norm);
   if (c.norm) {
@@ -105,7 +105,7 @@ void check_heads(const cuda::Library& library, at::Device device) {
       const at::Tensor ours = qkv.clone();
       const at::Tensor right = qkv.clone();
       const at::Tensor our_heads = DecoderKernels(&library).norm_heads(ours, sequences, rotary, kEps);
-      EXPECT_TRUE(equal_as_bf16(our_heads, DecoderKernels().norm_heads(right, sequences, rotary, kEps)));
+      EXPECT_TRUE(equal_as_bf16(our_heads, norm_heads_by_aten(right, sequences, rotary, kEps)));
       EXPECT_TRUE(at::equal(ours.select(1, 2), qkv.select(1, 2))) << "values stay";
     }
   }
@@ -153,8 +153,7 @@ void check_other_sizes(const cuda::Library& library, at::Device device) {
   const DecoderKernels ours(&library);
   const at::Tensor qkv = numbers.bf16({7, 3, 2, 24});
   const RotaryTable rotary = numbers.rotary(5, 24);
-  EXPECT_TRUE(at::equal(ours.norm_heads(qkv, {{2, 5}}, rotary, kEps),
-                        DecoderKernels().norm_heads(qkv, {{2, 5}}, rotary, kEps)));
+  EXPECT_TRUE(at::equal(ours.norm_heads(qkv, {{2, 5}}, rotary, kEps), norm_heads_by_aten(qkv, {{2, 5}}, rotary, kEps)));
   const at::Tensor x = numbers.bf16({1, 24, 4, 4});
   const at::Tensor ones = at::ones({24}, x.options());
   EXPECT_TRUE(at::equal(ours.group_norm(x, 4, ones, ones, 1e-6, true),

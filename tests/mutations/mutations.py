@@ -7,12 +7,13 @@ A, D, P, G, V, F = ("engine/components/prior_transformer.cc", "engine/components
                     "engine/components/vae.cc", "engine/components/flow_schedule.cc")
 R, ROT, S, RUN = "engine/components/layers/rope.cc", "kernels/rotary.cc", "kernels/sampling.cc", "engine/run/steps_stage.cc"
 W, Q, REF, L = "engine/components/vision_tower.cc", "engine/components/image_tokenizer.cc", "engine/run/references.cc", "tokenizer/prompt_layout.cc"
-DK, CONV = "kernels/decoder_kernels.cc", "kernels/convolution.cc"
+DK, CONV, ROWS = "kernels/decoder_kernels.cc", "kernels/convolution.cc", "kernels/host/row_bodies.h"
 QUANT, LAYOUT, CODES = "engine/checkpoint/quantisation.cc", "engine/checkpoint/coded_layout.cc", "kernels/host/code_bodies.h"
 
 MUTATIONS = [
     # --- the image decoder
-    ("dit: no rope", DK, "image.copy_(rotate(image, rotary));", "image.copy_(image.clone());"),
+    ("dit: no rope", ROWS, "if (r.cosines != nullptr) rotate_head(r, x);", "if (r.cosines != nullptr && r.heads < 0) rotate_head(r, x);"),
+    ("dit: no rope by ATen", DK, "image.copy_(rotate(image, rotary));", "image.copy_(image.clone());"),
     ("dit: rope rows and columns swapped", R, "at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1)",
      "at::cat({by_column.expand({rows, columns, -1}), by_row.expand({rows, columns, -1})}, -1)"),
     ("rope: interleaved pairs", ROT, "at::cat({-rotated.slice(-1, rotary / 2), rotated.slice(-1, 0, rotary / 2)}, -1)",
@@ -27,7 +28,10 @@ MUTATIONS = [
      ".reshape({-1, height, width, p, p, config_.out_channels})\n      .permute({0, 5, 1, 3, 2, 4})"),
     ("glyph projector: tanh GELU", D, "FeedForward::Activation::gelu_erf", "FeedForward::Activation::gelu_tanh"),
     ("feed-forward: erf GELU", D, "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh", "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_erf"),
-    ("no norm of q and k", DK, "at::layer_norm(qkv.slice(1, 0, 2), {head}, {}, {}, eps)", "qkv.slice(1, 0, 2).clone()"),
+    ("no norm of q and k", ROWS, "store_some(x + k, normed(x + k, r.head - k, m), r.head - k)", "store_some(x + k, load_some(x + k, r.head - k), r.head - k)"),
+    ("no norm of q and k by ATen", DK, "at::layer_norm(qkv.slice(1, 0, 2), {qkv.size(3)}, {}, {}, eps)", "qkv.slice(1, 0, 2).clone()"),
+    ("adaln: the gate multiplies the residual", ROWS, "load_some(y + k, count) * load_some(gate + k, count)", "load_some(x + k, count) * load_some(gate + k, count)"),
+    ("gelu: x squared is missing", ROWS, "multiply_add(value * value, splat(", "multiply_add(value, splat("),
     ("layer norm: eps 1e-6", D, "constexpr double kEps = 1e-5;", "constexpr double kEps = 1e-6;"),
     ("group norm: eps 1e-5", V, "constexpr double kEps = 1e-6;", "constexpr double kEps = 1e-5;"),
     ("timestep t instead of t - 1", RUN, "schedule.timesteps[static_cast<size_t>(k)] - 1.0", "schedule.timesteps[static_cast<size_t>(k)] - 0.0"),
@@ -108,4 +112,5 @@ MUTATIONS = [
     ("gpu: autoround: zeros of row g in row g + 8", "kernels/cuda/formats/autoround.cuh", "s.less[i % 2]", "s.less[0]"),
     ("gpu: parts of a layer write over each other", "kernels/cuda/linear.cuh", "* p.sums_stride + tile", "* p.weight.rows + tile"),
     ("gpu: a group that is split takes the next group's scale", "kernels/packers/codes.cc", ".mul_(group).floor_divide_(w.group)", ".remainder_(groups_of(w))"),
+    ("threads: the calling one does everything", "kernels/host/threads.cc", "gomp_parallel(Shares::take, &shares, 0, 0);", "Shares::take(&shares);"),
 ]

@@ -5,6 +5,7 @@
 #include "base/refuse.h"
 #include "glm/error.h"
 #include "kernels/host/products.h"
+#include "kernels/host/rows.h"
 #include "kernels/linear.h"
 
 namespace glm {
@@ -92,6 +93,10 @@ at::Tensor Linear::forward_gelu(const at::Tensor& x, bool in_product) const {
     return at::_addmm_activation(bias_, x, dense->t(), /*beta=*/1, /*alpha=*/1, /*use_gelu=*/true);
   }
   at::Tensor y = forward(x);
+  if (host::takes_rows(y, {})) {
+    host::gelu_tanh(y);
+    return y;
+  }
   return at::gelu_(y, "tanh");
 }
 

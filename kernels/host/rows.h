@@ -1,0 +1,29 @@
+// Contract: what stands between the products of the diffusion transformer on a CPU, in fp32 or bf16, by all threads.
+//   The bits of a row depend on nothing but that row. decoder_kernels.h says what the results are.
+//   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, torch.nn.functional.gelu
+// Roofline: memory; one pass over the rows each.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "kernels/decoder_kernels.h"
+
+namespace glm::host {
+
+// Says whether modulate() and norm_heads() can read these rows, and rows of these tables.
+bool takes_rows(const at::Tensor& x, const std::vector<at::Tensor>& tables);
+// Says whether norm_heads() can read this table. head: features of a head
+bool takes_rotation(const RotaryTable& rotary, int64_t head);
+
+at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
+                    const std::optional<Modulation>& modulation, double eps);
+void norm_heads(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences, const RotaryTable& rotary,
+                double eps);
+
+// Replaces each number by its GELU, in upstream's approximation by tanh.
+void gelu_tanh(const at::Tensor& x);
+
+}  // namespace glm::host
