@@ -38,11 +38,15 @@ struct SequenceRows {
 // Tensors of pixels that would be larger than this are computed in bands of rows, so that they never exist as a whole.
 inline constexpr int64_t kBandBytes = 512LL << 20;
 
-// What ATen computes for DecoderKernels::modulate() and norm_heads(). Our kernels are compared with it.
+// What ATen computes for DecoderKernels::modulate(), which says more. Our kernels are compared with it.
+// x: [R, D] -> [R, D]
 at::Tensor modulate_by_aten(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                             const std::optional<Modulation>& modulation, double eps);
-at::Tensor norm_heads_by_aten(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences,
-                              const RotaryTable& rotary, double eps);
+
+// Likewise for norm_heads().
+at::Tensor norm_heads_by_aten(const at::Tensor& qkv,  // [R, 3, H, head]
+                              const std::vector<SequenceRows>& sequences, const RotaryTable& rotary,
+                              double eps);  // -> [R, 2, H, head]
 
 class DecoderKernels {
  public:

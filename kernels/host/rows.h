@@ -13,17 +13,20 @@
 
 namespace glm::host {
 
-// Says whether modulate() and norm_heads() can read these rows, and rows of these tables.
+// Says whether these functions can read these rows, and rows of these tables. x: [R, ...]; tables: [G, D] each
 bool takes_rows(const at::Tensor& x, const std::vector<at::Tensor>& tables);
 // Says whether norm_heads() can read this table. head: features of a head
 bool takes_rotation(const RotaryTable& rotary, int64_t head);
 
+// DecoderKernels::modulate(). The groups are all rows, in order. x: [R, D] -> [R, D]
 at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                     const std::optional<Modulation>& modulation, double eps);
+
+// DecoderKernels::norm_heads(), in place. qkv: [R, 3, H, head]
 void norm_heads(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences, const RotaryTable& rotary,
                 double eps);
 
-// Replaces each number by its GELU, in upstream's approximation by tanh.
+// Replaces each number by its GELU, in upstream's approximation by tanh. x: [R, D]
 void gelu_tanh(const at::Tensor& x);
 
 }  // namespace glm::host

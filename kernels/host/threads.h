@@ -1,6 +1,5 @@
-// Contract: shares work among the threads that LibTorch computes with. at::parallel_for does nothing of the kind here:
-// it
-//   needs a compiler that is told to use OpenMP, and without that it is a loop of the calling thread.
+// Contract: shares work among the threads that LibTorch computes with. at::parallel_for wouldn't: it needs a compiler
+//   that is told to use OpenMP, and without that it is a loop of the calling thread.
 //   Upstream: at::parallel_for
 // Roofline: none; a share costs a few microseconds.
 #pragma once
