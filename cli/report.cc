@@ -114,8 +114,8 @@ json plan_json(const Plan& p, const Request& request, const std::vector<fs::path
                  {"temperature", d.temperature},
                  {"top_k", d.top_k},
                  {"top_p", d.top_p},
-                 {"weight_bytes", p.weight_bytes},
-                 {"working_bytes", p.working_bytes},
+                 {"weight_bytes", std::llround(p.weight_bytes)},
+                 {"working_bytes", std::llround(p.working_bytes)},
                  {"free_bytes", p.free_bytes < 0 ? json() : json(p.free_bytes)},
                  {"seconds", p.seconds}};
   if (!utf8) object["files_base64"] = bytes;

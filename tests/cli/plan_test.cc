@@ -49,7 +49,8 @@ TEST(DryRun, CountsReferences) {
   const json none = plan(0);
   const json eight = plan(8);
   EXPECT_GT(eight["seconds"].get<double>(), 3 * none["seconds"].get<double>());
-  EXPECT_GT(eight["working_bytes"].get<double>(), none["working_bytes"].get<double>());
+  for (const char* bytes : {"working_bytes", "weight_bytes"}) EXPECT_TRUE(eight[bytes].is_number_integer()) << bytes;
+  EXPECT_GT(eight["working_bytes"].get<int64_t>(), none["working_bytes"].get<int64_t>());
 }
 
 }  // namespace
