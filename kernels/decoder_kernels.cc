@@ -79,7 +79,8 @@ at::Tensor DecoderKernels::modulate(at::Tensor& x, const std::optional<Gated>& p
   if (product) tables.push_back(product->gate);
   if (modulation) tables.insert(tables.end(), {modulation->scale, modulation->shift});
   const bool covered = cover(groups, x.size(0));
-  if (library_ == nullptr && covered && host::takes_rows(x, tables) && (!product || host::takes_rows(product->y, {}))) {
+  const bool suits = !product || (host::takes_rows(product->y, {}) && product->y.sizes() == x.sizes());
+  if (library_ == nullptr && covered && suits && host::takes_rows(x, tables)) {
     return host::modulate(x, product, groups, modulation, eps);
   }
   const bool fits = library_ != nullptr && is_readable(x) && (!product || is_readable(product->y)) &&
@@ -121,7 +122,7 @@ at::Tensor DecoderKernels::norm_heads(const at::Tensor& qkv, const std::vector<S
                     cosines.is_contiguous() && sines.is_contiguous() && is_aligned(cosines) && is_aligned(sines) &&
                     cosines.numel() > 0 && cosines.size(1) == head &&
                     cuda::heads_fit(head, static_cast<int64_t>(sequences.size()));
-  if (library_ == nullptr && host::takes_rows(qkv, {}) && host::takes_rotation(rotary, head)) {
+  if (library_ == nullptr && host::takes_rows(qkv, {}) && host::takes_rotation(rotary, sequences, head)) {
     host::norm_heads(qkv, sequences, rotary, eps);
     return qkv.slice(1, 0, 2);
   }

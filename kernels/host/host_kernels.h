@@ -1,9 +1,9 @@
 // Contract: what a CPU computes for the prior's tokens, for 1 to 16 rows at once, products of panels, for more rows,
 //   and what stands between the products of the diffusion transformer.
 //   The bits of a result depend neither on the rows beside it, nor on the share of the results that a thread computes,
-//   nor on the processor's instructions. Every sum adds in one fixed order (bodies.h, panel_bodies.h); that of panels
-//   is another one. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them, and are widened
-//   exactly.
+//   nor on the processor's instructions. Every sum adds in one fixed order (bodies.h, row_bodies.h); that of panels
+//   (panel_bodies.h) is another one. Numbers are fp32. Weights and caches are fp32 or bf16, as the checkpoint has them,
+//   and are widened exactly.
 //   Upstream: torch.nn.functional.linear, scaled_dot_product_attention and gelu; GlmImageTransformerBlock
 // Roofline: memory; a pass reads each weight once. Panels: compute. kernels/README.md has numbers.
 #pragma once

@@ -47,13 +47,17 @@ bool takes_rows(const at::Tensor& x, const std::vector<at::Tensor>& tables) {
   const bool known = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat;
   return x.is_cpu() && known && x.numel() > 0 && x.is_contiguous() &&
          std::all_of(tables.begin(), tables.end(), [&](const at::Tensor& table) {
-           return table.scalar_type() == x.scalar_type() && table.stride(1) == 1;
+           return table.scalar_type() == x.scalar_type() && table.stride(1) == 1 && table.size(1) == x.size(1);
          });
 }
 
-bool takes_rotation(const RotaryTable& rotary, int64_t head) {
-  return head % 2 == 0 && rotary.cos.scalar_type() == at::kFloat && rotary.cos.is_contiguous() &&
-         rotary.sin.is_contiguous() && rotary.cos.size(1) == head;
+bool takes_rotation(const RotaryTable& rotary, const std::vector<SequenceRows>& sequences, int64_t head) {
+  const auto is_readable = [&](const at::Tensor& table) {
+    return table.scalar_type() == at::kFloat && table.is_contiguous() && table.size(1) == head &&
+           std::all_of(sequences.begin(), sequences.end(),
+                       [&](const SequenceRows& s) { return s.image <= table.size(0); });
+  };
+  return head % 2 == 0 && is_readable(rotary.cos) && is_readable(rotary.sin);
 }
 
 at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,

@@ -15,8 +15,8 @@ namespace glm::host {
 
 // Says whether these functions can read these rows, and rows of these tables. x: [R, ...]; tables: [G, D] each
 bool takes_rows(const at::Tensor& x, const std::vector<at::Tensor>& tables);
-// Says whether norm_heads() can read this table. head: features of a head
-bool takes_rotation(const RotaryTable& rotary, int64_t head);
+// Says whether norm_heads() can read this table for these sequences. head: features of a head
+bool takes_rotation(const RotaryTable& rotary, const std::vector<SequenceRows>& sequences, int64_t head);
 
 // DecoderKernels::modulate(). The groups are all rows, in order. x: [R, D] -> [R, D]
 at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,

@@ -59,10 +59,17 @@ size_t smallest_stack() {
   return smallest;
 }
 
-// Whether parts may run on the other threads. All of these have stacks of the same size.
+// Whether parts may run on the other threads. All of these have stacks of the same size. Two threads may both find it
+// out: a child that is forked meanwhile would wait for ever for a static object that is being made.
 bool have_room() {
-  static const bool has = smallest_stack() >= kStackOfPart;
-  return has;
+  enum Answer { kUnknown, kNo, kYes };
+  static std::atomic<int> known = kUnknown;
+  if (known == kUnknown) known = smallest_stack() >= kStackOfPart ? kYes : kNo;
+  return known == kYes;
+}
+
+bool is_inside_a_part() {
+  return at::in_parallel_region() || c10::ParallelGuard::is_enabled();
 }
 
 }  // namespace
@@ -70,7 +77,7 @@ bool have_room() {
 void on_threads(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& work) {
   if (count <= 0) return;
   const int64_t threads = at::get_num_threads();
-  if (count <= grain || threads == 1 || at::in_parallel_region() || !have_room()) {
+  if (count <= grain || threads == 1 || is_inside_a_part() || !have_room()) {
     const c10::ParallelGuard guard(true);
     work(0, count);
     return;

@@ -11,8 +11,8 @@ namespace glm::host {
 
 // Calls work(begin, end) with parts of 0 .. count-1, of `grain` numbers at least but for the last. Threads that are
 // done early take more parts. Where the threads' stacks are tiny, the calling thread does everything. Inside a part
-// LibTorch and this function use no further threads. If parts throw, one of their exceptions is thrown when all have
-// ended.
+// this function uses no further threads, and neither does LibTorch if the work is shared. If parts throw, one of their
+// exceptions is thrown when all have ended.
 void on_threads(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& work);
 
 }  // namespace glm::host

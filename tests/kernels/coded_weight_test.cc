@@ -45,6 +45,7 @@ const std::vector<Case>& cases() {
       {Coding::int4, at::kBFloat16, 26, 640, 128, true, 0.02},
       {Coding::int8, at::kFloat, 15, 333, 333, false, 0.02},
       {Coding::int8, at::kFloat, 4, 12, 12, false, 0.02},
+      {Coding::uint4, at::kFloat, 301, 1024, 64, true, 0.02},  // enough for several threads
   };
   return all;
 }

@@ -4,7 +4,9 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -176,12 +178,16 @@ TEST(HostRowsOfOtherKinds, AreLeftToATen) {
   EXPECT_FALSE(takes_rows(at::zeros({0, 4}), {}));
   EXPECT_FALSE(takes_rows(at::zeros({4, 4}), {at::zeros({1, 4}, at::kBFloat16)}));
   EXPECT_FALSE(takes_rows(at::zeros({4, 4}), {at::zeros({4, 4}).t()}));
-  EXPECT_FALSE(takes_rotation({at::zeros({4, 4}), at::zeros({4, 4})}, 8));
-  EXPECT_FALSE(takes_rotation({at::zeros({4, 4}, at::kBFloat16), at::zeros({4, 4}, at::kBFloat16)}, 4));
+  EXPECT_FALSE(takes_rows(at::zeros({4, 4}), {at::zeros({1, 2})}));
+  const at::Tensor table = at::zeros({4, 4});
+  EXPECT_TRUE(takes_rotation({table, table}, {{2, 4}}, 4));
+  EXPECT_FALSE(takes_rotation({table, table}, {{2, 4}}, 8));
+  EXPECT_FALSE(takes_rotation({table, table}, {{2, 4}, {0, 5}}, 4));
+  EXPECT_FALSE(takes_rotation({table.to(at::kBFloat16), table.to(at::kBFloat16)}, {{2, 4}}, 4));
   at::Tensor x = at::randn({3, 8}).to(at::kHalf);
-  const at::Tensor table = at::randn({1, 8}).to(at::kHalf);
-  const at::Tensor right = modulate_by_aten(x, {}, {{0, 3, 0}}, Modulation{table, table}, kEps);
-  EXPECT_TRUE(at::equal(DecoderKernels().modulate(x, {}, {{0, 3, 0}}, Modulation{table, table}, kEps), right));
+  const at::Tensor half = at::randn({1, 8}).to(at::kHalf);
+  const at::Tensor right = modulate_by_aten(x, {}, {{0, 3, 0}}, Modulation{half, half}, kEps);
+  EXPECT_TRUE(at::equal(DecoderKernels().modulate(x, {}, {{0, 3, 0}}, Modulation{half, half}, kEps), right));
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, HostRows, testing::Values(at::kFloat, at::kBFloat16),

@@ -1,11 +1,10 @@
 // Work of the CPU's kernels is shared among threads.
 #include <ATen/Parallel.h>
+#include <c10/util/ParallelGuard.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
-#include <mutex>
-#include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -56,15 +55,16 @@ TEST_F(HostThreads, WorkAtTheSameTime) {
 
 TEST_F(HostThreads, AreNotUsedInsideAPart) {
   at::set_num_threads(3);
-  on_threads(6, 1, [&](int64_t, int64_t) {
-    EXPECT_TRUE(at::in_parallel_region());
-    const auto own = std::this_thread::get_id();
-    on_threads(100, 1, [&](int64_t begin, int64_t end) {
-      EXPECT_EQ(end - begin, 100);
-      EXPECT_EQ(std::this_thread::get_id(), own);
+  for (const int64_t grain : {1, 6}) {  // work that is shared, and work that isn't
+    on_threads(6, grain, [&](int64_t, int64_t) {
+      const auto own = std::this_thread::get_id();
+      on_threads(100, 1, [&](int64_t begin, int64_t end) {
+        EXPECT_EQ(end - begin, 100);
+        EXPECT_EQ(std::this_thread::get_id(), own);
+      });
     });
-  });
-  EXPECT_FALSE(at::in_parallel_region());
+    EXPECT_FALSE(c10::ParallelGuard::is_enabled());
+  }
 }
 
 TEST_F(HostThreads, ThrowWhatAPartThrows) {
@@ -74,7 +74,7 @@ TEST_F(HostThreads, ThrowWhatAPartThrows) {
       if (begin <= 5 && 5 < end) throw std::runtime_error("five");
     };
     EXPECT_THROW(on_threads(10, 1, fails), std::runtime_error);
-    EXPECT_FALSE(at::in_parallel_region());
+    EXPECT_FALSE(c10::ParallelGuard::is_enabled());
   }
 }
 
