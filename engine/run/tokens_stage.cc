@@ -10,8 +10,9 @@
 namespace glm {
 namespace {
 
-// Below this many weights a token takes so little time that threads wait for each other rather than compute. nano on two
-// cores writes 5,470 tokens a second with one thread and 6,760 with two; beside a compiler on each core 2,200 and 1,430.
+// Below this many weights a token takes so little time that threads wait for each other rather than compute. nano on
+// two cores writes 5,470 tokens a second with one thread and 6,760 with two; beside a compiler on each core 2,200 and
+// 1,430.
 constexpr int64_t kWeightsWorthThreads = 50'000'000;
 
 // While it lives, a small prior computes on one thread.

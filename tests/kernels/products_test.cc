@@ -74,8 +74,14 @@ TEST_F(HostProducts, PanelsAreTheSameForAnyInstructions) {
 // Each result is rounded once, and doesn't depend on the threads. Rows up to 16 and above, and above 768, go their own
 // ways.
 TEST_F(HostProducts, AreRoundedOnce) {
-  for (const auto& [rows, in, out] : std::vector<std::tuple<int64_t, int64_t, int64_t>>{
-           {1, 5, 3}, {16, 40, 70}, {17, 40, 1}, {65, 333, 130}, {100, 256, 64}, {800, 16, 21}, {13, 600, 200}, {5, 1030, 997}}) {
+  for (const auto& [rows, in, out] : std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 5, 3},
+                                                                                        {16, 40, 70},
+                                                                                        {17, 40, 1},
+                                                                                        {65, 333, 130},
+                                                                                        {100, 256, 64},
+                                                                                        {800, 16, 21},
+                                                                                        {13, 600, 200},
+                                                                                        {5, 1030, 997}}) {
     const at::Tensor x = narrow_random({rows, in});
     const at::Tensor weight = narrow_random({out, in});
     const at::Tensor bias = narrow_random({out});
