@@ -13,7 +13,7 @@ QUANT, LAYOUT, CODES = "engine/checkpoint/quantisation.cc", "engine/checkpoint/c
 MUTATIONS = [
     # --- the image decoder
     ("dit: no rope", ROWS, "if (r.cosines != nullptr) rotate_head(r, x);", "if (r.cosines != nullptr && r.heads < 0) rotate_head(r, x);"),
-    ("dit: no rope by ATen", DK, "image.copy_(rotate(image, rotary));", "image.copy_(image.clone());"),
+    ("dit: no rope by ATen", DK, "image.copy_(rotate(image, rotary));", "image.copy_(rotate(image, rotary) * 0 + image);"),
     ("dit: rope rows and columns swapped", R, "at::cat({by_row.expand({rows, columns, -1}), by_column.expand({rows, columns, -1})}, -1)",
      "at::cat({by_column.expand({rows, columns, -1}), by_row.expand({rows, columns, -1})}, -1)"),
     ("rope: interleaved pairs", ROT, "at::cat({-rotated.slice(-1, rotary / 2), rotated.slice(-1, 0, rotary / 2)}, -1)",
@@ -28,8 +28,8 @@ MUTATIONS = [
      ".reshape({-1, height, width, p, p, config_.out_channels})\n      .permute({0, 5, 1, 3, 2, 4})"),
     ("glyph projector: tanh GELU", D, "FeedForward::Activation::gelu_erf", "FeedForward::Activation::gelu_tanh"),
     ("feed-forward: erf GELU", D, "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_tanh", "{c.dim(), 4 * c.dim(), c.dim()}, FeedForward::Activation::gelu_erf"),
-    ("no norm of q and k", ROWS, "store_some(x + k, normed(x + k, r.head - k, m), r.head - k)", "store_some(x + k, load_some(x + k, r.head - k), r.head - k)"),
-    ("no norm of q and k by ATen", DK, "at::layer_norm(qkv.slice(1, 0, 2), {qkv.size(3)}, {}, {}, eps)", "qkv.slice(1, 0, 2).clone()"),
+    ("no norm of q and k", ROWS, "store_some(x + k, normed(x + k, r.head - k, m), r.head - k)", "store_some(x + k, normed(x + k, r.head - k, {m.mean * 0, 1}), r.head - k)"),
+    ("no norm of q and k by ATen", DK, "at::layer_norm(qkv.slice(1, 0, 2), {qkv.size(3)}, {}, {}, eps)", "at::layer_norm(qkv.slice(1, 0, 2), {qkv.size(3)}, {}, {}, eps) * 0 + qkv.slice(1, 0, 2)"),
     ("adaln: the gate multiplies the residual", ROWS, "load_some(y + k, count) * load_some(gate + k, count)", "load_some(x + k, count) * load_some(gate + k, count)"),
     ("gelu: x squared is missing", ROWS, "multiply_add(value * value, splat(", "multiply_add(value, splat("),
     ("layer norm: eps 1e-6", D, "constexpr double kEps = 1e-5;", "constexpr double kEps = 1e-6;"),
