@@ -1,5 +1,5 @@
 // Contract: computes what stands between the products of the diffusion transformer and of the VAE. ATen computes it, or
-//   our kernels do. Those of a GPU compute in bf16, and only sizes that suit them. Those of a CPU are in host/rows.
+//   our kernels do. Our GPU kernels compute in bf16, and only sizes that suit them. Our CPU kernels are in host/rows.
 //   modulation.h, rotary.h and ATen's group_norm say what the results are.
 //   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, ResnetBlock2D
 // Roofline: memory. At 1024x1024, both branches: 0.27 GB for a modulation, 0.27 GB for the heads of a layer.
@@ -38,20 +38,20 @@ struct SequenceRows {
 // Tensors of pixels that would be larger than this are computed in bands of rows, so that they never exist as a whole.
 inline constexpr int64_t kBandBytes = 512LL << 20;
 
-// What ATen computes for DecoderKernels::modulate(), which says more. Our kernels are compared with it.
+// Computes with ATen what DecoderKernels::modulate() computes. Tests compare our kernels with this function.
 // x: [R, D] -> [R, D]
 at::Tensor modulate_by_aten(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                             const std::optional<Modulation>& modulation, double eps);
 
-// Likewise for norm_heads().
+// Computes with ATen what DecoderKernels::norm_heads() computes.
 at::Tensor norm_heads_by_aten(const at::Tensor& qkv,  // [R, 3, H, head]
                               const std::vector<SequenceRows>& sequences, const RotaryTable& rotary,
                               double eps);  // -> [R, 2, H, head]
 
 class DecoderKernels {
  public:
-  // library: our kernels of a GPU, or null: a GPU takes ATen's then, and a CPU its own. It has to live as long as this
-  // object. band_bytes: tests give less than kBandBytes.
+  // library: our GPU kernels. It has to live as long as this object. If it is null, ATen computes on a GPU, and our CPU
+  // kernels compute on a CPU. band_bytes: tests give less than kBandBytes.
   explicit DecoderKernels(const cuda::Library* library = nullptr, int64_t band_bytes = kBandBytes)
       : library_(library), band_bytes_(band_bytes) {}
 

@@ -20,6 +20,7 @@
 #include "base/cpu_count.h"
 #include "base/limits.h"
 #include "base/refuse.h"
+#include "kernels/host/gomp.h"
 
 // What LibTorch's OpenMP library has. No compiler's option is needed to call it.
 extern "C" {
@@ -29,7 +30,6 @@ int omp_get_thread_num();
 int omp_get_num_places();
 int omp_get_place_num_procs(int place);
 void omp_get_place_proc_ids(int place, int* ids);
-void gomp_parallel(void (*call)(void*), void* data, unsigned threads, unsigned flags) __asm__("GOMP_parallel");
 }
 
 namespace glm {

@@ -1,5 +1,5 @@
-// What stands between the products of the diffusion transformer (ModulatedRow, RowOfHeads). It is included as bodies.h
-// is, after bodies.h.
+// Computes what a row goes through between two products of the diffusion transformer: ModulatedRow, RowOfHeads and the
+// GELU. It is included as bodies.h is, after bodies.h.
 #pragma once
 
 #include <math.h>

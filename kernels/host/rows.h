@@ -1,5 +1,5 @@
-// Contract: what stands between the products of the diffusion transformer on a CPU, in fp32 or bf16, by all threads.
-//   The bits of a row depend on nothing but that row. decoder_kernels.h says what the results are.
+// Contract: computes, with all threads of a CPU, what the rows go through between two products of the diffusion
+//   transformer, in fp32 or bf16. The bits of a row depend on nothing but that row. decoder_kernels.h says more.
 //   Upstream: GlmImageTransformerBlock, GlmImageAttnProcessor, torch.nn.functional.gelu
 // Roofline: memory; one pass over the rows each.
 #pragma once
@@ -18,11 +18,11 @@ bool takes_rows(const at::Tensor& x, const std::vector<at::Tensor>& tables);
 // Says whether norm_heads() can read this table for these sequences. head: features of a head
 bool takes_rotation(const RotaryTable& rotary, const std::vector<SequenceRows>& sequences, int64_t head);
 
-// DecoderKernels::modulate(). The groups are all rows, in order. x: [R, D] -> [R, D]
+// Does what DecoderKernels::modulate() says. The groups are all rows, in order. x: [R, D] -> [R, D]
 at::Tensor modulate(at::Tensor& x, const std::optional<Gated>& product, const std::vector<RowGroup>& groups,
                     const std::optional<Modulation>& modulation, double eps);
 
-// DecoderKernels::norm_heads(), in place. qkv: [R, 3, H, head]
+// Does what DecoderKernels::norm_heads() says, in place. qkv: [R, 3, H, head]
 void norm_heads(const at::Tensor& qkv, const std::vector<SequenceRows>& sequences, const RotaryTable& rotary,
                 double eps);
 

@@ -10,10 +10,7 @@
 #include <cstdint>
 #include <exception>
 
-// What compilers call for a parallel region, of LibTorch's OpenMP library. A region of 0 threads has as many as
-// LibTorch set. It is always asked for as many, because the library ends and starts threads when the number changes.
-extern "C" void gomp_parallel(void (*call)(void*), void* data, unsigned threads,
-                              unsigned flags) __asm__("GOMP_parallel");
+#include "kernels/host/gomp.h"
 
 namespace glm::host {
 namespace {
@@ -59,8 +56,9 @@ size_t smallest_stack() {
   return smallest;
 }
 
-// Whether parts may run on the other threads. All of these have stacks of the same size. Two threads may both find it
-// out: a child that is forked meanwhile would wait for ever for a static object that is being made.
+// Says whether the stacks of the other threads are large enough for a part. All of them have the same size. The answer
+// is no static object, because a child that is forked while one is being made would wait for it for ever. So two
+// threads may both look for the answer.
 bool have_room() {
   enum Answer { kUnknown, kNo, kYes };
   static std::atomic<int> known = kUnknown;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/decoder_kernels.h"
+#include "tests/kernels/row_groups.h"
 #include "tests/support/compare.h"
 
 namespace glm {
@@ -31,17 +32,6 @@ class Numbers {
  private:
   at::Device device_;
 };
-
-std::vector<RowGroup> groups_of(const std::vector<SequenceRows>& sequences) {
-  std::vector<RowGroup> groups;
-  int64_t row = 0;
-  for (const SequenceRows& s : sequences) {
-    if (s.text > 0) groups.push_back({row, row + s.text, 1});
-    groups.push_back({row + s.text, row + s.text + s.image, 0});
-    row += s.text + s.image;
-  }
-  return groups;
-}
 
 int64_t rows_of(const std::vector<SequenceRows>& sequences) {
   return groups_of(sequences).back().end;
